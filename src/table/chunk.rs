@@ -1,0 +1,226 @@
+//! The canonical encoding of a column chunk: equal columns have equal bytes.
+
+use super::bytes::{Malformed, Reader, put_len, put_pad, put_type};
+use super::types::Type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, NullArray, PrimitiveArray, StringArray, StructArray, new_empty_array};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{Field as ArrowField, Fields};
+use std::sync::Arc;
+
+const CHUNK: &[u8; 8] = b"dmcol\0\0\x01";
+
+/// Writes the chunk's contents.
+///
+/// # Panics
+/// If the array is not of a table's type; ops make no others.
+pub fn encode_chunk(column: &ArrayRef) -> Vec<u8> {
+    let ty = Type::of(column.data_type()).expect("columns are of a table's type");
+    let mut out = Vec::with_capacity(column.get_array_memory_size() / 2 + 64);
+    out.extend_from_slice(CHUNK);
+    put_type(&mut out, &ty);
+    put_len(&mut out, column.len());
+    put_pad(&mut out);
+    put_array(&mut out, &ty, column);
+    out
+}
+
+fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
+    if *ty == Type::Null {
+        return;
+    }
+    let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+    out.push(u8::from(nulls.is_some()));
+    put_pad(out);
+    if let Some(nulls) = nulls {
+        put_bits(out, nulls.len(), |i| nulls.is_valid(i));
+    }
+    let valid = |i: usize| nulls.is_none_or(|nulls| nulls.is_valid(i));
+    match ty {
+        Type::Null => {}
+        Type::Bool => {
+            let values = column.as_boolean();
+            put_bits(out, values.len(), |i| valid(i) && values.value(i));
+        }
+        Type::Int => put_words(out, column.as_primitive::<Int64Type>().values(), valid, i64::to_le_bytes),
+        Type::Timestamp => {
+            put_words(out, column.as_primitive::<TimestampMicrosecondType>().values(), valid, i64::to_le_bytes);
+        }
+        Type::Float => put_words(out, column.as_primitive::<Float64Type>().values(), valid, |value: f64| {
+            if value.is_nan() { 0x7ff8_0000_0000_0000u64.to_le_bytes() } else { value.to_le_bytes() }
+        }),
+        Type::Date => {
+            put_words(out, column.as_primitive::<Date32Type>().values(), valid, i32::to_le_bytes);
+            put_pad(out);
+        }
+        Type::String => {
+            let values = column.as_string::<i32>();
+            let (offsets, bytes) = (values.value_offsets(), values.value_data());
+            put_offsets(out, offsets, valid);
+            match nulls {
+                // Null slots may hide bytes: only valid ones are written.
+                Some(_) => (0..values.len()).filter(|i| valid(*i)).for_each(|i| out.extend_from_slice(values.value(i).as_bytes())),
+                None => out.extend_from_slice(&bytes[offsets[0] as usize..offsets[values.len()] as usize]),
+            }
+            put_pad(out);
+        }
+        Type::List(item) => {
+            let values = column.as_list::<i32>();
+            let offsets = values.value_offsets();
+            put_offsets(out, offsets, valid);
+            let items = if nulls.is_some() {
+                let kept: Vec<u32> = (0..values.len())
+                    .filter(|i| valid(*i))
+                    .flat_map(|i| offsets[i] as u32..offsets[i + 1] as u32)
+                    .collect();
+                arrow_select::take::take(values.values(), &arrow_array::UInt32Array::from(kept), None)
+                    .expect("offsets are within the items")
+            } else {
+                let start = offsets[0] as usize;
+                values.values().slice(start, offsets[values.len()] as usize - start)
+            };
+            put_len(out, items.len());
+            put_pad(out);
+            put_array(out, item, &items);
+        }
+        Type::Struct(fields) => {
+            let values = column.as_struct();
+            for (i, field) in fields.iter().enumerate() {
+                // A field of a null struct is null, whatever the slot hides.
+                let child = values.column(i);
+                match nulls {
+                    Some(nulls) if field.ty != Type::Null => {
+                        let both = NullBuffer::union(Some(nulls), child.nulls());
+                        let data = child.to_data().into_builder().nulls(both).build().expect("only validity changed");
+                        put_array(out, &field.ty, &arrow_array::make_array(data));
+                    }
+                    _ => put_array(out, &field.ty, child),
+                }
+            }
+        }
+    }
+}
+
+fn put_bits(out: &mut Vec<u8>, n: usize, bit: impl Fn(usize) -> bool) {
+    let start = out.len();
+    out.resize(start + n.div_ceil(8), 0);
+    (0..n).filter(|i| bit(*i)).for_each(|i| out[start + i / 8] |= 1 << (i % 8));
+    put_pad(out);
+}
+
+fn put_words<T: Copy + Default, const N: usize>(
+    out: &mut Vec<u8>,
+    values: &[T],
+    valid: impl Fn(usize) -> bool,
+    bytes: impl Fn(T) -> [u8; N],
+) {
+    for (i, value) in values.iter().enumerate() {
+        out.extend_from_slice(&bytes(if valid(i) { *value } else { T::default() }));
+    }
+}
+
+fn put_offsets(out: &mut Vec<u8>, offsets: &[i32], valid: impl Fn(usize) -> bool) {
+    let mut at = 0u32;
+    out.extend_from_slice(&at.to_le_bytes());
+    for (i, pair) in offsets.windows(2).enumerate() {
+        if valid(i) {
+            at += (pair[1] - pair[0]) as u32;
+        }
+        out.extend_from_slice(&at.to_le_bytes());
+    }
+    put_pad(out);
+}
+
+/// Reads a chunk's contents. Values are not copied where the buffer allows it.
+pub fn decode_chunk(contents: &Buffer) -> Result<ArrayRef, Malformed> {
+    let mut from = Reader::new(contents);
+    from.magic(CHUNK)?;
+    let ty = from.ty()?;
+    let rows = from.u32()? as usize;
+    from.pad()?;
+    let array = array(contents, &mut from, &ty, rows)?;
+    from.end()?;
+    Ok(array)
+}
+
+fn array(contents: &Buffer, from: &mut Reader, ty: &Type, rows: usize) -> Result<ArrayRef, Malformed> {
+    if *ty == Type::Null {
+        return Ok(Arc::new(NullArray::new(rows)));
+    }
+    let nulls = match from.u8()? {
+        0 => None,
+        1 => {
+            from.pad()?;
+            Some(NullBuffer::new(bits(contents, from, rows)?))
+        }
+        _ => return Err(Malformed("unknown validity")),
+    };
+    from.pad()?;
+    Ok(match ty {
+        Type::Null => Arc::new(NullArray::new(rows)),
+        Type::Bool => Arc::new(BooleanArray::new(bits(contents, from, rows)?, nulls)),
+        Type::Int => Arc::new(PrimitiveArray::<Int64Type>::new(words(contents, from, rows, 8)?.into(), nulls)),
+        Type::Timestamp => {
+            Arc::new(PrimitiveArray::<TimestampMicrosecondType>::new(words(contents, from, rows, 8)?.into(), nulls))
+        }
+        Type::Float => Arc::new(PrimitiveArray::<Float64Type>::new(words(contents, from, rows, 8)?.into(), nulls)),
+        Type::Date => {
+            let values = words(contents, from, rows, 4)?;
+            from.pad()?;
+            Arc::new(PrimitiveArray::<Date32Type>::new(values.into(), nulls))
+        }
+        Type::String => {
+            let offsets = offsets(contents, from, rows)?;
+            let bytes = words(contents, from, *offsets.last().expect("offsets have a first") as usize, 1)?;
+            from.pad()?;
+            Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(|_| Malformed("a text is not UTF-8"))?)
+        }
+        Type::List(item) => {
+            let offsets = offsets(contents, from, rows)?;
+            let items = from.u32()? as usize;
+            from.pad()?;
+            let values = array(contents, from, item, items)?;
+            let field = Arc::new(ArrowField::new("item", item.arrow(), true));
+            Arc::new(ListArray::try_new(field, offsets, values, nulls).map_err(|_| Malformed("a list past its items"))?)
+        }
+        Type::Struct(fields) => {
+            let children = fields.iter().map(|f| array(contents, from, &f.ty, rows)).collect::<Result<Vec<_>, _>>()?;
+            let arrow: Fields = fields.iter().map(|f| ArrowField::new(&f.name, f.ty.arrow(), true)).collect();
+            if fields.is_empty() {
+                Arc::new(StructArray::new_empty_fields(rows, nulls))
+            } else {
+                Arc::new(StructArray::try_new(arrow, children, nulls).map_err(|_| Malformed("fields of unlike length"))?)
+            }
+        }
+    })
+}
+
+fn words(contents: &Buffer, from: &mut Reader, n: usize, width: usize) -> Result<Buffer, Malformed> {
+    let start = from.position();
+    let length = n.checked_mul(width).ok_or(Malformed("too long"))?;
+    from.take(length)?;
+    let slice = contents.slice_with_length(start, length);
+    // Values of 8 bytes want their alignment; a buffer from the store has it.
+    Ok(if slice.as_ptr().align_offset(width) == 0 { slice } else { Buffer::from_slice_ref(slice.as_slice()) })
+}
+
+fn bits(contents: &Buffer, from: &mut Reader, n: usize) -> Result<BooleanBuffer, Malformed> {
+    let bytes = words(contents, from, n.div_ceil(8), 1)?;
+    from.pad()?;
+    Ok(BooleanBuffer::new(bytes, 0, n))
+}
+
+fn offsets(contents: &Buffer, from: &mut Reader, rows: usize) -> Result<OffsetBuffer<i32>, Malformed> {
+    let values = ScalarBuffer::<i32>::from(words(contents, from, rows + 1, 4)?);
+    from.pad()?;
+    if values[0] != 0 || values.windows(2).any(|pair| pair[0] > pair[1]) {
+        return Err(Malformed("offsets that go back"));
+    }
+    Ok(OffsetBuffer::new(values))
+}
+
+/// Returns a column of no rows.
+pub fn empty_column(ty: &Type) -> ArrayRef {
+    new_empty_array(&ty.arrow())
+}

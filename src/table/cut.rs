@@ -1,0 +1,116 @@
+//! Cutting: where a row group ends, decided from the rows of that group alone.
+
+use crate::hash::Hash;
+use crate::table::encode_chunk;
+use arrow_array::{Array, ArrayRef};
+use std::collections::VecDeque;
+
+/// How heavy row groups are; a table's hash depends on it, so there is one value outside of tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// No cut before this weight.
+    pub min: u32,
+    /// The weight that groups come out at, about.
+    pub target: u32,
+    /// Always a cut at this weight.
+    pub max: u32,
+}
+
+impl Limits {
+    /// 4,096 rows of up to 1 KiB each.
+    pub const DEFAULT: Limits = Limits { min: 1024, target: 4096, max: 16384 };
+}
+
+/// Finds the ends of row groups, fed with one row after the other.
+///
+/// The state is mixed over a window of 8 rows, so that runs of equal rows and columns of few values cut too,
+/// and both sides of an edit come together again.
+#[derive(Clone, Debug)]
+pub struct Cutter {
+    limits: Limits,
+    weight: u32,
+    window: VecDeque<u64>,
+}
+
+const WINDOW: usize = 8;
+
+impl Cutter {
+    /// Begins a group.
+    pub fn new(limits: Limits) -> Cutter {
+        Cutter { limits, weight: 0, window: VecDeque::with_capacity(WINDOW + 1) }
+    }
+
+    /// Takes the cut hash and the size in bytes of the next row; returns whether that row ends its group.
+    pub fn push(&mut self, cut_hash: u64, bytes: usize) -> bool {
+        let weight = weight(bytes);
+        self.weight = self.weight.saturating_add(weight);
+        self.window.push_back(cut_hash);
+        if self.window.len() > WINDOW {
+            self.window.pop_front();
+        }
+        let ends = self.weight >= self.limits.max || (self.weight >= self.limits.min && self.falls(weight));
+        if ends {
+            self.weight = 0;
+            self.window.clear();
+        }
+        ends
+    }
+
+    fn falls(&self, weight: u32) -> bool {
+        let state = self.window.iter().fold(0u64, |state, hash| state.rotate_left(8) ^ hash);
+        u128::from(mix(state)) * u128::from(self.limits.target) < u128::from(weight) << 64
+    }
+}
+
+/// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every input bit moves every output bit.
+fn mix(mut state: u64) -> u64 {
+    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+/// 1 up to 1 KiB, then 4, 16, … by powers of four, so that an edit of a cell seldom changes it.
+fn weight(bytes: usize) -> u32 {
+    let mut weight = 1u32;
+    while weight < 1 << 20 && bytes > weight as usize * 1024 {
+        weight *= 4;
+    }
+    weight
+}
+
+/// Hashes each row over all `columns` (each of `rows` rows): equal rows have equal hashes, whatever else the chunk holds.
+pub fn row_hashes(columns: &[ArrayRef], rows: usize) -> Vec<Hash> {
+    (0..rows)
+        .map(|row| {
+            let mut hasher = blake3::Hasher::new();
+            for column in columns {
+                hash_value(&mut hasher, column, row);
+            }
+            Hash::from_bytes(*hasher.finalize().as_bytes())
+        })
+        .collect()
+}
+
+fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
+    use arrow_array::cast::AsArray;
+    use arrow_schema::DataType;
+    if column.is_null(row) || *column.data_type() == DataType::Null {
+        hasher.update(&[0]);
+        return;
+    }
+    match column.data_type() {
+        DataType::Utf8 => {
+            let text = column.as_string::<i32>().value(row);
+            hasher.update(&[4]).update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+        DataType::Int64 => {
+            let value = column.as_primitive::<arrow_array::types::Int64Type>().value(row);
+            hasher.update(&[2]).update(&value.to_le_bytes());
+        }
+        // Other types are rare in keys: their canonical encoding as a chunk of one row serves.
+        _ => {
+            let bytes = encode_chunk(&column.slice(row, 1));
+            hasher.update(&[9]).update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Tables: a schema and an ordered list of row groups of content-addressed column chunks.
+//!
+//! This module knows no files, ops or stores. `docs/format.md` states the bytes.
+
+mod bytes;
+mod chunk;
+mod cut;
+mod take;
+mod types;
+
+pub use bytes::{Reader, Malformed};
+pub use chunk::{decode_chunk, encode_chunk};
+pub use cut::{Cutter, Limits, row_hashes};
+pub use take::Take;
+pub use types::{Field, Schema, Type};
+
+use crate::hash::Hash;
+use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+/// A column of a row group: rows of a chunk, or those that a take picks from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ColumnRef {
+    pub chunk: Hash,
+    pub take: Option<Hash>,
+}
+
+/// A run of consecutive rows of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RowGroup {
+    pub rows: u32,
+    /// One per field of the schema, in its order.
+    pub columns: Vec<ColumnRef>,
+}
+
+/// An artifact: schema, identity and row groups. Its hash is the hash of its encoding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    pub schema: Schema,
+    /// The columns that identify a row; empty: all columns.
+    pub key: Vec<String>,
+    pub groups: Vec<Arc<RowGroup>>,
+}
+
+/// Columns in memory, all of `rows` rows.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub rows: usize,
+    pub columns: Vec<(String, ArrayRef)>,
+}
+
+impl Batch {
+    /// Returns the column called `name`.
+    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.columns.iter().find(|(other, _)| other == name).map(|(_, array)| array)
+    }
+
+    /// Returns the schema of the columns.
+    pub fn schema(&self) -> Schema {
+        let field = |(name, array): &(String, ArrayRef)| Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"));
+        Schema(self.columns.iter().map(field).collect())
+    }
+}
