@@ -8,9 +8,9 @@ mod cut;
 mod take;
 mod types;
 
-pub use bytes::{Reader, Malformed};
+pub use bytes::{Malformed, Reader, put_type};
 pub use chunk::{decode_chunk, encode_chunk};
-pub use cut::{Cutter, Limits, row_hashes};
+pub use cut::{Cutter, Limits, row_hashes, row_sizes};
 pub use take::Take;
 pub use types::{Field, Schema, Type};
 

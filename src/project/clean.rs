@@ -1,0 +1,125 @@
+//! Keeping the store: what may go, and whether what is there is right.
+
+use super::{Project, unusable};
+use crate::diag::Diagnostics;
+use crate::exec::{NodeRecord, Output, decode_keys};
+use crate::hash::{Hash, Key};
+use crate::history::{Build, History, read_record, read_view};
+use crate::store::{GcPlan, Problem, StoreError};
+use crate::table::Table;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// What `gc` would remove, and what it keeps.
+#[derive(Debug)]
+pub struct Garbage {
+    pub plan: GcPlan,
+    /// Builds whose artifacts are kept.
+    pub builds_kept: usize,
+    live_blobs: HashSet<Hash>,
+    live_traces: HashSet<Key>,
+}
+
+/// What `verify` found.
+#[derive(Debug)]
+pub struct Checked {
+    pub problems: Vec<Problem>,
+    pub blobs: u64,
+    pub bytes: u64,
+}
+
+impl Project {
+    /// Finds what no kept build needs: of each checkout that uses the store, the last `keep` builds are kept.
+    pub fn garbage(&self, keep: usize) -> Result<Garbage, Diagnostics> {
+        let mut live = Live { project: self, blobs: HashSet::new(), traces: HashSet::new() };
+        let mut builds_kept = 0;
+        for builds in History::all(&self.store).map_err(unusable)? {
+            for build in builds.iter().rev().take(keep.max(1)) {
+                builds_kept += 1;
+                live.build(build);
+            }
+        }
+        let (live_blobs, live_traces) = (live.blobs, live.traces);
+        let plan = self.store.gc_plan(&live_blobs, &live_traces, GRACE).map_err(unusable)?;
+        Ok(Garbage { plan, builds_kept, live_blobs, live_traces })
+    }
+
+    /// Removes it.
+    pub fn remove(&self, garbage: &Garbage) -> Result<(), Diagnostics> {
+        self.store.gc(&garbage.live_blobs, &garbage.live_traces, GRACE).map(|_| ()).map_err(unusable)
+    }
+
+    /// Reads every blob and record of the store and checks it; `repair` removes what is damaged, so that it is made again.
+    pub fn verify(&self, repair: Repair, progress: &dyn Fn(u64)) -> Result<Checked, Diagnostics> {
+        let checked = self.store.verify(progress).map_err(unusable)?;
+        if repair == Repair::Yes && !checked.problems.is_empty() {
+            self.store.repair(&checked.problems).map_err(unusable)?;
+        }
+        Ok(Checked { problems: checked.problems, blobs: checked.blobs, bytes: checked.bytes })
+    }
+}
+
+/// Whether `verify` mends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    Yes,
+    No,
+}
+
+/// Files younger than this may belong to a build that runs now.
+const GRACE: Duration = Duration::from_secs(600);
+
+/// What is reached from builds. What cannot be read reaches nothing: it is made again when it is needed.
+struct Live<'a> {
+    project: &'a Project,
+    blobs: HashSet<Hash>,
+    traces: HashSet<Key>,
+}
+
+impl Live<'_> {
+    fn build(&mut self, build: &Build) {
+        self.blobs.insert(build.view);
+        let Ok(view) = read_view(&self.project.store, build.view) else { return };
+        for hash in view.values() {
+            if self.blobs.insert(*hash)
+                && let Ok(record) = read_record(&self.project.store, *hash)
+            {
+                let _ = self.record(*hash, &record);
+            }
+        }
+    }
+
+    fn record(&mut self, hash: Hash, record: &NodeRecord) -> Result<(), StoreError> {
+        let store = &self.project.store;
+        self.blobs.insert(record.actions);
+        // The node's own trace has its record as an output: it is found by looking at all traces.
+        self.traces.extend(store.traces_with(hash));
+        for key in decode_keys(&store.get(record.actions)?) {
+            if self.traces.insert(key) {
+                self.blobs.extend(store.trace(key).into_iter().flatten());
+            }
+        }
+        let mut tables: Vec<Hash> = record.dropped.iter().map(|dropped| dropped.table).collect();
+        if let Output::Table { table, parts, .. } = &record.output {
+            tables.push(*table);
+            tables.extend(parts.values().map(|part| part.table));
+        }
+        for table in tables {
+            self.table(table)?;
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, hash: Hash) -> Result<(), StoreError> {
+        if !self.blobs.insert(hash) {
+            return Ok(());
+        }
+        let contents = self.project.store.get(hash)?;
+        let table = Table::decode(&contents).map_err(|_| StoreError::Missing(hash))?;
+        for column in table.groups.iter().flat_map(|group| &group.columns) {
+            self.blobs.insert(column.chunk);
+            self.blobs.extend(column.take);
+        }
+        Ok(())
+    }
+}
