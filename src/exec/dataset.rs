@@ -164,7 +164,7 @@ impl Flow<'_> {
         key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
         let mut hashes = Vec::with_capacity(tables.len());
         for (table, (_, share)) in tables.iter().zip(&mix.of) {
-            let identity = crate::graph::Work::identity(row_identity(table.key.clone()), &mix.of[0].0.span);
+            let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
             let chunks = self.each(&table.groups, |group| self.column_of(&identity, &table.schema, group))?;
             key.float("share", *share).int("groups", chunks.len() as i64);
             chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));

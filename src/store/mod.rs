@@ -251,6 +251,11 @@ impl Store {
         self.bad.has(&hash)
     }
 
+    /// Says that a blob is not what its place needs, though its bytes agree with its hash.
+    pub fn mark_bad(&self, hash: Hash) {
+        self.bad.add(hash);
+    }
+
     /// Returns the blobs that this process found absent or damaged, in order.
     pub fn bad(&self) -> Vec<Hash> {
         let mut hashes: Vec<Hash> = read(&self.bad.hashes).iter().copied().collect();
