@@ -198,11 +198,14 @@ impl Flow<'_> {
     }
 
     fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {
-        let name = &mix.of[error.input].0;
+        let op::MixError::TooFew { input, available, wanted, largest } = error else {
+            return Diagnostic::error("bad-mix", error.to_string()).at(&mix.of[0].0.span, "in this mix").into();
+        };
+        let name = &mix.of[input].0;
         let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
-        Diagnostic::error("too-few-rows", format!("`{}` has {} rows, and this mix needs {} of it", name.value, error.have, error.want))
+        Diagnostic::error("too-few-rows", format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted))
             .at(span, "so many rows in all")
-            .help(format!("with these ratios at most `rows = {}` can be had", error.largest))
+            .help(format!("with these ratios at most `rows = {}` can be had", largest))
             .into()
     }
 }
