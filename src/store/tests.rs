@@ -368,7 +368,8 @@ fn gc_leaves_alone_what_a_living_process_recorded() {
         // Put again between plan and execution: stays.
         other.put(&large(2)).unwrap();
         other.collect(&plan).unwrap();
-        assert!(files(&*disk, root).len() <= 1);
+        assert!(other.has(Hash::of(&large(2))) && !other.has(Hash::of(&large(1))));
+        assert_eq!(logs(&*disk, root).len(), 0);
     });
 }
 
@@ -527,7 +528,9 @@ fn locks_keep_others_out_until_dropped() {
         assert!(take(Lock::Exclusive).is_none());
         drop(two);
         let alone = take(Lock::Exclusive);
-        assert!(alone.is_some() && take(Lock::Shared).is_none());
+        assert!(alone.is_some() && take(Lock::Shared).is_none() && take(Lock::Existing).is_none());
+        let absent = root.join("absent");
+        assert!(disk.lock(&absent, Lock::Existing, Wait::Never).is_err() && disk.metadata(&absent).is_err());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| disk.lock(&path, Lock::Exclusive, Wait::UntilFree).unwrap().is_some());
             drop(alone);

@@ -142,7 +142,7 @@ impl Store {
         for (name, _) in names {
             let path = folder.join(&name);
             // Held while it is read: nobody appends to it then.
-            let guard = self.disk.lock(&path, Lock::Exclusive, Wait::Never);
+            let guard = self.disk.lock(&path, Lock::Existing, Wait::Never);
             match self.disk.read(&path, 0) {
                 Ok(bytes) => logs.push(ReadLog { name, bytes, growing: !matches!(guard, Ok(Some(_))) }),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -168,6 +168,7 @@ impl Store {
     ///
     /// Logs whose writer lives are left alone.
     pub fn repair(&self, problems: &[Problem]) -> Result<(), StoreError> {
+        let _alone = self.alone(Wait::UntilFree);
         let (mut logs, mut keys) = (Vec::new(), HashSet::new());
         for problem in problems {
             match problem {
@@ -203,7 +204,7 @@ impl Store {
 
     fn remove_log(&self, name: &str) -> Result<(), StoreError> {
         let path = self.log_folder().join(name);
-        match self.disk.lock(&path, Lock::Exclusive, Wait::Never) {
+        match self.disk.lock(&path, Lock::Existing, Wait::Never) {
             Ok(Some(_held)) => self.remove(&path),
             _ => Ok(()),
         }
