@@ -12,7 +12,7 @@ use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A temporary file may be one that is being written now, unless it is at least this old.
@@ -141,7 +141,7 @@ impl Store {
         logs.iter().try_for_each(|log| self.remove(&folder.join(&log.name)))
     }
 
-    pub(super) fn remove(&self, path: &PathBuf) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, path: &Path) -> Result<(), StoreError> {
         match self.disk.remove(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, error)),
             _ => Ok(()),
