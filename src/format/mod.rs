@@ -94,11 +94,6 @@ impl Format {
         self == Format::Jsonl || self.is_delimited()
     }
 
-    /// Returns whether rows are written as text, so that row groups can be written apart and put together.
-    pub fn is_text(self) -> bool {
-        self == Format::Jsonl || self.is_delimited()
-    }
-
     /// Returns whether values are written as text, so that their type is a guess that gives way to string.
     pub fn is_delimited(self) -> bool {
         self.delimiter().is_some()
