@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::diag::nearest;
 use crate::table::Type;
 use sqlparser::ast::{
-    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Spanned,
+    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart,
 };
 use std::ops::Range;
 
