@@ -5,3 +5,4 @@
 pub mod hash;
 pub mod diag;
 pub mod table;
+pub mod manifest;
