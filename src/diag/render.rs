@@ -105,7 +105,11 @@ fn draw(renderer: &Renderer, problem: &Diagnostic) -> String {
 }
 
 /// Cuts the lines from the first to the last label out of a source, so that its size does not matter.
-fn snippet<'a>(source: &'a Source, labels: &[&'a Label], primary: Option<&Label>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(
+    source: &'a Source,
+    labels: &[&'a Label],
+    primary: Option<&Label>,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = source.text.as_str();
     let ranges: Vec<Range<usize>> = labels.iter().map(|label| clamped(source, &label.span.range)).collect();
     let first = ranges.iter().map(|range| range.start).min().unwrap_or(0);
@@ -114,7 +118,11 @@ fn snippet<'a>(source: &'a Source, labels: &[&'a Label], primary: Option<&Label>
     let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
     let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
     let annotations = labels.iter().zip(ranges).map(|(label, range)| {
-        let kind = if primary.is_some_and(|p| std::ptr::eq(p, *label)) { AnnotationKind::Primary } else { AnnotationKind::Context };
+        let kind = if primary.is_some_and(|p| std::ptr::eq(p, *label)) {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
+        };
         let annotation = kind.span(range.start - start..range.end - start);
         if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
     });
@@ -129,11 +137,12 @@ mod tests {
     fn problems() -> Diagnostics {
         let one = Source::new("prompts/answer.md", "Solve.\n\nQuestion: {{ quesion }}\n");
         let two = Source::new("datamake.toml", "[dataset.a]\ngenerate = { prompt = \"answer\" }\n");
-        let problem = Diagnostic::error("unknown-column", "the prompt `answer` reads a column that `seed` does not have")
-            .at(&Span::new(&one, 21..28), "no column `quesion`")
-            .at(&Span::new(&two, 34..42), "filled here")
-            .note("`seed` has the columns `id`, `question`")
-            .help("did you mean `question`?");
+        let problem =
+            Diagnostic::error("unknown-column", "the prompt `answer` reads a column that `seed` does not have")
+                .at(&Span::new(&one, 21..28), "no column `quesion`")
+                .at(&Span::new(&two, 34..42), "filled here")
+                .note("`seed` has the columns `id`, `question`")
+                .help("did you mean `question`?");
         let warning = Diagnostic::warning("unused-param", "the param `x` is not used");
         Diagnostics(vec![problem, warning])
     }
@@ -186,7 +195,10 @@ warning[unused-param]: the param `x` is not used
             json[0]["labels"][1],
             json!({ "path": "datamake.toml", "line": 2, "column": 23, "end_line": 2, "end_column": 31, "start": 34, "end": 42, "text": "filled here" })
         );
-        assert_eq!(json[1], json!({ "severity": "warning", "code": "unused-param", "title": "the param `x` is not used", "labels": [], "notes": [], "help": [] }));
+        assert_eq!(
+            json[1],
+            json!({ "severity": "warning", "code": "unused-param", "title": "the param `x` is not used", "labels": [], "notes": [], "help": [] })
+        );
     }
 
     #[test]

@@ -98,7 +98,11 @@ impl Checker<'_> {
                 None => self.unknown_key(path, name, entry, spec),
             }
         }
-        for key in spec.keys().filter(|key| key.required == Required::Yes && !table.contains_key(key.name)) {
+        let missing = |key: &&Key| key.required == Required::Yes && !table.contains_key(key.name);
+        for key in spec.keys().filter(missing) {
+            if self.misspelt(table, spec, &[key.name]) {
+                continue;
+            }
             let problem = Diagnostic::error("missing-key", format!("`{path}` needs `{}`", key.name));
             let problem = problem.at(&self.span(at), format!("`{}` is missing", key.name));
             self.problems.push(problem.help(format!("`{}` is {}", key.name, key.shape.expected())));
@@ -116,8 +120,8 @@ impl Checker<'_> {
                 [(first, first_at), others @ ..] => {
                     for (other, other_at) in others {
                         let title = format!("`{first}` and `{other}` exclude each other in `{path}`");
-                        let problem = Diagnostic::error("exclusive-keys", title).at(&self.span(*other_at), "either this");
-                        self.problems.push(problem.at(&self.span(*first_at), "or this").note(group.doc));
+                        let problem = Diagnostic::error("exclusive-keys", title).at(&self.span(*other_at), "or this");
+                        self.problems.push(problem.at(&self.span(*first_at), "either this").note(group.doc));
                     }
                 }
                 [] => {}
@@ -133,7 +137,8 @@ impl Checker<'_> {
 
     fn unknown_key(&mut self, path: &Path<'_>, name: &str, entry: &Entry, spec: &'static shape::Table) {
         let problem = Diagnostic::error("unknown-key", format!("`{path}` has no key `{name}`"));
-        let problem = problem.at(&self.span(entry.key), "unknown key").did_you_mean(name, spec.keys().map(|key| key.name));
+        let problem =
+            problem.at(&self.span(entry.key), "unknown key").did_you_mean(name, spec.keys().map(|key| key.name));
         self.problems.push(problem.note(format!("the keys are {}", list(spec.keys().map(|key| key.name)))));
     }
 
@@ -149,6 +154,7 @@ impl Checker<'_> {
     /// Checks a value.
     pub fn value(&mut self, path: &Path<'_>, value: &Value, shape: &'static Shape) {
         match (shape, &value.kind) {
+            _ if value.origin == Origin::Broken => {}
             (Shape::Text(text), _) if value.string().is_some() => {
                 let string = value.string().expect("the guard looked");
                 let date_is_wanted = matches!(text, Text::Date) || !matches!(value.kind, Kind::Date(_));
@@ -201,7 +207,9 @@ impl Checker<'_> {
                     }
                 }
             }
-            (Shape::Table(spec) | Shape::ListOr(_, spec), Kind::Table(table)) => self.table(path, value.at, table, spec),
+            (Shape::Table(spec) | Shape::ListOr(_, spec), Kind::Table(table)) => {
+                self.table(path, value.at, table, spec)
+            }
             _ => self.wrong(path, value, shape),
         }
     }
@@ -260,7 +268,9 @@ impl Checker<'_> {
                     return;
                 }
                 let title = format!("`{string}` cannot be the name of a dataset or of a part");
-                bad(self, "invalid-name", title, "in this place").note(NAME_RULE).note("a part is written `dataset.part`")
+                bad(self, "invalid-name", title, "in this place")
+                    .note(NAME_RULE)
+                    .note("a part is written `dataset.part`")
             }
             Text::Sql | Text::Template | Text::Column | Text::Path | Text::Pattern => {
                 if !string.trim().is_empty() {
@@ -283,14 +293,24 @@ impl Checker<'_> {
                 if days(string).is_some() {
                     return;
                 }
-                bad(self, "invalid-date", format!("`{string}` is not a day"), "write year-month-day, such as `2020-01-31`")
+                bad(
+                    self,
+                    "invalid-date",
+                    format!("`{string}` is not a day"),
+                    "write year-month-day, such as `2020-01-31`",
+                )
             }
             Text::OneOf(words) => {
                 if words.contains(&string) {
                     return;
                 }
-                bad(self, "unknown-word", format!("`{path}` must be {}", meaning.expected()), &format!("found `{string}`"))
-                    .did_you_mean(string, words.iter().copied())
+                bad(
+                    self,
+                    "unknown-word",
+                    format!("`{path}` must be {}", meaning.expected()),
+                    &format!("found `{string}`"),
+                )
+                .did_you_mean(string, words.iter().copied())
             }
         };
         self.problems.push(problem);
@@ -316,7 +336,8 @@ pub fn components(path: &str) -> impl Iterator<Item = &str> {
     path.split(['/', '\\']).filter(|part| !matches!(*part, "" | "."))
 }
 
-fn inside_project(path: &str) -> Result<(), &'static str> {
+/// Tells why a path may not be written, if so.
+pub fn inside_project(path: &str) -> Result<(), &'static str> {
     let bytes = path.as_bytes();
     if path.starts_with(['/', '\\']) || (bytes.len() > 1 && bytes[1] == b':') {
         return Err("an absolute path");

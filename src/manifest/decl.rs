@@ -222,17 +222,37 @@ pub struct Synth {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recipe {
     /// Values of one type, and as many weights; no weights: all alike.
-    Choice { values: Vec<Scalar>, weights: Vec<f64> },
+    Choice {
+        values: Vec<Scalar>,
+        weights: Vec<f64>,
+    },
     /// Both ends included.
-    Integer { low: i64, high: i64 },
-    Float { low: f64, high: f64, decimals: Option<u32> },
-    Normal { mean: f64, deviation: f64, decimals: Option<u32> },
+    Integer {
+        low: i64,
+        high: i64,
+    },
+    Float {
+        low: f64,
+        high: f64,
+        decimals: Option<u32>,
+    },
+    Normal {
+        mean: f64,
+        deviation: f64,
+        decimals: Option<u32>,
+    },
     /// True with this probability.
     Bool(f64),
-    Sequence { start: i64, step: i64 },
+    Sequence {
+        start: i64,
+        step: i64,
+    },
     Name(NamePart),
     /// Days since 1970-01-01, both ends included.
-    Date { first: i32, last: i32 },
+    Date {
+        first: i32,
+        last: i32,
+    },
     Uuid,
     Constant(Scalar),
 }

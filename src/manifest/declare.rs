@@ -39,14 +39,21 @@ impl Declarer<'_> {
     /// Reads a string or a list of strings; empty if there are none.
     fn texts(&self, table: &Table, key: &str) -> Vec<Text> {
         match table.get(key).map(|entry| &entry.value) {
-            Some(Value { kind: Kind::List(items), .. }) => items.iter().filter_map(|item| item.text(self.sources)).collect(),
+            Some(Value { kind: Kind::List(items), .. }) => {
+                items.iter().filter_map(|item| item.text(self.sources)).collect()
+            }
             Some(value) => value.text(self.sources).into_iter().collect(),
             None => Vec::new(),
         }
     }
 
     /// Reads a table of names, in their order.
-    fn map<T>(&mut self, table: &Table, key: &str, mut read: impl FnMut(&mut Self, &Value) -> Option<T>) -> Vec<(Text, T)> {
+    fn map<T>(
+        &mut self,
+        table: &Table,
+        key: &str,
+        mut read: impl FnMut(&mut Self, &Value) -> Option<T>,
+    ) -> Vec<(Text, T)> {
         let entries = table.get(key).and_then(|entry| entry.value.table()).into_iter().flatten();
         entries.filter_map(|(name, entry)| Some((self.name(name, entry), read(self, &entry.value)?))).collect()
     }
@@ -99,11 +106,19 @@ impl Declarer<'_> {
             }
             steps.extend(step);
         }
-        Some(Dataset { about: self.about(table), maker: maker?, steps, key: self.texts(table, "key"), definition, name })
+        Some(Dataset {
+            about: self.about(table),
+            maker: maker?,
+            steps,
+            key: self.texts(table, "key"),
+            definition,
+            name,
+        })
     }
 
     fn maker(&mut self, table: &Table, definition: &mut Words) -> Option<Maker> {
-        let (&name, entry) = ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(*n)?)))?;
+        let (&name, entry) =
+            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(*n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
@@ -134,7 +149,8 @@ impl Declarer<'_> {
             for pattern in patterns.iter().filter(|pattern| !may_have_a_format(&pattern.value)) {
                 let title = format!("the ending of `{}` does not tell its format", pattern.value);
                 let problem = Diagnostic::error("unknown-format", title).at(&pattern.span, "unknown ending");
-                self.problems.push(problem.help(format!("add `format`: one of {}", list(keys::FORMATS.iter().copied()))));
+                self.problems
+                    .push(problem.help(format!("add `format`: one of {}", list(keys::FORMATS.iter().copied()))));
             }
             // The same word whether the format is declared or told by the ending.
             let told = |pattern: &Text| Encoding::of_path(&pattern.value).map(|encoding| encoding.format);
@@ -171,7 +187,11 @@ impl Declarer<'_> {
             }
             "dedup" => {
                 let method = self.text(inner?, "method");
-                let method = if method.is_some_and(|text| text.value == "normalised") { Method::Normalised } else { Method::Exact };
+                let method = if method.is_some_and(|text| text.value == "normalised") {
+                    Method::Normalised
+                } else {
+                    Method::Exact
+                };
                 Step::Dedup(Dedup { by: self.texts(inner?, "by"), method, span })
             }
             "sample" => {
@@ -233,13 +253,14 @@ impl Declarer<'_> {
         let (about, from, to) = (self.about(table), self.text(table, "from"), self.text(table, "to")?);
         let encoding = match self.text(table, "format") {
             Some(format) => Encoding::named(&format.value)?,
-            None if table.contains_key("format") => return None,
+            None if table.contains_key("format") || check::inside_project(&to.value).is_err() => return None,
             None => match Encoding::of_path(&to.value).filter(|e| keys::EXPORTS.contains(&e.name().as_str())) {
                 Some(encoding) => encoding,
                 None => {
                     let title = format!("the ending of `{}` does not tell a format to write", to.value);
                     let problem = Diagnostic::error("unknown-format", title).at(&to.span, "unknown ending");
-                    self.problems.push(problem.help(format!("add `format`: one of {}", list(keys::EXPORTS.iter().copied()))));
+                    self.problems
+                        .push(problem.help(format!("add `format`: one of {}", list(keys::EXPORTS.iter().copied()))));
                     return None;
                 }
             },
@@ -286,4 +307,3 @@ fn may_have_a_format(pattern: &str) -> bool {
         None => last.contains(['*', '?']),
     }
 }
-

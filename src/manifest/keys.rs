@@ -69,7 +69,11 @@ pub static PROJECT: Table = Table {
 pub static DATASET: Table = Table {
     sections: &[MAKERS, STEPS, STEP, ABOUT],
     groups: &[
-        Group { keys: &["files", "synth", "mix", "concat", "from"], required: Required::Yes, doc: "a dataset has one maker" },
+        Group {
+            keys: &["files", "synth", "mix", "concat", "from"],
+            required: Required::Yes,
+            doc: "a dataset has one maker",
+        },
         Group {
             keys: &["steps", "where", "filter", "columns", "select", "render", "dedup", "sample", "split"],
             required: Required::No,
@@ -102,18 +106,40 @@ pub const MAKERS: &[Key] = &[
     key("from", Edge, REF, "Maker: the rows of another dataset, or of a part of it: `name.part`."),
 ];
 
-const STEPS: &[Key] = &[key("steps", Definition, Shape::List(&Shape::Table(&STEP_TABLE)), "Several steps in order, each a table with one step.")];
+const ONE_STEP: Shape = Shape::Table(&STEP_TABLE);
+const STEPS: &[Key] =
+    &[key("steps", Definition, Shape::List(&ONE_STEP), "Several steps in order, each a table with one step.")];
 
 /// The steps.
 pub const STEP: &[Key] = &[
     key("where", Definition, SQL, "Step: keep the rows for which this is true."),
-    key("filter", Definition, Shape::OneOrMore(&NAME), "Step: keep the rows that pass these filters. Dropped rows remember the first filter that they failed."),
-    key("columns", Definition, Shape::Map(Text::Column, &SQL), "Step: add or replace columns. All read the rows as they were before."),
-    key("select", Definition, Shape::OneOrMore(&SQL), "Step: keep, rename and order columns: `id`, `question as q`, `* exclude (x)`."),
+    key(
+        "filter",
+        Definition,
+        Shape::OneOrMore(&NAME),
+        "Step: keep the rows that pass these filters. Dropped rows remember the first filter that they failed.",
+    ),
+    key(
+        "columns",
+        Definition,
+        Shape::Map(Text::Column, &SQL),
+        "Step: add or replace columns. All read the rows as they were before.",
+    ),
+    key(
+        "select",
+        Definition,
+        Shape::OneOrMore(&SQL),
+        "Step: keep, rename and order columns: `id`, `question as q`, `* exclude (x)`.",
+    ),
     key("render", Definition, Shape::Table(&RENDER), "Step: fill a template with each row, into a column."),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
-    key("split", Definition, Shape::Table(&SPLIT), "Step: divide the rows into parts, addressed as `name.part`. Must be the last step."),
+    key(
+        "split",
+        Definition,
+        Shape::Table(&SPLIT),
+        "Step: divide the rows into parts, addressed as `name.part`. Must be the last step.",
+    ),
 ];
 
 pub static STEP_TABLE: Table = Table {
@@ -129,8 +155,13 @@ pub static SYNTH: Table = Table {
     sections: &[&[
         key("rows", Definition, COUNT, "The number of rows.").required(),
         key("seed", Definition, SEED, "Another seed gives other values.").default("0"),
-        key("columns", Definition, Shape::Map(Text::Column, &Shape::Table(&RECIPE)), "A recipe for each column. They come in the order of their names.")
-            .required(),
+        key(
+            "columns",
+            Definition,
+            Shape::Map(Text::Column, &Shape::Table(&RECIPE)),
+            "A recipe for each column. They come in the order of their names.",
+        )
+        .required(),
     ]],
     groups: &[],
 };
@@ -138,11 +169,21 @@ pub static SYNTH: Table = Table {
 pub static RECIPE: Table = Table {
     sections: &[&[
         key("choice", Definition, Shape::List(&Shape::Scalar), "One of these values, all of one type."),
-        key("weights", Definition, Shape::List(&Shape::Number(Range::NotNegative)), "How often each choice comes, relative to the others. Without it all are alike.")
-            .with(&["choice"]),
+        key(
+            "weights",
+            Definition,
+            Shape::List(&Shape::Number(Range::NotNegative)),
+            "How often each choice comes, relative to the others. Without it all are alike.",
+        )
+        .with(&["choice"]),
         key("integer", Definition, Shape::Pair(&ANY_INT), "An integer between the two, both included."),
         key("float", Definition, Shape::Pair(&Shape::Number(Range::Any)), "A number between the two."),
-        key("normal", Definition, Shape::Pair(&Shape::Number(Range::Any)), "A number of the normal distribution: mean, standard deviation."),
+        key(
+            "normal",
+            Definition,
+            Shape::Pair(&Shape::Number(Range::Any)),
+            "A number of the normal distribution: mean, standard deviation.",
+        ),
         key("decimals", Definition, Shape::Int(0, 15), "Rounds to so many decimals.").with(&["float", "normal"]),
         key("bool", Definition, Shape::Number(Range::Probability), "True with this probability."),
         key("sequence", Definition, ANY_INT, "Counts from here."),
@@ -190,12 +231,21 @@ pub static RENDER: Table = Table {
         key("file", Edge, Shape::Text(Text::Path), "A file with a Jinja template."),
         key("into", Definition, COLUMN, "The column for the text.").required(),
     ]],
-    groups: &[Group { keys: &["prompt", "template", "file"], required: Required::Yes, doc: "a text comes from one place" }],
+    groups: &[Group {
+        keys: &["prompt", "template", "file"],
+        required: Required::Yes,
+        doc: "a text comes from one place",
+    }],
 };
 
 pub static DEDUP: Table = Table {
     sections: &[&[
-        key("by", Definition, Shape::OneOrMore(&SQL), "The columns or expressions to compare. Without it, all columns."),
+        key(
+            "by",
+            Definition,
+            Shape::OneOrMore(&SQL),
+            "The columns or expressions to compare. Without it, all columns.",
+        ),
         key(
             "method",
             Definition,
@@ -210,7 +260,12 @@ pub static DEDUP: Table = Table {
 pub static SAMPLE: Table = Table {
     sections: &[&[
         key("rows", Definition, COUNT, "So many rows."),
-        key("fraction", Definition, Shape::Number(Range::Share), "About this share of the rows; a row stays in or out whatever the others are."),
+        key(
+            "fraction",
+            Definition,
+            Shape::Number(Range::Share),
+            "About this share of the rows; a row stays in or out whatever the others are.",
+        ),
         key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
     ]],
     groups: &[Group { keys: &["rows", "fraction"], required: Required::Yes, doc: "a sample has one size" }],
@@ -218,9 +273,20 @@ pub static SAMPLE: Table = Table {
 
 pub static SPLIT: Table = Table {
     sections: &[&[
-        key("parts", Definition, Shape::Map(Text::Name, &Shape::Number(Range::Share)), "Parts and their shares, which sum to 1.").required(),
+        key(
+            "parts",
+            Definition,
+            Shape::Map(Text::Name, &Shape::Number(Range::Share)),
+            "Parts and their shares, which sum to 1.",
+        )
+        .required(),
         key("seed", Definition, SEED, "Another seed deals the rows anew.").default("0"),
-        key("by", Definition, COLUMN, "Rows that agree in this column stay together. Without it, the key of the row decides."),
+        key(
+            "by",
+            Definition,
+            COLUMN,
+            "Rows that agree in this column stay together. Without it, the key of the row decides.",
+        ),
     ]],
     groups: &[],
 };
@@ -228,13 +294,22 @@ pub static SPLIT: Table = Table {
 pub static PROMPT: Table = Table {
     sections: &[
         &[
-            key("template", Definition, Shape::Text(Text::Template), "The text: a Jinja template. The columns that it reads are found by parsing it."),
+            key(
+                "template",
+                Definition,
+                Shape::Text(Text::Template),
+                "The text: a Jinja template. The columns that it reads are found by parsing it.",
+            ),
             key("file", Edge, Shape::Text(Text::Path), "A file with the text; its contents enter the key."),
             key("system", Definition, Shape::Text(Text::Template), "The system message: a Jinja template."),
         ],
         ABOUT,
     ],
-    groups: &[Group { keys: &["template", "file"], required: Required::Yes, doc: "a prompt's text comes from one place" }],
+    groups: &[Group {
+        keys: &["template", "file"],
+        required: Required::Yes,
+        doc: "a prompt's text comes from one place",
+    }],
 };
 
 pub static FILTER: Table = Table {
@@ -247,7 +322,12 @@ pub static METRIC: Table = Table {
         &[
             key("on", Edge, Shape::OneOrMore(&REF), "The datasets to measure, each for itself.").required(),
             key("value", Definition, SQL, "An SQL aggregate: `avg(words)`, `count(distinct topic)`.").required(),
-            key("by", Definition, Shape::OneOrMore(&SQL), "Slices: one value per group of these columns or expressions."),
+            key(
+                "by",
+                Definition,
+                Shape::OneOrMore(&SQL),
+                "Slices: one value per group of these columns or expressions.",
+            ),
             key("where", Definition, SQL, "Measure only the rows for which this is true."),
         ],
         ABOUT,
@@ -260,7 +340,12 @@ pub static EXPORT: Table = Table {
         &[
             key("from", Edge, REF, "The dataset, or a part of it: `name.part`.").required(),
             key("to", Edge, Shape::Text(Text::Output), "The file to write, inside the project.").required(),
-            key("format", Definition, Shape::Text(Text::OneOf(EXPORTS)), "The format. Without it the ending of `to` decides."),
+            key(
+                "format",
+                Definition,
+                Shape::Text(Text::OneOf(EXPORTS)),
+                "The format. Without it the ending of `to` decides.",
+            ),
         ],
         ABOUT,
     ],

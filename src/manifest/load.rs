@@ -27,7 +27,8 @@ fn read(root: &Path, path: &str) -> Result<Arc<Source>, Diagnostic> {
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
-            Err(Diagnostic::error("unreadable", format!("`{path}` is not UTF-8 text")).note(format!("the first bad byte is in line {line}")))
+            Err(Diagnostic::error("unreadable", format!("`{path}` is not UTF-8 text"))
+                .note(format!("the first bad byte is in line {line}")))
         }
     }
 }
@@ -41,11 +42,16 @@ pub fn included(root: &Path, patterns: &[Text]) -> (Vec<Arc<Source>>, Vec<Diagno
         let mut parts: Vec<&str> = pattern.value.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         parts.dedup_by(|a, b| *a == "**" && *b == "**");
         let error = if pattern.value.starts_with('/') || parts.contains(&"..") {
-            Some(Diagnostic::error("outside-project", "files are included from inside the project only").at(&pattern.span, "leads out of it"))
+            Some(
+                Diagnostic::error("outside-project", "files are included from inside the project only")
+                    .at(&pattern.span, "leads out of it"),
+            )
         } else {
             walk(root, "", &parts, &mut found);
             let title = format!("no file matches `{}`", pattern.value);
-            found.is_empty().then(|| Diagnostic::error("no-match", title).at(&pattern.span, "matches nothing in the project"))
+            found
+                .is_empty()
+                .then(|| Diagnostic::error("no-match", title).at(&pattern.span, "matches nothing in the project"))
         };
         problems.extend(error);
         paths.append(&mut found);

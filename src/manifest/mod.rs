@@ -253,12 +253,18 @@ impl Build {
                     for (name, entry) in table {
                         if !check::is_name(name) {
                             let problem = Diagnostic::error("invalid-name", format!("`{name}` cannot be a name"));
-                            checker.problems.push(problem.at(&entry.key.span(sources), "in this place").note(check::NAME_RULE));
+                            checker
+                                .problems
+                                .push(problem.at(&entry.key.span(sources), "in this place").note(check::NAME_RULE));
                         }
                         let Kind::Table(node) = &entry.value.kind else {
-                            let problem = Diagnostic::error("wrong-type", format!("`{}.{name}` must be a table", kind.name));
-                            let problem = problem.at(&entry.value.at.span(sources), format!("found {}", entry.value.kind.name()));
-                            checker.problems.push(problem.help(format!("a {} is written `[{}.NAME]`", kind.name, kind.name)));
+                            let problem =
+                                Diagnostic::error("wrong-type", format!("`{}.{name}` must be a table", kind.name));
+                            let problem =
+                                problem.at(&entry.value.at.span(sources), format!("found {}", entry.value.kind.name()));
+                            checker
+                                .problems
+                                .push(problem.help(format!("a {} is written `[{}.NAME]`", kind.name, kind.name)));
                             continue;
                         };
                         checker.table(&path.key(name), entry.key, node, spec);

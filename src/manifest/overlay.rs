@@ -11,16 +11,20 @@ pub const SET: &str = "--set";
 
 /// Lays an overlay onto the declarations; what cannot be overlaid is reported and left out.
 pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
-    for (name, entry) in check(over, sources, problems) {
-        if name == "params" {
+    for (name, mut entry) in check(over, sources, problems) {
+        if let (true, Kind::Table(over)) = (name == "params", &mut entry.value.kind) {
             let known = base.get(&name).and_then(|params| params.value.table());
-            let over = entry.value.table().into_iter().flatten();
-            for (param, given) in over.filter(|(param, _)| !known.is_some_and(|known| known.contains_key(*param))) {
-                let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
-                let problem = Diagnostic::error("unknown-param", format!("there is no param `{param}`"));
-                let problem = problem.at(&given.key.span(sources), "not in `[params]`").did_you_mean(param, names());
-                problems.push(problem.note(format!("the params are {}", list(names()))));
-            }
+            over.retain(|param, given| {
+                let there = known.is_some_and(|known| known.contains_key(param));
+                if !there {
+                    let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
+                    let problem = Diagnostic::error("unknown-param", format!("there is no param `{param}`"));
+                    let problem =
+                        problem.at(&given.key.span(sources), "not in `[params]`").did_you_mean(param, names());
+                    problems.push(problem.note(format!("the params are {}", list(names()))));
+                }
+                there
+            });
         }
         match base.get_mut(&name) {
             Some(known) => known.value.overlay(entry.value),
@@ -31,12 +35,15 @@ pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &
 
 /// Returns what of an overlay can be laid onto something, and reports the rest.
 pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table {
-    let names = || keys::KINDS.iter().filter(|kind| !matches!(kind.holds, Holds::Overlays | Holds::Keys(_))).map(|kind| kind.name);
+    let names = || {
+        keys::KINDS.iter().filter(|kind| !matches!(kind.holds, Holds::Overlays | Holds::Keys(_))).map(|kind| kind.name)
+    };
     let mut kept = Table::new();
     for (name, entry) in over {
         let problem = if !names().any(|kind| kind == name) {
             let problem = Diagnostic::error("unknown-kind", format!("`{name}` cannot be overlaid"));
-            let problem = problem.at(&entry.key.span(sources), "not a kind that overlays know").did_you_mean(&name, names());
+            let problem =
+                problem.at(&entry.key.span(sources), "not a kind that overlays know").did_you_mean(&name, names());
             problem.note(format!("the kinds are {}", list(names())))
         } else if let Some(bad) = not_a_table(&name, &entry) {
             let problem = Diagnostic::error("wrong-type", format!("`{}` must be a table", bad.0));
@@ -101,15 +108,16 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'stati
     let raw = &line[equals + 1..];
     let start = equals + 1 + (raw.len() - raw.trim_start().len());
     let value = set_value(raw.trim(), start, converter);
-    let mut leaf = &mut table;
-    loop {
-        let (_, entry) = leaf.iter_mut().next().ok_or("what stands before `=` is not a path of keys")?;
+    put_leaf(&mut table, value);
+    Ok(table)
+}
+
+/// Puts a value in place of the one at the end of a path of single keys.
+fn put_leaf(path: &mut Table, value: Value) {
+    for entry in path.values_mut() {
         match &mut entry.value.kind {
-            Kind::Table(inner) => leaf = inner,
-            _ => {
-                entry.value = value;
-                return Ok(table);
-            }
+            Kind::Table(inner) => return put_leaf(inner, value),
+            _ => return entry.value = value,
         }
     }
 }

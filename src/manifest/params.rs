@@ -13,6 +13,8 @@ pub struct Params<'a> {
     sources: &'a [Arc<Source>],
     known: BTreeMap<String, Param>,
     places: BTreeMap<String, super::value::At>,
+    /// Reported already; their uses are not.
+    wrong: BTreeSet<String>,
     used: BTreeSet<String>,
     pub problems: Vec<Diagnostic>,
 }
@@ -21,8 +23,14 @@ impl<'a> Params<'a> {
     /// Takes the values under `[params]`.
     pub fn new(sources: &'a [Arc<Source>], table: Option<&Table>) -> Params<'a> {
         let empty = Table::new();
-        let mut params =
-            Params { sources, known: BTreeMap::new(), places: BTreeMap::new(), used: BTreeSet::new(), problems: Vec::new() };
+        let mut params = Params {
+            sources,
+            known: BTreeMap::new(),
+            places: BTreeMap::new(),
+            wrong: BTreeSet::new(),
+            used: BTreeSet::new(),
+            problems: Vec::new(),
+        };
         for (name, entry) in table.unwrap_or(&empty) {
             let span = entry.value.at.span(sources);
             let problem = |code, title: String, label: &str| Diagnostic::error(code, title).at(&span, label);
@@ -30,7 +38,9 @@ impl<'a> Params<'a> {
                 Kind::Bool(bool) => Ok(Scalar::Bool(*bool)),
                 Kind::Int(int) => Ok(Scalar::Int(*int)),
                 Kind::Float(float) if float.is_finite() => Ok(Scalar::Float(*float)),
-                Kind::Float(_) => Err(problem("out-of-range", format!("`params.{name}` must be finite"), "not a finite number")),
+                Kind::Float(_) => {
+                    Err(problem("out-of-range", format!("`params.{name}` must be finite"), "not a finite number"))
+                }
                 Kind::Text(text) if text.contains("${params.") => {
                     let title = format!("`params.{name}` refers to a param, which a param cannot");
                     Err(problem("nested-param", title, "write the value itself"))
@@ -45,12 +55,13 @@ impl<'a> Params<'a> {
                 let problem = Diagnostic::error("invalid-name", format!("`{name}` cannot be a name"));
                 params.problems.push(problem.at(&entry.key.span(sources), "in this place").note(NAME_RULE));
             }
-            // A param that is wrong is known all the same, so that its uses are not reported too.
-            let value = value.unwrap_or_else(|problem| {
-                params.problems.push(problem);
-                Scalar::String(String::new())
-            });
-            params.known.insert(name.clone(), Param { name: name.clone(), value, span });
+            match value {
+                Ok(value) => drop(params.known.insert(name.clone(), Param { name: name.clone(), value, span })),
+                Err(problem) => {
+                    params.problems.push(problem);
+                    params.wrong.insert(name.clone());
+                }
+            }
             params.places.insert(name.clone(), entry.value.at);
         }
         params
@@ -69,6 +80,7 @@ impl<'a> Params<'a> {
     fn fill(&mut self, value: &mut Value) {
         let Some(text) = value.text(self.sources) else { return };
         let mut out = String::new();
+        let mut origin = Origin::Mixed;
         for piece in pieces(&text.value) {
             match piece {
                 Piece::Literal(literal) => out.push_str(literal),
@@ -83,7 +95,9 @@ impl<'a> Params<'a> {
                         }
                         out.push_str(&kind.plain().unwrap_or_default());
                     }
+                    None if self.wrong.contains(name) => origin = Origin::Broken,
                     None => {
+                        origin = Origin::Broken;
                         let names = || self.known.keys().map(String::as_str);
                         let problem = Diagnostic::error("unknown-param", format!("there is no param `{name}`"));
                         let problem = problem.at(&text.inside(range), "not in `[params]`").did_you_mean(name, names());
@@ -91,6 +105,7 @@ impl<'a> Params<'a> {
                     }
                 },
                 Piece::Wrong(range) => {
+                    origin = Origin::Broken;
                     let wrong = text.value.get(range.clone()).unwrap_or("${").to_owned();
                     let problem = Diagnostic::error("unknown-param", format!("`{wrong}` does not refer to a param"));
                     let problem = problem.at(&text.inside(range), "write `${params.NAME}`");
@@ -99,7 +114,7 @@ impl<'a> Params<'a> {
             }
         }
         value.kind = Kind::Text(out);
-        value.origin = Origin::Mixed;
+        value.origin = origin;
     }
 
     /// Counts the params that a value mentions as used, without touching it.

@@ -74,7 +74,9 @@ impl Declarer<'_> {
             }
         }
         let given = match weights.map(|entry| &entry.value) {
-            Some(Value { kind: Kind::List(items), at, .. }) => Some((items.iter().map(number).collect::<Option<Vec<f64>>>()?, *at)),
+            Some(Value { kind: Kind::List(items), at, .. }) => {
+                Some((items.iter().map(number).collect::<Option<Vec<f64>>>()?, *at))
+            }
             _ => None,
         };
         if let Some((weights, at)) = &given {

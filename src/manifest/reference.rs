@@ -50,7 +50,8 @@ fn code(out: &mut String, toml: &str) {
 fn table(out: &mut String, spec: &Table, path: &str) {
     let _ = write!(out, "\n| key | value | meaning | counts as |\n| --- | --- | --- | --- |\n");
     for key in spec.keys() {
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", key.name, cell(&value(key)), cell(&meaning(key)), role(key.role));
+        let _ =
+            writeln!(out, "| `{}` | {} | {} | {} |", key.name, cell(&value(key)), cell(&meaning(key)), role(key.role));
     }
     for group in spec.groups {
         let number = if group.required == Required::Yes { "Exactly one" } else { "At most one" };

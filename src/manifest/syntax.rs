@@ -16,7 +16,8 @@ pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table, Vec<Diagnostic>) 
         let table = converter.table(table.into_inner());
         return (table, converter.problems);
     }
-    let mut recovery = Recovery { source: &sources[index], kept: text.clone(), blocks: blocks(text), problems: Vec::new() };
+    let mut recovery =
+        Recovery { source: &sources[index], kept: text.clone(), blocks: blocks(text), problems: Vec::new() };
     recovery.drop_broken_blocks(&errors);
     recovery.drop_repeated_keys();
     let (table, _) = DeTable::parse_recoverable(&recovery.kept);
@@ -101,7 +102,12 @@ impl Recovery<'_> {
             let name = kept.get(range.clone()).unwrap_or("").to_owned();
             let first = if in_header {
                 let header = kept[block.start..line_end].split('#').next().unwrap_or("").replace(' ', "");
-                let same = |b: &&Range<usize>| kept[(*b).clone()].lines().next().is_some_and(|l| l.split('#').next().unwrap_or("").replace(' ', "") == header);
+                let same = |b: &&Range<usize>| {
+                    kept[(*b).clone()]
+                        .lines()
+                        .next()
+                        .is_some_and(|l| l.split('#').next().unwrap_or("").replace(' ', "") == header)
+                };
                 self.blocks.iter().take_while(|b| b.start < block.start).find(same).map(|b| {
                     let line = kept[b.clone()].lines().next().unwrap_or("");
                     b.start..b.start + line.find(']').map_or(line.len(), |n| n + 1)
@@ -127,6 +133,11 @@ impl Recovery<'_> {
 
     fn report(&mut self, message: &str, range: Range<usize>) {
         let (what, expected) = match message.split_once(", expected ") {
+            Some(("string values must be quoted", _)) if range.is_empty() => {
+                ("a value is missing", "expected a value".into())
+            }
+            Some(("string values must be quoted", _)) => ("strings must be quoted", "put it in quotes".into()),
+            Some((what, "nothing")) => (what, String::new()),
             Some((what, expected)) => (what, format!("expected {expected}")),
             None => (message, String::new()),
         };

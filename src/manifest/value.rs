@@ -61,6 +61,8 @@ pub enum Origin {
     Written,
     /// A string in the source, with params put in.
     Mixed,
+    /// A string in the source that refers to a param that is wrong or not there: reported, and not looked at again.
+    Broken,
     /// A string in the source that is one param as a whole; the place is where the param has its value.
     Param(At),
 }

@@ -52,7 +52,9 @@ fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
 /// Writes a value that has one word.
 fn leaf(value: &Value, shape: &Shape) -> Option<String> {
     match (shape, &value.kind) {
-        (Shape::Text(Text::Type), _) => value.string().map(|text| text.parse::<Type>().map_or(text, |ty| ty.to_string())),
+        (Shape::Text(Text::Type), _) => {
+            value.string().map(|text| text.parse::<Type>().map_or(text, |ty| ty.to_string()))
+        }
         (Shape::Text(_), _) => value.string(),
         // 1 and 1.0 are the same number where a number is wanted …
         (Shape::Number(_), _) => number(value).map(|number| number.to_string()),
