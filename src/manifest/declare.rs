@@ -118,7 +118,7 @@ impl Declarer<'_> {
 
     fn maker(&mut self, table: &Table, definition: &mut Words) -> Option<Maker> {
         let (&name, entry) =
-            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(*n)?)))?;
+            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
@@ -170,7 +170,7 @@ impl Declarer<'_> {
     fn step(&mut self, dataset: &str, table: &Table) -> Option<Step> {
         let (&name, entry) = ["where", "filter", "columns", "select", "render", "dedup", "sample", "split"]
             .iter()
-            .find_map(|name| Some((name, table.get(*name)?)))?;
+            .find_map(|name| Some((name, table.get(name)?)))?;
         let inner = entry.value.table();
         let span = self.span(entry.key);
         Some(match name {

@@ -7,6 +7,7 @@ mod decl;
 mod declare;
 mod keys;
 mod load;
+mod map;
 mod overlay;
 mod params;
 mod recipe;
@@ -65,7 +66,7 @@ impl Manifest {
         let main = load::main(root)?;
         let mut sources = vec![main];
         let (table, problems) = syntax::parse(&sources, 0);
-        let mut build = Build { problems, ..Build::default() };
+        let mut build = Build { tree: Table::new(), problems };
         let include = table.get("project").and_then(|project| project.value.table());
         let patterns = include.map(|table| Declarer { sources: &sources, problems: Vec::new() }.project(table).include);
         let (included, unread) = load::included(root, &patterns.unwrap_or_default());
@@ -84,12 +85,11 @@ impl Manifest {
         let mut sources = vec![main];
         let (table, problems) = syntax::parse(&sources, 0);
         sources.extend(included);
-        Build { problems, ..Build::default() }.finish(root, sources, table, options)
+        Build { tree: Table::new(), problems }.finish(root, sources, table, options)
     }
 }
 
 /// A manifest on its way from tables to declarations.
-#[derive(Default)]
 struct Build {
     /// Kind → name → node, of all files.
     tree: Table,
@@ -152,12 +152,13 @@ impl Build {
     /// Adds the tables of one file to the tree.
     fn gather(&mut self, sources: &[Arc<Source>], index: usize, file: Table) {
         for (name, entry) in file {
+            let name = &*name;
             let span = entry.key.span(sources);
-            let Some(kind) = keys::kind(&name) else {
+            let Some(kind) = keys::kind(name) else {
                 let names = || KINDS.iter().map(|kind| kind.name);
                 let problem = Diagnostic::error("unknown-kind", format!("there is no kind `{name}`"));
-                let mut problem = problem.at(&span, "unknown kind").did_you_mean(&name, names());
-                if keys::PROJECT.key(&name).is_some() {
+                let mut problem = problem.at(&span, "unknown kind").did_you_mean(name, names());
+                if keys::PROJECT.key(name).is_some() {
                     problem = problem.help(format!("write `{name}` under `[project]`"));
                 }
                 self.problems.push(problem.note(format!("the kinds are {}", list(names()))));
@@ -178,23 +179,19 @@ impl Build {
                 continue;
             }
             let empty = Value { at, kind: Kind::Table(Table::new()), origin: value::Origin::Written };
-            let known = self.tree.entry(name.clone()).or_insert(Entry { key, value: empty });
-            let Kind::Table(known) = &mut known.value.kind else { continue };
-            for (node, entry) in nodes {
-                if let Some(first) = known.get(&node) {
-                    let title = format!("`{name}.{node}` is defined twice");
-                    let problem = Diagnostic::error("duplicate", title).at(&entry.key.span(sources), "defined again");
-                    self.problems.push(problem.at(&first.key.span(sources), "first defined here"));
-                } else {
-                    known.insert(node, entry);
-                }
-            }
+            self.tree.insert(name, Entry { key, value: empty });
+            let Some(Kind::Table(known)) = self.tree.get_mut(name).map(|entry| &mut entry.value.kind) else { continue };
+            known.merge(nodes, |node, first, again| {
+                let problem = Diagnostic::error("duplicate", format!("`{name}.{node}` is defined twice"));
+                let problem = problem.at(&again.key.span(sources), "defined again");
+                self.problems.push(problem.at(&first.key.span(sources), "first defined here"));
+            });
         }
     }
 
     /// Lays the chosen profiles and `--set` onto the tree; returns all profiles as they are written.
     fn overlays(&mut self, sources: &[Arc<Source>], options: &Options) -> Value {
-        let nowhere = value::At { source: 0, start: 0, end: 0 };
+        let nowhere = value::At::new(0, 0..0);
         let empty = || Value { at: nowhere, kind: Kind::Table(Table::new()), origin: value::Origin::Written };
         let profiles = self.tree.remove("profile").map_or_else(empty, |entry| entry.value);
         let known = profiles.table().into_iter().flatten();
@@ -204,7 +201,7 @@ impl Build {
                 self.problems.push(problem.at(&entry.key.span(sources), "in this place").note(check::NAME_RULE));
             }
             match entry.value.table() {
-                Some(table) if !options.profiles.contains(name) => {
+                Some(table) if !options.profiles.iter().any(|chosen| chosen == name) => {
                     overlay::check(table.clone(), sources, &mut self.problems);
                 }
                 Some(_) => {}
@@ -223,7 +220,7 @@ impl Build {
                     }
                 }
                 None => {
-                    let names = || known.clone().map(|(name, _)| name.as_str());
+                    let names = || known.clone().map(|(name, _)| name);
                     let problem = Diagnostic::error("unknown-profile", format!("there is no profile `{name}`"));
                     let problem = problem.did_you_mean(name, names());
                     self.problems.push(problem.note(format!("the profiles are {}", list(names()))));

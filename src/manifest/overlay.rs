@@ -12,12 +12,12 @@ pub const SET: &str = "--set";
 /// Lays an overlay onto the declarations; what cannot be overlaid is reported and left out.
 pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
     for (name, mut entry) in check(over, sources, problems) {
-        if let (true, Kind::Table(over)) = (name == "params", &mut entry.value.kind) {
+        if let (true, Kind::Table(over)) = (&*name == "params", &mut entry.value.kind) {
             let known = base.get(&name).and_then(|params| params.value.table());
             over.retain(|param, given| {
                 let there = known.is_some_and(|known| known.contains_key(param));
                 if !there {
-                    let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
+                    let names = || known.into_iter().flatten().map(|(name, _)| name);
                     let problem = Diagnostic::error("unknown-param", format!("there is no param `{param}`"));
                     let problem =
                         problem.at(&given.key.span(sources), "not in `[params]`").did_you_mean(param, names());
@@ -28,7 +28,7 @@ pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &
         }
         match base.get_mut(&name) {
             Some(known) => known.value.overlay(entry.value),
-            None => drop(base.insert(name, entry)),
+            None => base.insert(&name, entry),
         }
     }
 }
@@ -40,7 +40,7 @@ pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic
     };
     let mut kept = Table::new();
     for (name, entry) in over {
-        let problem = if !names().any(|kind| kind == name) {
+        let problem = if !names().any(|kind| kind == &*name) {
             let problem = Diagnostic::error("unknown-kind", format!("`{name}` cannot be overlaid"));
             let problem =
                 problem.at(&entry.key.span(sources), "not a kind that overlays know").did_you_mean(&name, names());
@@ -49,7 +49,7 @@ pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic
             let problem = Diagnostic::error("wrong-type", format!("`{}` must be a table", bad.0));
             problem.at(&bad.1.at.span(sources), format!("found {}", bad.1.kind.name()))
         } else {
-            kept.insert(name, entry);
+            kept.insert(&name, entry);
             continue;
         };
         problems.push(problem);
@@ -77,7 +77,7 @@ pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problem
         match parse_one(line, &mut converter) {
             Ok(table) => tables.push(table),
             Err(why) => {
-                let at = At { source, start: offset, end: offset + line.len() };
+                let at = At::new(source, offset..offset + line.len());
                 let problem = Diagnostic::error("invalid-set", format!("`{line}` does not set a key"));
                 problems.push(problem.at(&at.span(sources), why).help("write `--set path.to.key=value`"));
             }
@@ -133,6 +133,6 @@ fn set_value(text: &str, start: usize, converter: &mut Converter<'_>) -> Value {
         return value;
     }
     let start = converter.offset + start;
-    let at = At { source: converter.source, start, end: start + text.len() };
+    let at = At::new(converter.source, start..start + text.len());
     Value { at, kind: Kind::Text(text.to_owned()), origin: Origin::Written }
 }

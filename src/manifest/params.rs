@@ -51,7 +51,8 @@ impl<'a> Params<'a> {
                     Err(problem("wrong-type", title, &format!("found {}", other.name())))
                 }
             };
-            if !is_name(name) {
+            let name = name.to_owned();
+            if !is_name(&name) {
                 let problem = Diagnostic::error("invalid-name", format!("`{name}` cannot be a name"));
                 params.problems.push(problem.at(&entry.key.span(sources), "in this place").note(NAME_RULE));
             }
@@ -72,7 +73,7 @@ impl<'a> Params<'a> {
         match &mut value.kind {
             Kind::List(items) => items.iter_mut().for_each(|item| self.substitute(item)),
             Kind::Table(table) => table.values_mut().for_each(|entry| self.substitute(&mut entry.value)),
-            Kind::Text(text) if text.contains("${") => self.fill(value),
+            Kind::Text(text) if text.as_bytes().contains(&b'$') && text.contains("${") => self.fill(value),
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ impl Declarer<'_> {
     pub(super) fn recipe(&mut self, table: &Table) -> Option<Recipe> {
         let decimals = || table.get("decimals").and_then(|entry| u32::try_from(int(&entry.value)?).ok());
         let kinds = ["choice", "integer", "float", "normal", "bool", "sequence", "name", "date", "uuid", "constant"];
-        let (&name, entry) = kinds.iter().find_map(|name| Some((name, table.get(*name)?)))?;
+        let (&name, entry) = kinds.iter().find_map(|name| Some((name, table.get(name)?)))?;
         Some(match name {
             "choice" => self.choice(entry, table.get("weights"))?,
             "integer" => {
@@ -34,7 +34,7 @@ impl Declarer<'_> {
                 let step = table.get("step").map_or(Some(1), |entry| int(&entry.value))?;
                 Recipe::Sequence { start: int(&entry.value)?, step }
             }
-            "name" => Recipe::Name(match entry.value.string()?.as_str() {
+            "name" => Recipe::Name(match &*entry.value.string()? {
                 "first" => NamePart::First,
                 "last" => NamePart::Last,
                 _ => NamePart::Full,

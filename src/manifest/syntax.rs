@@ -10,6 +10,10 @@ use toml::de::{DeTable, Error};
 /// Parses the source at `index`; the problems are those of the syntax alone.
 pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table, Vec<Diagnostic>) {
     let text = &sources[index].text;
+    if u32::try_from(text.len()).is_err() {
+        let problem = Diagnostic::error("unreadable", "a manifest must be smaller than 4 GiB");
+        return (Table::new(), vec![problem]);
+    }
     let mut converter = Converter { sources, source: index, offset: 0, problems: Vec::new() };
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {

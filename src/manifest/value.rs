@@ -1,8 +1,9 @@
 //! TOML values with the place of every key and value, as one tree over several sources.
 
 use super::decl::Text;
+use super::map::Map;
 use crate::diag::{Diagnostic, Source, Span};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
@@ -11,15 +12,26 @@ use toml::de::{DeTable, DeValue};
 /// A place in one of the sources of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
-    pub source: usize,
-    pub start: usize,
-    pub end: usize,
+    pub source: u32,
+    pub start: u32,
+    pub end: u32,
 }
 
 impl At {
+    /// Makes a place; a source of 4 GiB or more is not parsed.
+    pub fn new(source: usize, range: Range<usize>) -> At {
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        At { source: narrow(source), start: narrow(range.start), end: narrow(range.end) }
+    }
+
+    /// Returns the range of bytes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// Returns the place as a span that diagnostics can point at.
     pub fn span(self, sources: &[Arc<Source>]) -> Span {
-        Span::new(&sources[self.source], self.start..self.end)
+        Span::new(&sources[self.source as usize], self.range())
     }
 }
 
@@ -31,7 +43,7 @@ pub struct Entry {
 }
 
 /// Keys in the order of their names: the order in the file means nothing.
-pub type Table = BTreeMap<String, Entry>;
+pub type Table = Map<Entry>;
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
@@ -82,12 +94,12 @@ impl Kind {
     }
 
     /// Writes a string, number or bool as it stands inside other text.
-    pub fn plain(&self) -> Option<String> {
+    pub fn plain(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Kind::Text(text) | Kind::Date(text) => text.clone(),
-            Kind::Int(int) => int.to_string(),
-            Kind::Float(float) => format!("{float:?}"),
-            Kind::Bool(bool) => bool.to_string(),
+            Kind::Text(text) | Kind::Date(text) => text.into(),
+            Kind::Int(int) => int.to_string().into(),
+            Kind::Float(float) => format!("{float:?}").into(),
+            Kind::Bool(bool) => bool.to_string().into(),
             Kind::List(_) | Kind::Table(_) => return None,
         })
     }
@@ -103,7 +115,7 @@ impl Value {
     }
 
     /// Returns the string, where one is wanted: a date, and a param of another type, count as their text.
-    pub fn string(&self) -> Option<String> {
+    pub fn string(&self) -> Option<Cow<'_, str>> {
         match (&self.kind, self.origin) {
             (Kind::Text(_) | Kind::Date(_), _) | (_, Origin::Param(_)) => self.kind.plain(),
             _ => None,
@@ -112,9 +124,11 @@ impl Value {
 
     /// Returns the string with its place, where one is wanted.
     pub fn text(&self, sources: &[Arc<Source>]) -> Option<Text> {
-        let value = self.string()?;
+        let value = self.string()?.into_owned();
         if self.origin == Origin::Written {
-            let literal = sources[self.at.source].text.get(self.at.start..self.at.end).unwrap_or("");
+            let range = self.at.range();
+            let source = &sources[self.at.source as usize];
+            let literal = source.text.get(range.clone()).unwrap_or("");
             let quotes = match literal {
                 _ if literal.len() >= 6 && (literal.starts_with("\"\"\"") || literal.starts_with("'''")) => 3,
                 _ if literal.len() >= 2 && literal.starts_with(['"', '\'']) => 1,
@@ -124,8 +138,8 @@ impl Value {
             // A newline right after three quotes is not part of the string.
             let skip = inner.len().saturating_sub(value.len());
             if inner.get(skip..) == Some(&value) && matches!(&inner[..skip], "" | "\n" | "\r\n") {
-                let range = self.at.start + quotes + skip..self.at.end - quotes;
-                return Some(Text { value, span: Span::new(&sources[self.at.source], range), exact: true });
+                let span = Span::new(source, range.start + quotes + skip..range.end - quotes);
+                return Some(Text { value, span, exact: true });
             }
         }
         Some(Text { value, span: self.at.span(sources), exact: false })
@@ -134,14 +148,7 @@ impl Value {
     /// Lays `over` onto this value: tables are merged, anything else is replaced.
     pub fn overlay(&mut self, over: Value) {
         match (&mut self.kind, over.kind) {
-            (Kind::Table(base), Kind::Table(over)) => {
-                for (name, entry) in over {
-                    match base.get_mut(&name) {
-                        Some(known) => known.value.overlay(entry.value),
-                        None => drop(base.insert(name, entry)),
-                    }
-                }
-            }
+            (Kind::Table(base), Kind::Table(over)) => base.merge(over, |_, known, over| known.value.overlay(over.value)),
             (base, kind) => {
                 *base = kind;
                 (self.at, self.origin) = (over.at, over.origin);
@@ -161,14 +168,14 @@ pub struct Converter<'a> {
 
 impl Converter<'_> {
     fn at(&self, range: Range<usize>) -> At {
-        At { source: self.source, start: self.offset + range.start, end: self.offset + range.end }
+        At::new(self.source, self.offset + range.start..self.offset + range.end)
     }
 
     /// Converts a table.
     pub fn table(&mut self, table: DeTable<'_>) -> Table {
-        let entry = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+        let entry = |(key, value): (Spanned<Cow<'_, str>>, Spanned<DeValue<'_>>)| {
             let at = self.at(key.span());
-            (key.into_inner().into_owned(), Entry { key: at, value: self.value(value) })
+            (key.into_inner().into(), Entry { key: at, value: self.value(value) })
         };
         table.into_iter().map(entry).collect()
     }
