@@ -108,8 +108,11 @@ impl Checker<'_> {
             self.problems.push(problem.help(format!("`{}` is {}", key.name, key.shape.expected())));
         }
         for group in spec.groups {
-            let mut given: Vec<(&str, At)> =
-                table.iter().filter(|(name, _)| group.keys.contains(name)).map(|(name, entry)| (name, entry.key)).collect();
+            let mut given: Vec<(&str, At)> = table
+                .iter()
+                .filter(|(name, _)| group.keys.contains(name))
+                .map(|(name, entry)| (name, entry.key))
+                .collect();
             given.sort_by_key(|(_, at)| *at);
             match given.as_slice() {
                 [] if group.required == Required::Yes && !self.misspelt(table, spec, group.keys) => {
@@ -248,7 +251,7 @@ impl Checker<'_> {
 
     /// Checks a key that is a name of the user's.
     fn name(&mut self, path: &Path<'_>, name: &str, at: At, meaning: Text) {
-        let value = Value { at, kind: Kind::Text(name.to_owned()), origin: Origin::Written };
+        let value = Value { at, kind: Kind::Text(name.into()), origin: Origin::Written };
         self.text(path.parent(), &value, name, meaning);
     }
 

@@ -28,7 +28,7 @@ impl Declarer<'_> {
 
     /// Returns the name of a node as it stands in its header.
     pub fn name(&self, name: &str, entry: &Entry) -> Text {
-        let value = Value { at: entry.key, kind: Kind::Text(name.to_owned()), origin: super::value::Origin::Written };
+        let value = Value { at: entry.key, kind: Kind::Text(name.into()), origin: super::value::Origin::Written };
         value.text(self.sources).expect("a string has a text")
     }
 

@@ -1,15 +1,16 @@
 //! A map for tables of a few keys: a sorted list, which is a tenth of the size of a tree's smallest node.
 
+use std::borrow::Cow;
 use std::iter;
 use std::slice;
 
-/// Names → values, in the order of the names.
+/// Names → values, in the order of the names. Names are borrowed from the source where it has them as they are.
 #[derive(Clone, Debug)]
-pub struct Map<V>(Vec<(Box<str>, V)>);
+pub struct Map<'t, V>(Vec<(Cow<'t, str>, V)>);
 
-impl<V> Map<V> {
+impl<'t, V> Map<'t, V> {
     /// Makes an empty map.
-    pub fn new() -> Map<V> {
+    pub fn new() -> Map<'t, V> {
         Map(Vec::new())
     }
 
@@ -30,9 +31,10 @@ impl<V> Map<V> {
     }
 
     /// Adds a value unless the name has one.
-    pub fn insert(&mut self, name: &str, value: V) {
-        if let Err(at) = self.find(name) {
-            self.0.insert(at, (name.into(), value));
+    pub fn insert(&mut self, name: impl Into<Cow<'t, str>>, value: V) {
+        let name = name.into();
+        if let Err(at) = self.find(&name) {
+            self.0.insert(at, (name, value));
         }
     }
 
@@ -41,7 +43,7 @@ impl<V> Map<V> {
     }
 
     /// Adds all of `other`; what has a value already goes to `clash` with it.
-    pub fn merge(&mut self, other: Map<V>, mut clash: impl FnMut(&str, &mut V, V)) {
+    pub fn merge(&mut self, other: Map<'t, V>, mut clash: impl FnMut(&str, &mut V, V)) {
         if self.0.is_empty() {
             self.0 = other.0;
             return;
@@ -68,7 +70,7 @@ impl<V> Map<V> {
         self.0.is_empty()
     }
 
-    pub fn iter(&self) -> Iter<'_, V> {
+    pub fn iter(&self) -> Iter<'_, 't, V> {
         self.into_iter()
     }
 
@@ -93,30 +95,30 @@ impl<V> Map<V> {
     }
 }
 
-impl<V> FromIterator<(Box<str>, V)> for Map<V> {
+impl<'t, V> FromIterator<(Cow<'t, str>, V)> for Map<'t, V> {
     /// Collects entries whose names differ.
-    fn from_iter<I: IntoIterator<Item = (Box<str>, V)>>(entries: I) -> Map<V> {
-        let mut entries: Vec<(Box<str>, V)> = entries.into_iter().collect();
+    fn from_iter<I: IntoIterator<Item = (Cow<'t, str>, V)>>(entries: I) -> Map<'t, V> {
+        let mut entries: Vec<(Cow<'t, str>, V)> = entries.into_iter().collect();
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         Map(entries)
     }
 }
 
 /// Borrows the entries in order.
-pub type Iter<'m, V> = iter::Map<slice::Iter<'m, (Box<str>, V)>, fn(&'m (Box<str>, V)) -> (&'m str, &'m V)>;
+pub type Iter<'m, 't, V> = iter::Map<slice::Iter<'m, (Cow<'t, str>, V)>, fn(&'m (Cow<'t, str>, V)) -> (&'m str, &'m V)>;
 
-impl<'m, V> IntoIterator for &'m Map<V> {
+impl<'m, 't, V> IntoIterator for &'m Map<'t, V> {
     type Item = (&'m str, &'m V);
-    type IntoIter = Iter<'m, V>;
+    type IntoIter = Iter<'m, 't, V>;
 
-    fn into_iter(self) -> Iter<'m, V> {
+    fn into_iter(self) -> Iter<'m, 't, V> {
         self.0.iter().map(|(name, value)| (name, value))
     }
 }
 
-impl<V> IntoIterator for Map<V> {
-    type Item = (Box<str>, V);
-    type IntoIter = std::vec::IntoIter<(Box<str>, V)>;
+impl<'t, V> IntoIterator for Map<'t, V> {
+    type Item = (Cow<'t, str>, V);
+    type IntoIter = std::vec::IntoIter<(Cow<'t, str>, V)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -129,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_merge_keeps_the_order_and_hands_over_what_clashes() {
-        let map = |names: &[&str]| names.iter().map(|name| (Box::from(*name), name.len())).collect::<Map<usize>>();
+        let map =
+            |names: &[&'static str]| names.iter().map(|name| ((*name).into(), name.len())).collect::<Map<'_, usize>>();
         let mut one = map(&["d", "b", "ccc"]);
         let mut clashes = Vec::new();
         one.merge(map(&["a", "b", "e"]), |name, first, again| clashes.push((name.to_owned(), *first, again)));

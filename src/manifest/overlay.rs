@@ -1,7 +1,7 @@
 //! Overlays: profiles and `--set`, laid onto the declarations before anything is checked.
 
 use super::keys::{self, Holds};
-use super::value::{At, Converter, Entry, Kind, Origin, Table, Value};
+use super::value::{At, Converter, Entry, Kind, Origin, Table, Value, into_owned};
 use crate::diag::{Diagnostic, Source, list};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 pub const SET: &str = "--set";
 
 /// Lays an overlay onto the declarations; what cannot be overlaid is reported and left out.
-pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
+pub fn apply<'t>(base: &mut Table<'t>, over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
     for (name, mut entry) in check(over, sources, problems) {
         if let (true, Kind::Table(over)) = (&*name == "params", &mut entry.value.kind) {
             let known = base.get(&name).and_then(|params| params.value.table());
@@ -28,13 +28,13 @@ pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &
         }
         match base.get_mut(&name) {
             Some(known) => known.value.overlay(entry.value),
-            None => base.insert(&name, entry),
+            None => base.insert(name, entry),
         }
     }
 }
 
 /// Returns what of an overlay can be laid onto something, and reports the rest.
-pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table {
+pub fn check<'t>(over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table<'t> {
     let names = || {
         keys::KINDS.iter().filter(|kind| !matches!(kind.holds, Holds::Overlays | Holds::Keys(_))).map(|kind| kind.name)
     };
@@ -49,7 +49,7 @@ pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic
             let problem = Diagnostic::error("wrong-type", format!("`{}` must be a table", bad.0));
             problem.at(&bad.1.at.span(sources), format!("found {}", bad.1.kind.name()))
         } else {
-            kept.insert(&name, entry);
+            kept.insert(name, entry);
             continue;
         };
         problems.push(problem);
@@ -57,7 +57,7 @@ pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic
     kept
 }
 
-fn not_a_table<'e>(name: &str, entry: &'e Entry) -> Option<(String, &'e Value)> {
+fn not_a_table<'e>(name: &str, entry: &'e Entry<'_>) -> Option<(String, &'e Value<'e>)> {
     let Some(nodes) = entry.value.table() else { return Some((name.to_owned(), &entry.value)) };
     let node = nodes.iter().find(|(_, node)| name != "params" && node.value.table().is_none())?;
     Some((format!("{name}.{}", node.0), &node.1.value))
@@ -69,7 +69,12 @@ pub fn source(set: &[String]) -> Arc<Source> {
 }
 
 /// Reads each `path.to.key=value`: the value as TOML, else as a string.
-pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problems: &mut Vec<Diagnostic>) -> Vec<Table> {
+pub fn parse_set(
+    set: &[String],
+    sources: &[Arc<Source>],
+    source: usize,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Table<'static>> {
     let mut tables = Vec::new();
     let mut offset = 0;
     for line in set {
@@ -88,7 +93,7 @@ pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problem
     tables
 }
 
-fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'static str> {
+fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table<'static>, &'static str> {
     let mut quote = None;
     let equals = line.char_indices().find(|(_, c)| {
         match (quote, *c) {
@@ -104,7 +109,7 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'stati
     if !errors.is_empty() || line[..equals].contains('#') {
         return Err("what stands before `=` is not a path of keys");
     }
-    let mut table = converter.table(path.into_inner());
+    let mut table = into_owned(converter.table(path.into_inner()));
     let raw = &line[equals + 1..];
     let start = equals + 1 + (raw.len() - raw.trim_start().len());
     let value = set_value(raw.trim(), start, converter);
@@ -113,7 +118,7 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'stati
 }
 
 /// Puts a value in place of the one at the end of a path of single keys.
-fn put_leaf(path: &mut Table, value: Value) {
+fn put_leaf(path: &mut Table<'static>, value: Value<'static>) {
     for entry in path.values_mut() {
         match &mut entry.value.kind {
             Kind::Table(inner) => return put_leaf(inner, value),
@@ -122,17 +127,17 @@ fn put_leaf(path: &mut Table, value: Value) {
     }
 }
 
-fn set_value(text: &str, start: usize, converter: &mut Converter<'_>) -> Value {
+fn set_value(text: &str, start: usize, converter: &mut Converter<'_>) -> Value<'static> {
     if !text.is_empty()
         && let Ok(value) = DeValue::parse(text)
     {
         let offset = converter.offset;
         converter.offset += start;
-        let value = converter.value(value);
+        let value = converter.value(value).into_owned();
         converter.offset = offset;
         return value;
     }
     let start = converter.offset + start;
     let at = At::new(converter.source, start..start + text.len());
-    Value { at, kind: Kind::Text(text.to_owned()), origin: Origin::Written }
+    Value { at, kind: Kind::Text(text.to_owned().into()), origin: Origin::Written }
 }

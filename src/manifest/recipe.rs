@@ -103,7 +103,7 @@ fn scalar(value: &Value) -> Option<Scalar> {
         Kind::Bool(bool) => Scalar::Bool(*bool),
         Kind::Int(int) => Scalar::Int(*int),
         Kind::Float(float) => Scalar::Float(*float),
-        Kind::Text(text) => Scalar::String(text.clone()),
+        Kind::Text(text) => Scalar::String(text.to_string()),
         _ => return None,
     })
 }

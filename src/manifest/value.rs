@@ -37,33 +37,33 @@ impl At {
 
 /// A key's place, and its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<'t> {
     pub key: At,
-    pub value: Value,
+    pub value: Value<'t>,
 }
 
 /// Keys in the order of their names: the order in the file means nothing.
-pub type Table = Map<Entry>;
+pub type Table<'t> = Map<'t, Entry<'t>>;
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
-pub struct Value {
+pub struct Value<'t> {
     pub at: At,
-    pub kind: Kind,
+    pub kind: Kind<'t>,
     pub origin: Origin,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub enum Kind {
-    Text(String),
+pub enum Kind<'t> {
+    Text(Cow<'t, str>),
     Int(i64),
     Float(f64),
     Bool(bool),
     /// A date or time, as written.
     Date(String),
-    List(Vec<Value>),
-    Table(Table),
+    List(Vec<Value<'t>>),
+    Table(Table<'t>),
 }
 
 /// How a value came to be.
@@ -79,7 +79,7 @@ pub enum Origin {
     Param(At),
 }
 
-impl Kind {
+impl<'t> Kind<'t> {
     /// Names what it is, as in "found …".
     pub fn name(&self) -> &'static str {
         match self {
@@ -96,7 +96,8 @@ impl Kind {
     /// Writes a string, number or bool as it stands inside other text.
     pub fn plain(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Kind::Text(text) | Kind::Date(text) => text.into(),
+            Kind::Text(text) => Cow::Borrowed(text),
+            Kind::Date(text) => text.into(),
             Kind::Int(int) => int.to_string().into(),
             Kind::Float(float) => format!("{float:?}").into(),
             Kind::Bool(bool) => bool.to_string().into(),
@@ -105,9 +106,9 @@ impl Kind {
     }
 }
 
-impl Value {
+impl<'t> Value<'t> {
     /// Returns the entries of a table.
-    pub fn table(&self) -> Option<&Table> {
+    pub fn table(&self) -> Option<&Table<'t>> {
         match &self.kind {
             Kind::Table(table) => Some(table),
             _ => None,
@@ -145,16 +146,40 @@ impl Value {
         Some(Text { value, span: self.at.span(sources), exact: false })
     }
 
+    /// Lets go of the text that it was parsed from.
+    pub fn into_owned(self) -> Value<'static> {
+        let kind = match self.kind {
+            Kind::Text(text) => Kind::Text(text.into_owned().into()),
+            Kind::Int(int) => Kind::Int(int),
+            Kind::Float(float) => Kind::Float(float),
+            Kind::Bool(bool) => Kind::Bool(bool),
+            Kind::Date(date) => Kind::Date(date),
+            Kind::List(items) => Kind::List(items.into_iter().map(Value::into_owned).collect()),
+            Kind::Table(table) => Kind::Table(into_owned(table)),
+        };
+        Value { at: self.at, kind, origin: self.origin }
+    }
+
     /// Lays `over` onto this value: tables are merged, anything else is replaced.
-    pub fn overlay(&mut self, over: Value) {
+    pub fn overlay(&mut self, over: Value<'t>) {
         match (&mut self.kind, over.kind) {
-            (Kind::Table(base), Kind::Table(over)) => base.merge(over, |_, known, over| known.value.overlay(over.value)),
+            (Kind::Table(base), Kind::Table(over)) => {
+                base.merge(over, |_, known, over| known.value.overlay(over.value))
+            }
             (base, kind) => {
                 *base = kind;
                 (self.at, self.origin) = (over.at, over.origin);
             }
         }
     }
+}
+
+/// Lets go of the text that a table was parsed from.
+pub fn into_owned(table: Table<'_>) -> Table<'static> {
+    let own = |(name, entry): (Cow<'_, str>, Entry<'_>)| {
+        (Cow::Owned(name.into_owned()), Entry { key: entry.key, value: entry.value.into_owned() })
+    };
+    table.into_iter().map(own).collect()
 }
 
 /// Turns parsed TOML into values, and numbers that are too large into problems.
@@ -172,19 +197,19 @@ impl Converter<'_> {
     }
 
     /// Converts a table.
-    pub fn table(&mut self, table: DeTable<'_>) -> Table {
-        let entry = |(key, value): (Spanned<Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+    pub fn table<'t>(&mut self, table: DeTable<'t>) -> Table<'t> {
+        let entry = |(key, value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
             let at = self.at(key.span());
-            (key.into_inner().into(), Entry { key: at, value: self.value(value) })
+            (key.into_inner(), Entry { key: at, value: self.value(value) })
         };
         table.into_iter().map(entry).collect()
     }
 
     /// Converts a value.
-    pub fn value(&mut self, value: Spanned<DeValue<'_>>) -> Value {
+    pub fn value<'t>(&mut self, value: Spanned<DeValue<'t>>) -> Value<'t> {
         let at = self.at(value.span());
         let kind = match value.into_inner() {
-            DeValue::String(text) => Kind::Text(text.into_owned()),
+            DeValue::String(text) => Kind::Text(text),
             DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
                 Ok(int) => Kind::Int(int),
                 Err(_) => {
