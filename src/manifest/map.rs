@@ -18,14 +18,17 @@ impl<'t, V> Map<'t, V> {
         self.0.binary_search_by(|(other, _)| (**other).cmp(name))
     }
 
+    /// Returns the value of a name.
     pub fn get(&self, name: &str) -> Option<&V> {
         self.find(name).ok().map(|at| &self.0[at].1)
     }
 
+    /// Returns the value of a name, to change it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
         self.find(name).ok().map(|at| &mut self.0[at].1)
     }
 
+    /// Returns whether a name has a value.
     pub fn contains_key(&self, name: &str) -> bool {
         self.find(name).is_ok()
     }
@@ -38,6 +41,7 @@ impl<'t, V> Map<'t, V> {
         }
     }
 
+    /// Takes out the value of a name.
     pub fn remove(&mut self, name: &str) -> Option<V> {
         self.find(name).ok().map(|at| self.0.remove(at).1)
     }
@@ -62,34 +66,42 @@ impl<'t, V> Map<'t, V> {
         }
     }
 
+    /// Returns the number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Returns whether there are no names.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Returns names and values in order.
     pub fn iter(&self) -> Iter<'_, 't, V> {
         self.into_iter()
     }
 
+    /// Returns the names in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.iter().map(|(name, _)| &**name)
     }
 
+    /// Returns the values in the order of their names.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.0.iter().map(|(_, value)| value)
     }
 
+    /// Returns names and values in order, the values to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut V)> {
         self.0.iter_mut().map(|(name, value)| (&**name, value))
     }
 
+    /// Returns the values in the order of their names, to change them.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
+    /// Keeps what `keep` says.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut V) -> bool) {
         self.0.retain_mut(|(name, value)| keep(name, value));
     }

@@ -119,10 +119,10 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table<'static>
 
 /// Puts a value in place of the one at the end of a path of single keys.
 fn put_leaf(path: &mut Table<'static>, value: Value<'static>) {
-    for entry in path.values_mut() {
+    if let Some(entry) = path.values_mut().next() {
         match &mut entry.value.kind {
-            Kind::Table(inner) => return put_leaf(inner, value),
-            _ => return entry.value = value,
+            Kind::Table(inner) => put_leaf(inner, value),
+            _ => entry.value = value,
         }
     }
 }
