@@ -49,8 +49,7 @@ impl Man {
 }
 
 fn render(command: &clap::Command, to: &mut Vec<u8>) -> io::Result<()> {
-    let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-    Page::new(command.clone().name(name)).render(to)
+    Page::new(command.clone()).render(to)
 }
 
 fn write_all(tree: &clap::Command, dir: &Path) -> io::Result<u64> {

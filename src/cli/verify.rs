@@ -3,6 +3,7 @@
 use super::session::{Detail, Ending, Exit, Session};
 use super::words::{bytes, count, things};
 use crate::project::Repair;
+use crate::store::Progress;
 use serde_json::json;
 use std::io::Write;
 
@@ -31,27 +32,29 @@ impl Verify {
     pub fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
         let bar = bar(session);
-        let tell = |done: u64, total: u64| {
-            bar.set_length(total);
-            bar.set_position(done);
+        let tell = |progress: Progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
         };
         let checked = project.verify(if self.repair { Repair::Yes } else { Repair::No }, &tell);
         bar.finish_and_clear();
         let checked = checked?;
+        let (blobs, traces) = (checked.stats.large_blobs + checked.stats.small_blobs, checked.stats.traces);
+        let size = checked.stats.large_bytes + checked.stats.log_bytes;
         let fine = checked.problems.is_empty();
         let exit = if fine || self.repair { Exit::Fine } else { Exit::Failed };
         if session.json() {
             let problems: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
             session.out.json(&json!({
-                "fine": fine, "repaired": self.repair && !fine, "blobs": checked.blobs, "traces": checked.traces,
-                "bytes": checked.bytes, "problems": problems,
+                "fine": fine, "repaired": self.repair && !fine, "blobs": blobs, "traces": traces,
+                "bytes": size, "problems": problems,
             }))?;
             return Ok(exit);
         }
         for problem in &checked.problems {
             writeln!(session.out, "{problem}")?;
         }
-        let what = format!("{}, {}, {}", things(checked.blobs, "blob"), things(checked.traces, "trace"), bytes(checked.bytes));
+        let what = format!("{}, {}, {}", things(blobs, "blob"), things(traces, "trace"), bytes(size));
         let number = count(checked.problems.len() as u64);
         match (fine, self.repair) {
             (true, _) if session.detail == Detail::Quiet => {}
