@@ -6,9 +6,9 @@ use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 /// Whether actions may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts an action that ran.
+    pub fn run(&self) {
+        self.ran.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts actions that did not have to run.
     pub fn reuse(&self, n: u64) {
         self.reused.fetch_add(n, Ordering::Relaxed);
@@ -110,6 +115,7 @@ pub struct Context<'a> {
     pub counts: Counts,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
+    running: Running,
     /// What a plan would have written: what it reads again, it reads from here.
     imagined: Mutex<HashMap<Hash, Buffer>>,
 }
@@ -117,12 +123,17 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Prepares for one build or plan.
     pub fn new(store: &'a Store, mode: Mode, limits: Limits, cancel: &'a AtomicBool) -> Context<'a> {
-        Context { store, mode, limits, cancel, counts: Counts::default(), columns: Mutex::default(), imagined: Mutex::default() }
+        Context { store, mode, limits, cancel, counts: Counts::default(), columns: Mutex::default(), running: Running::default(), imagined: Mutex::default() }
+    }
+
+    /// Returns whether the user asked to stop.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
     }
 
     /// Returns an error if the user asked to stop.
     pub fn go_on(&self) -> Result<(), Stop> {
-        if self.cancel.load(Ordering::Relaxed) { Err(Stop::Interrupted) } else { Ok(()) }
+        if self.cancelled() { Err(Stop::Interrupted) } else { Ok(()) }
     }
 
     /// Returns the outputs of the action of this key, running it if no trace knows them.
@@ -142,10 +153,16 @@ impl<'a> Context<'a> {
         if self.mode == Mode::Plan {
             return Err(Stop::Pending);
         }
+        // Equal row groups have equal keys: the second waits for the first, and then knows the trace.
+        let _alone = self.running.enter(key);
+        if let Some(outputs) = self.store.trace(key) {
+            self.counts.reuse(1);
+            return Ok(outputs);
+        }
         self.go_on()?;
         let outputs = run()?;
         self.store.record(key, &outputs)?;
-        self.counts.ran.fetch_add(1, Ordering::Relaxed);
+        self.counts.run();
         Ok(outputs)
     }
 
@@ -227,6 +244,37 @@ impl<'a> Context<'a> {
         }
         let read = Table::decode(&self.get(table.hash)?).map_err(|_| Stop::Missing(table.hash))?;
         Ok(table.table.get_or_init(|| Arc::new(read)).clone())
+    }
+}
+
+/// The keys of the actions that run at this moment.
+#[derive(Default)]
+struct Running {
+    keys: Mutex<HashSet<Key>>,
+    ended: Condvar,
+}
+
+/// Leaves the set of running actions when it is dropped, whatever became of the action.
+struct Alone<'a> {
+    running: &'a Running,
+    key: Key,
+}
+
+impl Running {
+    /// Waits until no other thread runs the action of this key.
+    fn enter(&self, key: Key) -> Alone<'_> {
+        let mut keys = self.keys.lock().expect("no thread panics with this lock");
+        while !keys.insert(key) {
+            keys = self.ended.wait(keys).expect("no thread panics with this lock");
+        }
+        Alone { running: self, key }
+    }
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        self.running.keys.lock().expect("no thread panics with this lock").remove(&self.key);
+        self.running.ended.notify_all();
     }
 }
 

@@ -164,7 +164,7 @@ impl Flow<'_> {
         key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
         let mut hashes = Vec::with_capacity(tables.len());
         for (table, (_, share)) in tables.iter().zip(&mix.of) {
-            let identity = crate::graph::Work::identity(row_identity(table.key.clone()), &mix.of[0].0.span);
+            let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
             let chunks = self.each(&table.groups, |group| self.column_of(&identity, &table.schema, group))?;
             key.float("share", *share).int("groups", chunks.len() as i64);
             chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
@@ -198,11 +198,14 @@ impl Flow<'_> {
     }
 
     fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {
-        let name = &mix.of[error.input].0;
+        let op::MixError::TooFew { input, available, wanted, largest } = error else {
+            return Diagnostic::error("bad-mix", error.to_string()).at(&mix.of[0].0.span, "in this mix").into();
+        };
+        let name = &mix.of[input].0;
         let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
-        Diagnostic::error("too-few-rows", format!("`{}` has {} rows, and this mix needs {} of it", name.value, error.have, error.want))
+        Diagnostic::error("too-few-rows", format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted))
             .at(span, "so many rows in all")
-            .help(format!("with these ratios at most `rows = {}` can be had", error.largest))
+            .help(format!("with these ratios at most `rows = {}` can be had", largest))
             .into()
     }
 }

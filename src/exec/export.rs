@@ -49,12 +49,12 @@ impl Walk<'_> {
             table.groups.iter().for_each(|group| progress.make(u64::from(group.rows)));
             return Err(Stop::Pending);
         }
-        let (format, compression) = (export.format, export.compression);
+        let (format, compression) = (export.encoding.format, export.encoding.compression);
         let written = self.request.workspace.write_output::<Unwritten>(&export.to.value, |file| {
             let mut writer = Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
             for groups in table.groups.chunks(TOGETHER) {
                 self.context.go_on()?;
-                if format.has_rows_of_text() {
+                if format.is_text() {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
                         let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
                         progress.group(u64::from(group.rows), &Ok(()));

@@ -30,7 +30,7 @@ impl Walk<'_> {
                 bound.aggregate.merge(&mut sum, state);
             }
             let slices = bound.aggregate.finish(&sum).map_err(|error| uncomputable(metric, &error))?;
-            let json = |value| serde_json::to_value(value).expect("a value is plain data");
+            let json = |value: &crate::expr::Value| serde_json::to_value(value).expect("a value is plain data");
             let slice = |slice: crate::expr::Slice| MetricSlice {
                 by: slice.by.iter().map(json).collect(),
                 value: json(&slice.value),

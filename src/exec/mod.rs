@@ -13,12 +13,13 @@ mod stage;
 pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use event::{Event, Progress};
 pub use record::{DroppedRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
-pub use sources::{Sources, Workspace};
+pub use sources::Sources;
 pub use stage::DROPPED_BY;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key, KeyWriter};
+use crate::fetch::Workspace;
 use crate::store::Store;
 use crate::table::{Limits, Table};
 use std::collections::HashMap;
@@ -31,7 +32,7 @@ const NODE_VERSION: u32 = 1;
 pub struct Request<'a> {
     pub graph: &'a Graph,
     pub targets: &'a [NodeId],
-    pub workspace: &'a Workspace<'a>,
+    pub workspace: &'a Workspace,
     pub store: &'a Store,
     pub mode: Mode,
     pub limits: Limits,
@@ -85,13 +86,17 @@ pub struct NodeRun {
 }
 
 /// A build or plan as a whole.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Run {
     /// In graph order.
     pub nodes: Vec<NodeRun>,
     /// Actions that ran, and actions that did not have to.
     pub ran: u64,
     pub reused: u64,
+    /// The data files of `files` datasets, and what they held.
+    pub files: HashMap<NodeId, Vec<(String, Hash)>>,
+    /// The files that were in the places of exports before: none, or its hash.
+    pub outputs: HashMap<NodeId, Option<Hash>>,
     /// Whether the user stopped it.
     pub interrupted: bool,
     /// Damaged or lost blobs that were made again.
@@ -127,7 +132,7 @@ pub fn run(request: &Request) -> Result<Run, Diagnostics> {
             }
             Err(Stop::Failed(problems)) => return Err(problems),
             Err(Stop::Interrupted | Stop::Pending) => {
-                return Ok(Run { nodes: Vec::new(), ran: 0, reused: 0, interrupted: true, mended });
+                return Ok(Run { interrupted: true, mended, ..Run::default() });
             }
         }
     }
@@ -145,6 +150,8 @@ struct Walk<'a> {
     bound: HashMap<NodeId, Bound>,
     metrics: HashMap<NodeId, Vec<BoundMetric>>,
     made: HashMap<NodeId, Table>,
+    /// What exports found in their places.
+    outputs: HashMap<NodeId, Option<Hash>>,
 }
 
 impl<'a> Walk<'a> {
@@ -162,6 +169,7 @@ impl<'a> Walk<'a> {
             bound: HashMap::new(),
             metrics: HashMap::new(),
             made: HashMap::new(),
+            outputs: HashMap::new(),
         })
     }
 
@@ -202,7 +210,8 @@ impl<'a> Walk<'a> {
         });
         let nodes = nodes.collect();
         let (ran, reused) = (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
-        Ok(Run { nodes, ran, reused, interrupted, mended: Vec::new() })
+        let files = self.sources.contents();
+        Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
     }
 
     /// Returns the tables that a node reads, if all are known.
@@ -242,7 +251,8 @@ impl<'a> Walk<'a> {
             Kind::Metric => Vec::new(),
             Kind::Export => {
                 let to = &self.request.graph.manifest.exports[node.declaration].to.value;
-                if rest.first() != self.request.workspace.hash_output(to).as_ref() {
+                let there = *self.outputs.entry(id).or_insert_with(|| self.request.workspace.hash_output(to));
+                if rest.first() != there.as_ref() {
                     return Ok(false);
                 }
                 Vec::new()
@@ -358,11 +368,13 @@ impl<'a> Walk<'a> {
             }
             Err(other) => return Err(other),
         };
+        let key = self.node_key(id, &inputs);
         let record = NodeRecord {
+            key,
             kind: node.kind,
             words: node.words.clone(),
             inputs: inputs.iter().map(|input| input.hash).collect(),
-            files: self.sources.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect(),
+            files: self.sources.contents_of(id),
             dropped,
             actions: self.context.put(&encode_keys(&used.into_keys()))?,
             output,
@@ -374,7 +386,7 @@ impl<'a> Walk<'a> {
             if let Output::Export { file, .. } = record.output {
                 outputs.push(file);
             }
-            self.request.store.record(self.node_key(id, &inputs), &outputs)?;
+            self.request.store.record(key, &outputs)?;
         }
         self.outcomes.insert(id, Outcome { record: record_hash, tables });
         (self.request.events)(Event::End { node: id, work });

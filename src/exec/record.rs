@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 /// Everything about a node that depends on its definition and inputs alone: no times, no names of machines.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
+    /// The node key, under which the trace of this record is.
+    pub key: Hash,
     pub kind: Kind,
     /// The definition that the node key was made of.
     pub words: Words,

@@ -8,6 +8,7 @@ use crate::fetch::files::expand;
 use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::manifest::{Files, Maker};
+use crate::hash::Hash;
 use crate::store::Store;
 use crate::table::Schema;
 use std::collections::HashMap;
@@ -70,6 +71,16 @@ impl Sources {
     /// Returns the files of a node; none if it is not a `files` dataset.
     pub fn of(&self, id: NodeId) -> &[DataFile] {
         self.0.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the path and the hash of each file of a node.
+    pub fn contents_of(&self, id: NodeId) -> Vec<(String, Hash)> {
+        self.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect()
+    }
+
+    /// Returns the path and the hash of each file, by node.
+    pub fn contents(&self) -> HashMap<NodeId, Vec<(String, Hash)>> {
+        self.0.keys().map(|id| (*id, self.contents_of(*id))).collect()
     }
 
     /// Returns how a `files` dataset is read.

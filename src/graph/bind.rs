@@ -49,7 +49,8 @@ pub struct Work {
 }
 
 impl Work {
-    fn new(name: &str, op: impl RowOp + 'static, span: &Span) -> Work {
+    /// Places an op.
+    pub fn new(name: &str, op: impl RowOp + 'static, span: &Span) -> Work {
         Work { name: name.to_owned(), op: Arc::new(op), span: span.clone() }
     }
 }

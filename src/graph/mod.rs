@@ -5,11 +5,10 @@ mod resolve;
 mod select;
 
 pub use bind::{Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
-pub use resolve::Texts;
 
 use crate::diag::Span;
 use crate::hash::Words;
-use crate::manifest::Manifest;
+use crate::manifest::{Dataset, Manifest};
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -94,6 +93,14 @@ impl Graph {
     /// Returns all nodes with their ids, inputs first.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// Returns the names of a dataset's parts; none if it is not split.
+    pub fn parts(&self, id: NodeId) -> Vec<&str> {
+        let node = self.node(id);
+        let dataset = (node.kind == Kind::Dataset).then(|| &self.manifest.datasets[node.declaration]);
+        let split = dataset.and_then(Dataset::split);
+        split.iter().flat_map(|split| &split.parts).map(|(name, _)| name.value.as_str()).collect()
     }
 
     /// Returns the nodes that read `id` directly.

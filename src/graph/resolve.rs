@@ -2,16 +2,11 @@
 
 use super::{Graph, Input, Kind, Names, Node, NodeId};
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, list};
+use crate::fetch::Texts;
 use crate::manifest::{Dataset, Maker, Manifest, Prompt, PromptText, RenderText, Step, Text};
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-
-/// Hands out the texts of template files; `path` is relative to the project folder.
-pub trait Texts {
-    /// Reads a text, or says why not.
-    fn read(&self, path: &str) -> Result<Arc<Source>, String>;
-}
 
 /// A name as it is written at an edge: a dataset, or `dataset.part`.
 struct Edge<'a> {

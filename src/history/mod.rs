@@ -75,11 +75,7 @@ impl History {
     /// Returns the builds of all checkouts that use the store, for `gc`.
     pub fn all(store: &Store) -> Result<Vec<Vec<Build>>, StoreError> {
         let folder = store.root().join(FOLDER);
-        let entries = match store.disk().list(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(StoreError::io("list", &folder, error)),
-        };
+        let entries = store.disk().list(&folder).map_err(|error| StoreError::io("list", &folder, error))?;
         entries.iter().map(|entry| read(store.disk().as_ref(), &folder.join(&entry.name))).collect()
     }
 
@@ -106,12 +102,12 @@ impl History {
             serde_json::to_writer(&mut lines, build).expect("a build is plain data");
             lines.push(b'\n');
         }
-        self.disk.replace(&self.path, &[&lines]).map_err(|error| StoreError::io("write", &self.path, error))
+        self.disk.write_new(&self.path, &[&lines]).map_err(|error| StoreError::io("write", &self.path, error))
     }
 }
 
 fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<Vec<Build>, StoreError> {
-    let bytes = match disk.read(path) {
+    let bytes = match disk.read(path, 0) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(StoreError::io("read", path, error)),

@@ -110,7 +110,7 @@ impl Project {
         let mut history = self.history()?;
         let run = self.run(Mode::Build, options);
         // What was learned is kept even if the build failed.
-        let run = run.and_then(|run| self.store.flush().map_err(unusable).map(|()| run));
+        let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
         let run = run?;
 
@@ -174,7 +174,7 @@ impl Project {
                 nodes: made,
                 failed,
             };
-            self.store.flush().map_err(unusable)?;
+            self.store.finish().map_err(unusable)?;
             history.append(build).map_err(unusable)?;
             built.number = Some(number);
         }
@@ -228,7 +228,7 @@ impl Project {
         };
         let output = (node.kind == Kind::Export).then(|| {
             let to = self.graph.manifest.exports[node.declaration].to.value.clone();
-            let there = self.workspace.hash_output(&to);
+            let there = run.outputs.get(&id).copied().unwrap_or_else(|| self.workspace.hash_output(&to));
             (to, there)
         });
         let present =

@@ -5,7 +5,7 @@ use crate::diag::Diagnostics;
 use crate::exec::{NodeRecord, Output, decode_keys};
 use crate::hash::{Hash, Key};
 use crate::history::{Build, History, read_record, read_view};
-use crate::store::{GcPlan, Problem, StoreError};
+use crate::store::{GcPlan, Problem, Progress, Stats, StoreError};
 use crate::table::Table;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,16 +16,13 @@ pub struct Garbage {
     pub plan: GcPlan,
     /// Builds whose artifacts are kept.
     pub builds_kept: usize,
-    live_blobs: HashSet<Hash>,
-    live_traces: HashSet<Key>,
 }
 
 /// What `verify` found.
 #[derive(Debug)]
 pub struct Checked {
     pub problems: Vec<Problem>,
-    pub blobs: u64,
-    pub bytes: u64,
+    pub stats: Stats,
 }
 
 impl Project {
@@ -39,23 +36,22 @@ impl Project {
                 live.build(build);
             }
         }
-        let (live_blobs, live_traces) = (live.blobs, live.traces);
-        let plan = self.store.gc_plan(&live_blobs, &live_traces, GRACE).map_err(unusable)?;
-        Ok(Garbage { plan, builds_kept, live_blobs, live_traces })
+        let plan = self.store.gc(&live.blobs, &live.traces, GRACE).map_err(unusable)?;
+        Ok(Garbage { plan, builds_kept })
     }
 
     /// Removes it.
     pub fn remove(&self, garbage: &Garbage) -> Result<(), Diagnostics> {
-        self.store.gc(&garbage.live_blobs, &garbage.live_traces, GRACE).map(|_| ()).map_err(unusable)
+        self.store.collect(&garbage.plan).map_err(unusable)
     }
 
     /// Reads every blob and record of the store and checks it; `repair` removes what is damaged, so that it is made again.
-    pub fn verify(&self, repair: Repair, progress: &dyn Fn(u64)) -> Result<Checked, Diagnostics> {
-        let checked = self.store.verify(progress).map_err(unusable)?;
-        if repair == Repair::Yes && !checked.problems.is_empty() {
-            self.store.repair(&checked.problems).map_err(unusable)?;
+    pub fn verify(&self, repair: Repair, progress: &(dyn Fn(Progress) + Sync)) -> Result<Checked, Diagnostics> {
+        let problems = self.store.verify(progress);
+        if repair == Repair::Yes && !problems.is_empty() {
+            self.store.repair(&problems).map_err(unusable)?;
         }
-        Ok(Checked { problems: checked.problems, blobs: checked.blobs, bytes: checked.bytes })
+        Ok(Checked { problems, stats: self.store.stats().map_err(unusable)? })
     }
 }
 
@@ -67,7 +63,7 @@ pub enum Repair {
 }
 
 /// Files younger than this may belong to a build that runs now.
-const GRACE: Duration = Duration::from_secs(600);
+const GRACE: Duration = Duration::from_secs(3600);
 
 /// What is reached from builds. What cannot be read reaches nothing: it is made again when it is needed.
 struct Live<'a> {
@@ -84,16 +80,15 @@ impl Live<'_> {
             if self.blobs.insert(*hash)
                 && let Ok(record) = read_record(&self.project.store, *hash)
             {
-                let _ = self.record(*hash, &record);
+                let _ = self.record(&record);
             }
         }
     }
 
-    fn record(&mut self, hash: Hash, record: &NodeRecord) -> Result<(), StoreError> {
+    fn record(&mut self, record: &NodeRecord) -> Result<(), StoreError> {
         let store = &self.project.store;
         self.blobs.insert(record.actions);
-        // The node's own trace has its record as an output: it is found by looking at all traces.
-        self.traces.extend(store.traces_with(hash));
+        self.traces.insert(record.key);
         for key in decode_keys(&store.get(record.actions)?) {
             if self.traces.insert(key) {
                 self.blobs.extend(store.trace(key).into_iter().flatten());

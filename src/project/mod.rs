@@ -6,13 +6,12 @@ mod inspect;
 mod revision;
 
 pub use build::{Built, BuildOptions, Planned, PlannedNode};
-pub use clean::{Checked, Garbage};
+pub use clean::{Checked, Garbage, Repair};
 pub use inspect::{Explanation, Rows, Statistics};
-pub use revision::{Point, Version};
+pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::Workspace;
-use crate::fetch::STATE_DIR;
+use crate::fetch::{STATE_DIR, Workspace};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::manifest::{Manifest, Options};

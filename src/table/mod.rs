@@ -12,7 +12,7 @@ pub use bytes::{Malformed, Reader, put_type};
 pub use chunk::{decode_chunk, encode_chunk};
 pub use cut::{Cutter, Limits, row_hashes, row_sizes};
 pub use take::Take;
-pub use types::{Field, Schema, Type};
+pub use types::{DEEPEST, Field, Schema, Type};
 
 use crate::hash::Hash;
 use arrow_array::ArrayRef;
@@ -60,4 +60,13 @@ impl Batch {
         let field = |(name, array): &(String, ArrayRef)| Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"));
         Schema(self.columns.iter().map(field).collect())
     }
+}
+
+/// What went wrong with one row of a row group, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowError {
+    /// The position in the row group.
+    pub row: usize,
+    pub message: String,
+    pub help: Option<String>,
 }

@@ -25,6 +25,9 @@ pub enum Type {
     Struct(Vec<Field>),
 }
 
+/// How deep types are nested at most; a plain type is 1 deep.
+pub const DEEPEST: u32 = 64;
+
 /// A named, typed column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Field {
