@@ -167,7 +167,7 @@ impl Model {
         let random = &mut self.random;
         let maker = match random.below(if earlier.is_empty() { 3 } else { 10 }) {
             0 | 1 => Maker::Files { folder: random.below(2), keyed: random.chance(50) },
-            2 => Maker::Synth { rows: random.below(50), seed: random.below(3) },
+            2 => Maker::Synth { rows: 1 + random.below(50), seed: random.below(3) },
             3..=6 => Maker::From(random.one(&earlier).clone()),
             7 | 8 => Maker::Concat((0..1 + random.below(2)).map(|_| random.one(&earlier).clone()).collect()),
             _ => {
@@ -206,7 +206,7 @@ impl Model {
                 if random.chance(50) {
                     Step::Fraction(1 + random.below(9))
                 } else {
-                    Step::Rows(random.below(30))
+                    Step::Rows(1 + random.below(30))
                 }
             }
             _ => Step::Drop(id),
@@ -372,7 +372,9 @@ impl Model {
                 }
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
-            let _ = writeln!(out, "steps = [{}]", steps.join(", "));
+            if !steps.is_empty() {
+                let _ = writeln!(out, "steps = [{}]", steps.join(", "));
+            }
         }
         for (i, (dataset, value)) in self.metrics.iter().enumerate() {
             let _ = writeln!(out, "[metric.m{i}]\non = \"{dataset}\"\nvalue = \"{}\"\nby = [\"tag\"]", VALUES[*value]);

@@ -8,7 +8,7 @@ use crate::format::{
     read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
-use crate::table::{Batch, ColumnRef, Cutter, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
+use crate::table::{Batch, ColumnRef, Cutter, Field, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
 use arrow_array::{Array, ArrayRef, new_null_array};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -419,7 +419,14 @@ fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
             })?;
         }
     }
-    Ok(unifier.schema())
+    let mut schema = unifier.schema();
+    // A declared column is there, even if no row has it yet.
+    for (name, ty) in reading.types.iter() {
+        if schema.field(name).is_none() {
+            schema.0.push(Field::new(name, ty.clone()));
+        }
+    }
+    Ok(schema)
 }
 
 fn parse_key(reading: &Reading, format: Format, header: Option<&[String]>, segment: Hash) -> Key {
