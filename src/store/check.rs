@@ -23,8 +23,7 @@ mod tests {
 
     #[test]
     fn the_check_never_changes() {
-        assert_eq!(check(0, b""), check(0, &[]));
-        assert_eq!(check(7, b"datamake, make for data"), 0);
+        assert_eq!(check(7, b"datamake, make for data"), 8_968_712_367_415_420_830);
     }
 
     #[test]

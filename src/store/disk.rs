@@ -37,8 +37,8 @@ pub trait Disk: Send + Sync + Debug {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Locks a file, which is made if need be; nothing if somebody holds it and `wait` says not to wait. The operating
-    /// system lets go of it when the process ends.
+    /// Locks a file; nothing if somebody holds it and `wait` says not to wait. The operating system lets go of it when the
+    /// process ends.
     fn lock(&self, path: &Path, lock: Lock, wait: Wait) -> io::Result<Option<Guard>>;
 }
 
@@ -51,10 +51,12 @@ pub trait Append: Send {
 /// Who may hold a lock at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// Several, as long as nobody holds it alone.
+    /// Several, as long as nobody holds it alone. The file is made if need be.
     Shared,
-    /// One.
+    /// One. The file is made if need be.
     Exclusive,
+    /// One, and only if the file is there: a log may vanish, and must not come back empty.
+    Existing,
 }
 
 /// What to do about a lock that somebody holds.
@@ -197,7 +199,7 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path, lock: Lock, wait: Wait) -> io::Result<Option<Guard>> {
         let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound && lock != Lock::Existing => {
                 if let Some(folder) = path.parent() {
                     fs::create_dir_all(folder)?;
                 }
@@ -211,9 +213,9 @@ impl Disk for RealDisk {
         };
         let locked = match (lock, wait) {
             (Lock::Shared, Wait::UntilFree) => file.lock_shared().map_err(TryLockError::Error),
-            (Lock::Exclusive, Wait::UntilFree) => file.lock().map_err(TryLockError::Error),
+            (Lock::Exclusive | Lock::Existing, Wait::UntilFree) => file.lock().map_err(TryLockError::Error),
             (Lock::Shared, Wait::Never) => file.try_lock_shared(),
-            (Lock::Exclusive, Wait::Never) => file.try_lock(),
+            (Lock::Exclusive | Lock::Existing, Wait::Never) => file.try_lock(),
         };
         match locked {
             Ok(()) => Ok(Some(Guard::new(file))),

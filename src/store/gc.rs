@@ -12,7 +12,7 @@ use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A temporary file may be one that is being written now, unless it is at least this old.
@@ -76,7 +76,7 @@ impl Store {
         if self.journal.is_own(name) {
             return Ok(None);
         }
-        let Ok(Some(guard)) = self.disk.lock(&path, Lock::Exclusive, Wait::Never) else { return Ok(None) };
+        let Ok(Some(guard)) = self.disk.lock(&path, Lock::Existing, Wait::Never) else { return Ok(None) };
         match self.disk.read(&path, 0) {
             Ok(bytes) if bytes.starts_with(MAGIC) || MAGIC.starts_with(&bytes) => {
                 Ok(Some(Finished { name: name.to_owned(), bytes, _lock: guard }))
@@ -87,18 +87,26 @@ impl Store {
         }
     }
 
-    /// Joins the finished logs if there are many.
+    /// Waits for others that join logs, or gives up. Whoever joins alone keeps the order of the records; where files cannot
+    /// be locked no log is ever known to be finished, and none is joined.
+    pub(super) fn alone(&self, wait: Wait) -> Option<Guard> {
+        self.disk.lock(&self.root.join("join.lock"), Lock::Exclusive, wait).ok().flatten()
+    }
+
+    /// Joins the finished logs if there are many, unless somebody else does.
     pub(super) fn compact(&self) -> Result<(), StoreError> {
-        let names: Vec<String> = self.log_files()?.into_iter().map(|(name, _)| name).collect();
-        if names.iter().filter(|name| !self.journal.is_own(name)).count() > MANY_LOGS {
-            self.join(&names, |_| true)?;
+        let names = || Ok(self.log_files()?.into_iter().map(|(name, _)| name).collect::<Vec<String>>());
+        if names()?.iter().filter(|name| !self.journal.is_own(name)).count() > MANY_LOGS
+            && let Some(_alone) = self.alone(Wait::Never)
+        {
+            self.join(&names()?, |_| true)?;
         }
         Ok(())
     }
 
     /// Writes the records of the finished ones of `names` that `keep` wants into one new log, then removes the old.
     ///
-    /// Of records with the same name the last stays. Whoever holds a log joins it, so two processes share the work.
+    /// Of records with the same name the last stays. The caller is `alone`.
     pub(super) fn join(&self, names: &[String], keep: impl Fn(&Record) -> bool) -> Result<(), StoreError> {
         let mut logs = Vec::new();
         for name in names {
@@ -133,7 +141,7 @@ impl Store {
         logs.iter().try_for_each(|log| self.remove(&folder.join(&log.name)))
     }
 
-    pub(super) fn remove(&self, path: &PathBuf) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, path: &Path) -> Result<(), StoreError> {
         match self.disk.remove(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, error)),
             _ => Ok(()),
@@ -187,17 +195,22 @@ impl Store {
             }
         }
         for (log, record) in records() {
-            let (dead, rest) = match record {
-                Record::Blob(hash, contents) if !kept_blobs.contains(&hash) => (plan.small.insert(hash), contents),
-                Record::Trace(key, outputs) if !kept_traces.contains(&key) => (plan.keys.insert(key), outputs),
+            // The same record in two logs is counted once, and goes from both.
+            let rest = match record {
+                Record::Blob(hash, contents) if !kept_blobs.contains(&hash) => {
+                    plan.small.insert(hash);
+                    contents
+                }
+                Record::Trace(key, outputs) if !kept_traces.contains(&key) => {
+                    plan.keys.insert(key);
+                    outputs
+                }
                 _ => continue,
             };
             plan.bytes += (HEADER + 32 + rest.len()) as u64;
             if plan.logs.last() != Some(&log.name) {
                 plan.logs.push(log.name.clone());
             }
-            // The same record in two logs is counted once, and goes from both.
-            let _ = dead;
         }
         for file in files {
             let removable = match file.hash {
@@ -226,6 +239,7 @@ impl Store {
     /// Removes what was planned, except for what was put again meanwhile. Traces go first, so that none is left without
     /// its blobs if this is interrupted.
     pub fn collect(&self, plan: &GcPlan) -> Result<(), StoreError> {
+        let _alone = self.alone(Wait::UntilFree);
         self.join(&plan.logs, |record| match record {
             Record::Blob(hash, _) => !plan.small.contains(hash),
             Record::Trace(key, _) => !plan.keys.contains(key),

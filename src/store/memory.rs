@@ -62,7 +62,7 @@ impl State {
     fn try_lock(&mut self, path: &Path, wanted: Lock) -> bool {
         match (self.locks.get_mut(path), wanted) {
             (None, Lock::Shared) => self.locks.insert(path.to_owned(), Held::Shared(1)).is_none(),
-            (None, Lock::Exclusive) => self.locks.insert(path.to_owned(), Held::Exclusive).is_none(),
+            (None, Lock::Exclusive | Lock::Existing) => self.locks.insert(path.to_owned(), Held::Exclusive).is_none(),
             (Some(Held::Shared(n)), Lock::Shared) => {
                 *n += 1;
                 true
@@ -144,6 +144,9 @@ impl Disk for MemoryDisk {
 
     fn lock(&self, path: &Path, wanted: Lock, wait: Wait) -> io::Result<Option<Guard>> {
         let mut state = lock(&self.shared.state);
+        if wanted == Lock::Existing {
+            state.file(path)?;
+        }
         while !state.try_lock(path, wanted) {
             if wait == Wait::Never {
                 return Ok(None);

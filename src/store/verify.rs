@@ -72,6 +72,20 @@ struct ReadLog {
     growing: bool,
 }
 
+impl ReadLog {
+    /// Whether the log was written by a later version, which knows what to do with it.
+    fn is_later(&self) -> bool {
+        !self.bytes.starts_with(MAGIC)
+            && self.bytes.starts_with(&MAGIC[..MAGIC.len() - 1])
+            && self.bytes.len() >= MAGIC.len()
+    }
+
+    fn records(&self) -> Records<'_> {
+        let start = if self.bytes.starts_with(MAGIC) { MAGIC.len() } else { self.bytes.len() };
+        Records::new(&self.bytes, start)
+    }
+}
+
 impl Store {
     /// Reads every blob and every record, and names all that is damaged or missing, in order.
     pub fn verify(&self, progress: &(dyn Fn(Progress) + Sync)) -> Vec<Problem> {
@@ -106,7 +120,7 @@ impl Store {
             }
         }
         for log in &logs {
-            let mut records = Records::new(&log.bytes, MAGIC.len());
+            let mut records = log.records();
             for found in &mut records {
                 match found.record {
                     Record::Blob(hash, contents) if Hash::of(contents) == hash => drop(there.insert(hash)),
@@ -115,13 +129,13 @@ impl Store {
                 }
             }
             let end = if log.bytes.starts_with(MAGIC) { records.end } else { 0 };
-            if end < log.bytes.len() && !log.growing {
+            if end < log.bytes.len() && !log.growing && !log.is_later() {
                 let lost = (log.bytes.len() - end) as u64;
                 problems.push(Problem::Log { name: log.name.clone(), end: end as u64, lost });
             }
         }
         for log in &logs {
-            for found in Records::new(&log.bytes, MAGIC.len()) {
+            for found in log.records() {
                 if let Record::Trace(key, outputs) = found.record {
                     let missing = hashes(outputs).filter(|output| !there.contains(output));
                     problems.extend(missing.map(|output| Problem::Trace { log: log.name.clone(), key, output }));
@@ -142,7 +156,7 @@ impl Store {
         for (name, _) in names {
             let path = folder.join(&name);
             // Held while it is read: nobody appends to it then.
-            let guard = self.disk.lock(&path, Lock::Exclusive, Wait::Never);
+            let guard = self.disk.lock(&path, Lock::Existing, Wait::Never);
             match self.disk.read(&path, 0) {
                 Ok(bytes) => logs.push(ReadLog { name, bytes, growing: !matches!(guard, Ok(Some(_))) }),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -168,6 +182,7 @@ impl Store {
     ///
     /// Logs whose writer lives are left alone.
     pub fn repair(&self, problems: &[Problem]) -> Result<(), StoreError> {
+        let _alone = self.alone(Wait::UntilFree);
         let (mut logs, mut keys) = (Vec::new(), HashSet::new());
         for problem in problems {
             match problem {
@@ -203,7 +218,7 @@ impl Store {
 
     fn remove_log(&self, name: &str) -> Result<(), StoreError> {
         let path = self.log_folder().join(name);
-        match self.disk.lock(&path, Lock::Exclusive, Wait::Never) {
+        match self.disk.lock(&path, Lock::Existing, Wait::Never) {
             Ok(Some(_held)) => self.remove(&path),
             _ => Ok(()),
         }
@@ -220,7 +235,7 @@ impl Store {
         for log in self.read_logs(&mut problems) {
             stats.logs += 1;
             stats.log_bytes += log.bytes.len() as u64;
-            for found in Records::new(&log.bytes, MAGIC.len()) {
+            for found in log.records() {
                 match found.record {
                     Record::Blob(..) => stats.small_blobs += 1,
                     Record::Trace(..) => stats.traces += 1,

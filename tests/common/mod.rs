@@ -1,7 +1,7 @@
 //! A project in a folder of its own, built through the library.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use datamake::diag::{Diagnostics, Style, render};
+use datamake::diag::{Diagnostic, Diagnostics, Style, render};
 use datamake::fetch::Workspace;
 use datamake::graph::Graph;
 use datamake::manifest::{Manifest, Options};
@@ -67,7 +67,7 @@ impl Sandbox {
         let (manifest, _) = Manifest::load(self.path(), &Options::default())?;
         let workspace = Workspace::open(self.path());
         let graph = Graph::resolve(manifest, &workspace)?;
-        let store = Store::open(disk, Path::new("/store")).expect("a store opens");
+        let store = Store::open(disk, Path::new("/store")).map_err(|error| Diagnostic::error("store", error.to_string()))?;
         Ok(Project::with(graph, workspace, store, self.limits))
     }
 
