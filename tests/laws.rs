@@ -244,6 +244,48 @@ fn another_clone_with_the_same_store_runs_no_action_but_writes_its_exports() {
 }
 
 #[test]
+fn any_blob_deleted_by_hand_is_found_by_verify_and_made_again() {
+    let mut sandbox = Sandbox::on_real_disk();
+    sandbox.limits = Limits::DEFAULT;
+    sandbox.write("datamake.toml", PROJECT);
+    sandbox.write("data/a.jsonl", rows(3000));
+    sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
+    sandbox.built();
+    let (expect, all) = (sandbox.results(), sandbox.rows("asked"));
+    let blobs: Vec<_> = walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().collect();
+    let files: Vec<_> = blobs.iter().filter(|entry| entry.file_type().is_file()).collect();
+    assert!(files.len() > 5, "{files:?}");
+    for file in files {
+        std::fs::remove_file(file.path()).expect("it is there");
+        let project = sandbox.project().expect("it opens");
+        project.verify(datamake::project::Repair::Yes, &|_| ()).expect("it mends");
+        sandbox.built();
+        assert_eq!(sandbox.results(), expect, "without {file:?}");
+        assert_eq!(sandbox.rows("asked"), all, "without {file:?}");
+    }
+}
+
+#[test]
+fn a_damaged_blob_that_a_build_reads_is_made_again() {
+    let mut sandbox = Sandbox::on_real_disk();
+    sandbox.limits = Limits::DEFAULT;
+    sandbox.write("datamake.toml", PROJECT);
+    sandbox.write("data/a.jsonl", rows(3000));
+    sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
+    sandbox.built();
+    for entry in walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().filter(|e| e.file_type().is_file()) {
+        let mut bytes = std::fs::read(entry.path()).expect("it is there");
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(entry.path(), bytes).expect("it can be written");
+    }
+    sandbox.edit("prompts/ask.md", "What", "How much");
+    sandbox.built();
+    assert_eq!(sandbox.results(), sandbox.clean());
+    assert_eq!(sandbox.rows("asked").len(), sandbox.rows("kept").len());
+}
+
+#[test]
 fn a_plan_names_what_a_build_then_makes() {
     let sandbox = project();
     sandbox.edit("prompts/ask.md", "What", "How much");

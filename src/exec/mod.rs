@@ -246,6 +246,11 @@ impl<'a> Walk<'a> {
         let Some(outputs) = self.request.store.trace(key) else { return Ok(false) };
         let Some((record, rest)) = outputs.split_first() else { return Ok(false) };
         let node = self.request.graph.node(id);
+        // What an export made is not in the store, but in its place.
+        let stored = if node.kind == Kind::Export { &outputs[..1] } else { &outputs[..] };
+        if !stored.iter().all(|output| self.request.store.has(*output)) {
+            return Ok(false);
+        }
         let tables = match node.kind {
             Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
             Kind::Metric => Vec::new(),

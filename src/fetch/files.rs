@@ -235,7 +235,8 @@ impl<'p> Glob<'p> {
             (below, shown)
         };
         let deepest = if self.is_deep() { usize::MAX } else { self.parts.len() };
-        let walk = WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(deepest).into_iter();
+        let walk =
+            WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(deepest).sort_by_file_name().into_iter();
         let walk = walk.filter_entry(|entry| {
             entry.depth() == 0 || entry.file_name().to_str().is_none_or(|name| self.admits(name))
         });

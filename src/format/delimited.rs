@@ -128,8 +128,8 @@ impl Column<'_> {
 
 fn ragged(delimiter: u8, text: &str, start: u64, found: usize, wanted: usize) -> ParseError {
     let (line, _) = position(text, skip_ends(text, start));
-    let fields = |n: usize| if n == 1 { "1 field".to_owned() } else { format!("{n} fields") };
-    let title = format!("this row has {}, and the header has {}", fields(found), fields(wanted));
+    let fields = if found == 1 { "field" } else { "fields" };
+    let title = format!("this row has {found} {fields}, and the header has {wanted}");
     let what = if delimiter == b'\t' { "tab" } else { "comma" };
     ParseError::new(line, 1, title).help(format!("a field that holds a {what} or a line end stands in double quotes"))
 }

@@ -51,7 +51,14 @@ pub(super) fn parse_elements(text: &str, types: &Types) -> Result<Parsed, ParseE
         line += newlines(&element[..space]);
         let value = &element[space..];
         if !value.is_empty() {
-            rows.push(value, line)?;
+            let at = from + space;
+            let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+            // Only the first line of an element may begin inside a line of the file.
+            let indent = |error: ParseError| match error.line == line {
+                true => error.right(text[start..at].chars().count()),
+                false => error,
+            };
+            rows.push(value, line).map_err(indent)?;
         }
         line += newlines(&text[from + space.min(end - from)..next]);
         from = next;
@@ -141,7 +148,10 @@ impl<'t> Rows<'t> {
     }
 
     fn error(&mut self, record: &str, error: &serde_json::Error) -> ParseError {
-        let offset = offset_of(record, error.line(), error.column());
+        let offset = match error.is_eof() {
+            true => record.len(),
+            false => offset_of(record, error.line(), error.column()),
+        };
         let at = |title: String| at_offset(record, offset, self.state.line, title);
         let Some(mut fault) = self.state.fault.take() else {
             return syntax(record, error, at);

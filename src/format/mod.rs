@@ -170,7 +170,7 @@ pub struct ParseError {
     /// Lines after the first of the segment, so that `segment.first_line + line` is the line in the file.
     /// The splitter counts from the first line of the file, so there it is `1 + line`.
     pub line: u32,
-    /// In characters, from 1.
+    /// In characters, from 1; where a segment of a JSON array begins inside a line, its first line counts from there.
     pub column: u32,
     /// Lower case, one line, no full stop.
     pub title: String,
@@ -195,6 +195,12 @@ impl ParseError {
     pub(crate) fn below(mut self, lines: usize) -> ParseError {
         let lines = u32::try_from(lines).unwrap_or(u32::MAX);
         self.line = self.line.saturating_add(lines);
+        self
+    }
+
+    /// Moves the error right by some characters.
+    pub(crate) fn right(mut self, characters: usize) -> ParseError {
+        self.column = self.column.saturating_add(u32::try_from(characters).unwrap_or(u32::MAX));
         self
     }
 }

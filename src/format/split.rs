@@ -109,6 +109,7 @@ impl Splitter {
         match self.stage {
             Stage::Bracket => return Err(self.error("the file is empty, and not a JSON array")),
             Stage::Records if self.format == Format::Json => {
+                self.open = self.gathered.trim_ascii_end().len();
                 return Err(self.error("the file ends before its JSON array does").help("is it complete?"));
             }
             _ => {}

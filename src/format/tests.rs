@@ -83,13 +83,23 @@ fn shown(batch: &Batch) -> String {
     format!("{}\n{rows}", fields.join(", "))
 }
 
-/// Reads and shows.
-fn check(format: Format, bytes: &str, declared: &[(&str, &str)], expect: &str) {
-    let found = match read(format, bytes.as_bytes(), &types(declared)) {
-        Ok(batch) => shown(&batch),
-        Err(error) => error,
-    };
-    assert_eq!(found.trim_end(), expect, "{bytes:?}");
+/// Reads and shows each input; all that differ are named at once.
+fn check_all(format: Format, declared: &[(&str, &str)], cases: &[(&str, &str)]) {
+    let mut wrong = String::new();
+    for (input, expect) in cases {
+        let found = match read(format, input.as_bytes(), &types(declared)) {
+            Ok(batch) => shown(&batch),
+            Err(error) => error,
+        };
+        if found.trim_end() != *expect {
+            wrong.push_str(&format!("{input:?}\n  gives  {found:?}\n  not    {expect:?}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+fn check(format: Format, input: &str, declared: &[(&str, &str)], expect: &str) {
+    check_all(format, declared, &[(input, expect)]);
 }
 
 fn chunks(batch: &Batch) -> Vec<(String, Hash)> {

@@ -50,9 +50,46 @@ impl Project {
         let problems = self.store.verify(progress);
         if repair == Repair::Yes && !problems.is_empty() {
             self.store.repair(&problems).map_err(unusable)?;
+            self.forget_broken().map_err(unusable)?;
         }
         Ok(Checked { problems, stats: self.store.stats().map_err(unusable)? })
     }
+}
+
+impl Project {
+    /// Forgets that nodes are fresh whose tables name what is not in the store, so that the next build makes it again.
+    fn forget_broken(&self) -> Result<(), StoreError> {
+        let mut broken = HashSet::new();
+        let mut seen = HashSet::new();
+        for build in History::all(&self.store)?.into_iter().flatten() {
+            let Ok(view) = read_view(&self.store, build.view) else { continue };
+            for hash in view.into_values().filter(|hash| seen.insert(*hash)) {
+                if let Ok(record) = read_record(&self.store, hash)
+                    && tables(&record).into_iter().any(|table| !self.is_whole(table))
+                {
+                    broken.insert(record.key);
+                }
+            }
+        }
+        self.store.forget_traces(&broken)
+    }
+
+    fn is_whole(&self, table: Hash) -> bool {
+        let Ok(contents) = self.store.get(table) else { return false };
+        let Ok(table) = Table::decode(&contents) else { return false };
+        let has = |hash: Hash| self.store.has(hash);
+        table.groups.iter().flat_map(|group| &group.columns).all(|column| has(column.chunk) && column.take.is_none_or(has))
+    }
+}
+
+/// Returns the tables that a node made: its own, its parts', and those of dropped rows.
+fn tables(record: &NodeRecord) -> Vec<Hash> {
+    let mut tables: Vec<Hash> = record.dropped.iter().map(|dropped| dropped.table).collect();
+    if let Output::Table { table, parts, .. } = &record.output {
+        tables.push(*table);
+        tables.extend(parts.values().map(|part| part.table));
+    }
+    tables
 }
 
 /// Whether `verify` mends.
@@ -94,12 +131,7 @@ impl Live<'_> {
                 self.blobs.extend(store.trace(key).into_iter().flatten());
             }
         }
-        let mut tables: Vec<Hash> = record.dropped.iter().map(|dropped| dropped.table).collect();
-        if let Output::Table { table, parts, .. } = &record.output {
-            tables.push(*table);
-            tables.extend(parts.values().map(|part| part.table));
-        }
-        for table in tables {
+        for table in tables(record) {
             self.table(table)?;
         }
         Ok(())

@@ -216,6 +216,16 @@ impl Store {
         self.join(&logs, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
     }
 
+    /// Removes traces, so that their actions run again. Logs whose writer lives are left alone.
+    pub fn forget_traces(&self, keys: &HashSet<Key>) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        keys.iter().for_each(|key| self.index.forget_trace(key));
+        let logs: Vec<String> = self.log_files()?.into_iter().map(|(name, _)| name).collect();
+        self.join(&logs, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
+    }
+
     fn remove_log(&self, name: &str) -> Result<(), StoreError> {
         let path = self.log_folder().join(name);
         match self.disk.lock(&path, Lock::Existing, Wait::Never) {

@@ -6,7 +6,7 @@ use datamake::fetch::Workspace;
 use datamake::graph::Graph;
 use datamake::manifest::{Manifest, Options};
 use datamake::project::{BuildOptions, Built, Planned, Project};
-use datamake::store::{Disk, MemoryDisk, Store};
+use datamake::store::{Disk, MemoryDisk, RealDisk, Store};
 use datamake::table::Limits;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub const SMALL: Limits = Limits { min: 2, target: 4, max: 16 };
 pub struct Sandbox {
     folder: tempfile::TempDir,
     disk: Arc<dyn Disk>,
+    /// The folder of the store in the project's; none: in memory.
+    store: Option<&'static str>,
     pub limits: Limits,
     pub jobs: Option<usize>,
 }
@@ -34,7 +36,12 @@ impl Sandbox {
 
     /// A project whose store is on `disk`.
     pub fn on(disk: Arc<dyn Disk>) -> Sandbox {
-        Sandbox { folder: tempfile::tempdir().expect("a folder can be made"), disk, limits: SMALL, jobs: None }
+        Sandbox { folder: tempfile::tempdir().expect("a folder can be made"), disk, limits: SMALL, jobs: None, store: None }
+    }
+
+    /// A project whose store is in its folder `store`.
+    pub fn on_real_disk() -> Sandbox {
+        Sandbox { store: Some("store"), ..Sandbox::on(Arc::new(RealDisk)) }
     }
 
     pub fn path(&self) -> &Path {
@@ -64,15 +71,22 @@ impl Sandbox {
 
     /// The same folder with an empty store of its own.
     pub fn project_in(&self, disk: Arc<dyn Disk>) -> Result<Project, Diagnostics> {
+        self.project_at(disk, Path::new("/store"))
+    }
+
+    fn project_at(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<Project, Diagnostics> {
         let (manifest, _) = Manifest::load(self.path(), &Options::default())?;
         let workspace = Workspace::open(self.path());
         let graph = Graph::resolve(manifest, &workspace)?;
-        let store = Store::open(disk, Path::new("/store")).map_err(|error| Diagnostic::error("store", error.to_string()))?;
+        let store = Store::open(disk, folder).map_err(|error| Diagnostic::error("store", error.to_string()))?;
         Ok(Project::with(graph, workspace, store, self.limits))
     }
 
     pub fn project(&self) -> Result<Project, Diagnostics> {
-        self.project_in(self.disk.clone())
+        match self.store {
+            None => self.project_in(self.disk.clone()),
+            Some(folder) => self.project_at(self.disk.clone(), &self.file(folder)),
+        }
     }
 
     pub fn build(&self) -> Result<Built, Diagnostics> {

@@ -74,10 +74,17 @@ fn without_rows_there_is_one_slice_or_none() {
     let (schema, _) = rows();
     let of = |value: &str, by: &[String]| {
         let aggregate = Aggregate::parse(value, by, &schema).expect("a good value");
-        aggregate.finish(&aggregate.empty()).expect("nothing fails").into_iter().map(|slice| slice.value).collect::<Vec<_>>()
+        aggregate
+            .finish(&aggregate.empty())
+            .expect("nothing fails")
+            .into_iter()
+            .map(|slice| slice.value)
+            .collect::<Vec<_>>()
     };
     assert_eq!(of("count(*)", &[]), [Value::Int(0)]);
-    for value in ["sum(x)", "avg(x)", "min(word)", "stddev(x)", "median(x)", "entropy(word)", "mode(word)", "bool_and(ok)"] {
+    for value in
+        ["sum(x)", "avg(x)", "min(word)", "stddev(x)", "median(x)", "entropy(word)", "mode(word)", "bool_and(ok)"]
+    {
         assert_eq!(of(value, &[]), [Value::Null], "{value}");
     }
     assert_eq!(of("count(*)", &["word".to_owned()]), []);
@@ -96,7 +103,11 @@ fn wrong_values_are_explained() {
     check("avg(x) + x", &[], &[(0, "column-outside-aggregate")]);
     check("avg(sum(x))", &[], &[(0, "nested-aggregate")]);
     check("avg(word)", &[], &[(0, "wrong-arguments")]);
-    check("avg(y) + sum(z)", &["worf", "x +"], &[(0, "unknown-column"), (0, "unknown-column"), (1, "unknown-column"), (2, "bad-expression")]);
+    check(
+        "avg(y) + sum(z)",
+        &["worf", "x +"],
+        &[(0, "unknown-column"), (0, "unknown-column"), (1, "unknown-column"), (2, "bad-expression")],
+    );
     check("count(*)", &["avg(x)"], &[(1, "aggregate-here")]);
     check("sum(distinct x)", &[], &[(0, "not-supported")]);
     check("quantile(x, 2)", &[], &[(0, "bad-literal")]);
@@ -116,14 +127,36 @@ fn reads_and_canonical_text_follow_the_meaning() {
     assert_eq!(metric.reads(), ["word", "ok", "x"]);
     assert_eq!(metric.ty(), &Type::Float);
     assert_eq!(metric.canonical(), of("SUM( x ) FILTER (WHERE (ok)) / count( * )", &["\"word\""]).canonical());
-    let different = ["sum(x)", "avg(x)", "count(x)", "count(distinct x)", "quantile(x, 0.1)", "quantile(x, 0.2)", "median(x)", "sum(x) + 1", "count(*)"];
-    let texts: std::collections::BTreeSet<String> = different.iter().map(|value| of(value, &[]).canonical().to_owned()).collect();
+    let different = [
+        "sum(x)",
+        "avg(x)",
+        "count(x)",
+        "count(distinct x)",
+        "quantile(x, 0.1)",
+        "quantile(x, 0.2)",
+        "median(x)",
+        "sum(x) + 1",
+        "count(*)",
+    ];
+    let texts: std::collections::BTreeSet<String> =
+        different.iter().map(|value| of(value, &[]).canonical().to_owned()).collect();
     assert_eq!(texts.len(), different.len());
 }
 
 const VALUES: &[&str] = &[
-    "count(*)", "count(distinct w)", "sum(f)", "sum(n)", "avg(f)", "min(f)", "max(w)", "median(f)", "quantile(n, 0.3)", "entropy(w)", "mode(w)",
-    "bool_and(n > 0)", "avg(n > 0)",
+    "count(*)",
+    "count(distinct w)",
+    "sum(f)",
+    "sum(n)",
+    "avg(f)",
+    "min(f)",
+    "max(w)",
+    "median(f)",
+    "quantile(n, 0.3)",
+    "entropy(w)",
+    "mode(w)",
+    "bool_and(n > 0)",
+    "avg(n > 0)",
 ];
 
 proptest! {

@@ -76,7 +76,8 @@ fn the_examples_of_the_functions_are_true() {
     let batch = Batch { rows: 1, columns: Vec::new() };
     for function in functions::SECTIONS.iter().flat_map(|(_, functions)| functions.iter()) {
         let (example, result) = function.example;
-        let array = parsed(example, &Schema::default()).eval(&batch).unwrap_or_else(|error| panic!("{example}: {error:?}"));
+        let array =
+            parsed(example, &Schema::default()).eval(&batch).unwrap_or_else(|error| panic!("{example}: {error:?}"));
         assert_eq!(shown(&value_at(&array, 0)), result, "{example}");
     }
 }
@@ -94,7 +95,8 @@ fn the_reference_is_what_the_tables_say() {
 #[test]
 fn spelling_that_means_nothing_does_not_change_the_canonical_text() {
     let (schema, _) = rows();
-    let same = |a: &str, b: &str| assert_eq!(parsed(a, &schema).canonical(), parsed(b, &schema).canonical(), "{a} / {b}");
+    let same =
+        |a: &str, b: &str| assert_eq!(parsed(a, &schema).canonical(), parsed(b, &schema).canonical(), "{a} / {b}");
     same("n+1", "  ( n  + 1 ) -- one more");
     same("LENGTH(text) > 1 AND ok", "length ( \"text\" )>1 and (ok)");
     same("ok and n > 1 and x > 1", "ok and (n > 1 and x > 1)");
@@ -108,10 +110,42 @@ fn spelling_that_means_nothing_does_not_change_the_canonical_text() {
 fn what_means_something_changes_the_canonical_text() {
     let (schema, _) = rows();
     let texts = [
-        "n", "x", "n + 1", "1 + n", "n + 1.0", "n - 1", "n = 1", "n <> 1", "text = '1'", "text = '1:string'", "n + n", "n + \"two words\"",
-        "ok and n > 1", "n > 1 and ok", "ok or n > 1", "case when ok then 1 end", "case when ok then 1 else 0 end", "cast(text as int)",
-        "try_cast(text as int)", "text like 'a'", "text ilike 'a'", "n in (1)", "n in (1, null)", "n not in (1)", "pair.a", "pair.\"b c\"", "tags[1]",
-        "coalesce(n, 1)", "concat(text, ',')", "concat(text, ',', '')", "null", "'null'", "1", "1.0", "true", "date '2024-01-01'",
+        "n",
+        "x",
+        "n + 1",
+        "1 + n",
+        "n + 1.0",
+        "n - 1",
+        "n = 1",
+        "n <> 1",
+        "text = '1'",
+        "text = '1:string'",
+        "n + n",
+        "n + \"two words\"",
+        "ok and n > 1",
+        "n > 1 and ok",
+        "ok or n > 1",
+        "case when ok then 1 end",
+        "case when ok then 1 else 0 end",
+        "cast(text as int)",
+        "try_cast(text as int)",
+        "text like 'a'",
+        "text ilike 'a'",
+        "n in (1)",
+        "n in (1, null)",
+        "n not in (1)",
+        "pair.a",
+        "pair.\"b c\"",
+        "tags[1]",
+        "coalesce(n, 1)",
+        "concat(text, ',')",
+        "concat(text, ',', '')",
+        "null",
+        "'null'",
+        "1",
+        "1.0",
+        "true",
+        "date '2024-01-01'",
     ];
     let canonical: std::collections::BTreeSet<String> =
         texts.iter().map(|text| parsed(text, &schema).canonical().to_owned()).filter(|_| true).collect();
@@ -144,7 +178,11 @@ fn exactly_the_columns_read_are_named_in_the_order_of_use() {
 
 #[test]
 fn columns_are_found_before_a_schema_is_known() {
-    let names = |text: &str| column_names(text).map(|found| found.into_iter().map(|(name, range)| format!("{name}@{}", range.start)).collect::<Vec<_>>().join(" "));
+    let names = |text: &str| {
+        column_names(text).map(|found| {
+            found.into_iter().map(|(name, range)| format!("{name}@{}", range.start)).collect::<Vec<_>>().join(" ")
+        })
+    };
     assert_eq!(names("a + length(b.c) > d[1] and a in (1, e)"), Ok("a@0 b@11 d@18 a@27 e@36".to_owned()));
     assert_eq!(names("avg(final = gold) filter (where x > 1) / count(*)"), Ok("final@4 gold@12 x@32".to_owned()));
     assert_eq!(names("year(d) + upper(t) || case f when 'a' then g end"), Ok("d@5 t@16 f@27 g@43".to_owned()));
@@ -167,7 +205,10 @@ fn a_column_may_come_with_a_time_zone_and_more_columns_than_are_read() {
 #[test]
 fn no_rows_give_no_rows_and_no_errors() {
     let (schema, batch) = rows();
-    let none = Batch { rows: 0, columns: batch.columns.iter().map(|(name, array)| (name.clone(), array.slice(0, 0))).collect() };
+    let none = Batch {
+        rows: 0,
+        columns: batch.columns.iter().map(|(name, array)| (name.clone(), array.slice(0, 0))).collect(),
+    };
     for text in ["1 / 0", "n", "case when ok then 1 // 0 end", "tags", "nothing"] {
         assert_eq!(parsed(text, &schema).eval(&none).expect("no rows, no errors").len(), 0, "{text}");
     }
@@ -183,7 +224,9 @@ fn the_longest_chain_that_is_allowed_can_be_computed() {
         assert_eq!(value_at(&array, 0).to_string(), expect);
         assert!(Expr::parse(&format!("{chain}{sign}{term}"), &schema).is_err());
     }
-    for (open, close) in [("(", ")"), ("- ", ""), ("not ", ""), ("abs(", ")"), ("case when true then ", " end"), ("[", "]")] {
+    for (open, close) in
+        [("(", ")"), ("- ", ""), ("not ", ""), ("abs(", ")"), ("case when true then ", " end"), ("[", "]")]
+    {
         for depth in [10, 45, 60, 99, 101, 900, 5000] {
             let _ = Expr::parse(&format!("{}1{}", open.repeat(depth), close.repeat(depth)), &schema);
         }

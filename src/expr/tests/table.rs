@@ -68,6 +68,8 @@ fn logic_has_three_values() {
     check("null is not distinct from null", "true | true | true | true");
     check("n is distinct from x", "true | true | true | true");
     check("n is null or nothing is not null", "false | false | true | false");
+    check("coalesce(case when ok then coalesce(null, nullif(null, null)) end, text)", "'Ab c' | '' | null | 'é,é'");
+    check("if(ok, [null], tags)", "[null] | [] | null | [null]");
     check("tags is null", "false | false | true | false");
 }
 
@@ -97,7 +99,10 @@ fn casts_read_and_write_texts() {
     check("cast(n as string)", "'1' | '0' | null | '-3'");
     check("x::text || '!'", "'0.5!' | null | '2.0!' | '-1.0!'");
     check("tags::string", "'[\"a\",\"b\"]' | '[]' | null | '[\"c\",null]'");
-    check("cast(pair as string)", "'{\"a\":7,\"b c\":\"z\"}' | '{\"a\":null,\"b c\":\"y\"}' | null | '{\"a\":0,\"b c\":null}'");
+    check(
+        "cast(pair as string)",
+        "'{\"a\":7,\"b c\":\"z\"}' | '{\"a\":null,\"b c\":\"y\"}' | null | '{\"a\":0,\"b c\":null}'",
+    );
     check("try_cast(text as int)", "null | null | null | null");
     check("cast(' 12 ' as int) + n", "13 | 12 | null | 9");
     check("cast(x as int)", "0 | null | 2 | -1");
@@ -177,7 +182,7 @@ fn numbers_are_rounded_as_documented() {
     check("sign(n)", "1 | 0 | null | -1");
     check("power(x, 2)", "0.25 | null | 4.0 | 1.0");
     check("power(x, 0.5)", "row 3: power(-1.0, 0.5) is not a number");
-    check("exp(1)", "2.718281828459045 | 2.718281828459045 | 2.718281828459045 | 2.718281828459045");
+    check("exp(1)", "2.7182818284590455 | 2.7182818284590455 | 2.7182818284590455 | 2.7182818284590455");
     check("abs(n)", "1 | 0 | null | 3");
 }
 
@@ -195,7 +200,10 @@ fn fields_and_items_are_reached() {
     check("[n, 2]", "[1,2] | [0,2] | [null,2] | [-3,2]");
     check("[n, x][2]", "0.5 | null | 2.0 | -1.0");
     check("\"two words\"", "1 | 2 | 3 | 4");
-    check("to_json(pair)", "'{\"a\":7,\"b c\":\"z\"}' | '{\"a\":null,\"b c\":\"y\"}' | null | '{\"a\":0,\"b c\":null}'");
+    check(
+        "to_json(pair)",
+        "'{\"a\":7,\"b c\":\"z\"}' | '{\"a\":null,\"b c\":\"y\"}' | null | '{\"a\":0,\"b c\":null}'",
+    );
 }
 
 #[test]
@@ -210,13 +218,13 @@ fn dates_have_parts() {
 fn texts_are_measured() {
     check("word_count(text)", "2 | 0 | null | 1");
     check("distinct_n(text, 2)", "1.0 | null | null | null");
-    check("last_number('a ' || \"two words\" || ' b')", "1.0 | 2.0 | 3.0 | 4.0");
+    check("last_number(concat('a ', \"two words\", ' b'))", "1.0 | 2.0 | 3.0 | 4.0");
     check("normalise(text)", "'ab c' | '' | null | 'é,é'");
 }
 
 #[test]
 fn a_hash_share_is_the_same_everywhere() {
-    check("round(hash_share(text), 6)", "GOLDEN");
+    check("round(hash_share(text), 6)", "0.417782 | 0.392085 | null | 0.222342");
     check("hash_share(text, 1) = hash_share(text)", "false | false | null | false");
     check("hash_share(null)", "null | null | null | null");
     check("hash_share(tags) between 0 and 1", "true | true | null | true");

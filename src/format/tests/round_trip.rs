@@ -197,10 +197,10 @@ fn floats_are_written_so_that_they_stay_floats() {
     let batch = Batch { rows: 8, columns: vec![("a".to_owned(), column.clone()), ("b".to_owned(), column)] };
     let text = |format| String::from_utf8(encode_rows(format, &batch).unwrap()).unwrap();
     let row = |value: &str| format!("{{\"a\":{value},\"b\":{value}}}\n");
-    let expect: String = ["1.0", "0.1", "-0.0", "1e21", "5e-324", "null", "null", "null"].map(row).concat();
+    let expect: String = ["1.0", "0.1", "-0.0", "1e+21", "5e-324", "null", "null", "null"].map(row).concat();
     assert_eq!(text(Format::Jsonl), expect);
     let row = |value: &str| format!("{value},{value}\n");
-    let expect: String = ["1.0", "0.1", "-0.0", "1e21", "5e-324", "NaN", "-inf", ""].map(row).concat();
+    let expect: String = ["1.0", "0.1", "-0.0", "1e+21", "5e-324", "NaN", "-inf", ""].map(row).concat();
     assert_eq!(text(Format::Csv), expect);
     let back =
         read(Format::Csv, format!("a,b\n{expect}").as_bytes(), &types(&[("a", "float"), ("b", "float")])).unwrap();
