@@ -97,7 +97,7 @@ fn answer(kind: &str, row: &Row) -> Option<i64> {
             // What is kept is the number whose `under`-fold is the other parts of the total.
             (0..=int("total")).find(|kept| kept * under == int("total") * (under - over))
         }
-        "savings" => (0..=int("price")).find(|weeks| int("have") + weeks * int("weekly") == int("price")),
+        "savings" => (0..=int("cost")).find(|weeks| int("have") + weeks * int("weekly") == int("cost")),
         other => panic!("there is no type `{other}`"),
     }
 }
@@ -110,7 +110,7 @@ fn told(kind: &str) -> &'static [&'static str] {
         "shift" => &["rate", "before", "after"],
         "together" => &["first", "by"],
         "share" => &["total"],
-        "savings" => &["price", "have", "weekly"],
+        "savings" => &["cost", "have", "weekly"],
         other => panic!("there is no type `{other}`"),
     }
 }
