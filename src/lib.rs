@@ -18,3 +18,4 @@ pub mod exec;
 pub mod plan;
 pub mod history;
 pub mod project;
+pub mod cli;

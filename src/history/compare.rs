@@ -13,6 +13,10 @@ use std::sync::Arc;
 pub struct TableDiff {
     pub columns_added: Vec<String>,
     pub columns_removed: Vec<String>,
+    /// What rows were matched by, and the columns of both tables: the names of the values below.
+    pub key: Vec<String>,
+    pub old_columns: Vec<String>,
+    pub new_columns: Vec<String>,
     pub rows_added: u64,
     pub rows_removed: u64,
     pub rows_changed: u64,
@@ -72,12 +76,15 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
     let mut diff = TableDiff {
         columns_added: new.schema.names().filter(|name| !is_common(name)).map(str::to_owned).collect(),
         columns_removed: old.schema.names().filter(|name| !is_common(name)).map(str::to_owned).collect(),
+        old_columns: old.schema.names().map(str::to_owned).collect(),
+        new_columns: new.schema.names().map(str::to_owned).collect(),
         ..TableDiff::default()
     };
     let keyed = !new.key.is_empty() && new.key.iter().all(|name| is_common(name));
     let key: Vec<&str> =
         if keyed { new.key.iter().map(String::as_str).collect() } else { common.iter().map(|(name, ..)| *name).collect() };
 
+    diff.key = key.iter().map(|name| (*name).to_owned()).collect();
     // Groups whose common columns are the same chunks are equal without a look at them.
     let refs = |group: &RowGroup, newer: bool| -> (u32, Vec<ColumnRef>) {
         let at = |(_, before, after): &(&str, usize, usize)| group.columns[if newer { *after } else { *before }];

@@ -30,6 +30,16 @@ pub struct BuildOptions<'a> {
     pub command: &'a [String],
 }
 
+/// Never set: for what is not to be stopped.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl<'a> BuildOptions<'a> {
+    /// Returns options for looking: nothing is told on the way, and nothing is remembered.
+    pub fn quiet(targets: &'a [String]) -> BuildOptions<'a> {
+        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|| (), cancel: &NEVER, command: &[] }
+    }
+}
+
 /// A build that came to its end.
 #[derive(Debug)]
 pub struct Built {
@@ -203,16 +213,7 @@ impl Project {
 
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
-        let never = AtomicBool::new(false);
-        let options = BuildOptions {
-            targets: &[],
-            jobs: None,
-            events: &|_| (),
-            waiting: &|| (),
-            cancel: &never,
-            command: &[],
-        };
-        self.run(Mode::Plan, &options).map(|_| ())
+        self.run(Mode::Plan, &BuildOptions::quiet(&[])).map(|_| ())
     }
 
     fn reasons_of(&self, run: &Run, id: NodeId, last: Option<&NodeRecord>) -> Vec<Reason> {

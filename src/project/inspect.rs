@@ -3,11 +3,11 @@
 use super::build::{BuildOptions, PlannedNode};
 use super::{Project, unusable};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Context, DroppedRows, Mode, NodeRecord, Output, Stop, TableRef};
+use crate::exec::{Context, DroppedRows, Mode, NodeRecord, Output, State, Stop, TableRef};
 use crate::expr::{Aggregate, Value, value_at};
 use crate::graph::{Kind, NodeId};
 use crate::hash::Hash;
-use crate::history::{Build, Made, read_record};
+use crate::history::{Build, Made, read_record, read_view};
 use crate::table::{Batch, Schema, Table, Type};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -40,6 +40,8 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Explanation {
     pub now: PlannedNode,
+    /// What it needs, directly or not, and is not fresh.
+    pub upstream: Vec<PlannedNode>,
     /// The last build that made it: its number, and what it made and why.
     pub last: Option<(Build, Made)>,
 }
@@ -79,6 +81,13 @@ impl Project {
                 .help(format!("build it: datamake build {}", self.graph.node(id).name))
                 .into()),
         }
+    }
+
+    /// Returns what a node was after a build, as far as it is still known.
+    pub fn record_in(&self, build: u64, id: NodeId) -> Option<NodeRecord> {
+        let history = self.history().ok()?;
+        let view = read_view(&self.store, history.find(&build.to_string())?.view).ok()?;
+        read_record(&self.store, *view.get(&self.graph.node(id).full_name())?).ok()
     }
 
     /// Returns a dataset's table as it was last built.
@@ -187,21 +196,17 @@ impl Project {
     /// Finds why a node is stale, or why it was made last.
     pub fn explain(&self, name: &str) -> Result<Explanation, Diagnostics> {
         let (id, _) = self.one(name)?;
-        let never = AtomicBool::new(false);
         let full = self.graph.node(id).full_name();
-        let options = BuildOptions {
-            targets: std::slice::from_ref(&full),
-            jobs: None,
-            events: &|_| (),
-            waiting: &|| (),
-            cancel: &never,
-            command: &[],
-        };
-        let planned = self.plan(&options)?;
-        let now = planned.nodes.into_iter().find(|node| node.node == id).expect("a plan has its targets");
+        let planned = self.plan(&BuildOptions::quiet(std::slice::from_ref(&full)))?;
+        let (mut now, upstream): (Vec<_>, Vec<_>) = planned
+            .nodes
+            .into_iter()
+            .filter(|one| one.node == id || !matches!(one.state, State::Fresh))
+            .partition(|one| one.node == id);
+        let now = now.pop().expect("a plan has its targets");
         let mut builds = self.history()?.builds.into_iter().rev();
         let last = builds.find_map(|mut build| build.nodes.remove(&full).map(|made| (build, made)));
-        Ok(Explanation { now, last })
+        Ok(Explanation { now, upstream, last })
     }
 
     /// Reads from the store; says what to do where something is lost.
