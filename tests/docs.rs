@@ -38,7 +38,9 @@ impl Block {
     }
 
     fn exit(&self) -> i32 {
-        self.info.split_once("exit=").map_or(0, |(_, code)| code.split(' ').next().unwrap().parse().expect("an exit code is a number"))
+        self.info
+            .split_once("exit=")
+            .map_or(0, |(_, code)| code.split(' ').next().unwrap().parse().expect("an exit code is a number"))
     }
 }
 
@@ -113,7 +115,8 @@ impl Session {
             lines.map(|line| format!("{}\n", line.get(1..).unwrap_or(""))).collect()
         };
         let (old, new) = (side('-'), side('+'));
-        let text = fs::read_to_string(self.folder.path().join(title)).unwrap_or_else(|error| panic!("{title}: {error}"));
+        let text =
+            fs::read_to_string(self.folder.path().join(title)).unwrap_or_else(|error| panic!("{title}: {error}"));
         assert_eq!(text.matches(&old).count(), 1, "{title} has this exactly once:\n{old}");
         self.write(title, &text.replacen(&old, &new, 1));
     }
@@ -267,7 +270,8 @@ fn the_guide_to_the_store_tells_what_happens() {
 /// Returns the pages that people read.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
-    let mut found: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root.join(name)).collect();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root.join(name)).collect();
     let mut folders = vec![root.join("docs"), root.join("examples")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -321,8 +325,11 @@ fn links_lead_to_files_and_headings_that_exist() {
 fn the_architecture_names_files_that_exist() {
     let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
     let path = Regex::new(r"`((?:src|tests|docs|schemas|benches|examples)/[\w./-]*)`").unwrap();
-    let absent: Vec<String> =
-        path.captures_iter(&text).map(|found| found[1].to_owned()).filter(|path| !Path::new(ROOT).join(path).exists()).collect();
+    let absent: Vec<String> = path
+        .captures_iter(&text)
+        .map(|found| found[1].to_owned())
+        .filter(|path| !Path::new(ROOT).join(path).exists())
+        .collect();
     assert!(absent.is_empty(), "there is no {}", absent.join(", "));
 }
 
@@ -340,7 +347,10 @@ fn prose(text: &str) -> String {
 
 /// Returns the names of the headings, as links have them.
 fn anchors(text: &str) -> Vec<String> {
-    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let headings = text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase());
     let keep = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || c == ' ';
     headings.map(|heading| heading.chars().filter(|c| keep(*c)).collect::<String>().replace(' ', "-")).collect()
 }

@@ -75,7 +75,9 @@ impl Grid {
             }
             lines.push(line.trim_end().to_owned());
             let most = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(8));
-            lines.extend(row.under.iter().map(|line| format!("{}{}", " ".repeat(INDENT), truncate_str(line, most, "…"))));
+            lines.extend(
+                row.under.iter().map(|line| format!("{}{}", " ".repeat(INDENT), truncate_str(line, most, "…"))),
+            );
         }
         lines
     }
@@ -125,10 +127,7 @@ mod tests {
 
     #[test]
     fn the_widest_column_gives_way_first() {
-        check(
-            Some(22),
-            &[" id  name  text", "  1  Ann   a long tex…", "        a line under …", "100  日本  x"],
-        );
+        check(Some(22), &[" id  name  text", "  1  Ann   a long tex…", "        a line under …", "100  日本  x"]);
     }
 
     #[test]

@@ -47,7 +47,11 @@ impl Log {
         let (paint, now) = (session.out.paint, now());
         let mut grid = Grid::right([0]);
         for build in &builds {
-            let made = if build.nodes.is_empty() { "nothing".to_owned() } else { some(build.nodes.keys().map(|name| short(name))) };
+            let made = if build.nodes.is_empty() {
+                "nothing".to_owned()
+            } else {
+                some(build.nodes.keys().map(|name| short(name)))
+            };
             let failed = match build.failed.as_slice() {
                 [] => String::new(),
                 failed => format!("; {} {}", paint.red("failed:"), some(failed.iter().map(|name| short(name)))),
