@@ -81,7 +81,7 @@ impl Show {
     pub fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
         let (id, part) = project.one(&self.node)?;
-        if !project.is_dataset(id) && !(self.schema || self.stats || self.dropped) {
+        if !(project.is_dataset(id) || self.schema || self.stats || self.dropped) {
             output(session, &project, id)?;
             return Ok(Exit::Fine);
         }

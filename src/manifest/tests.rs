@@ -3,6 +3,7 @@
 use super::keys::{Holds, KINDS};
 use super::*;
 use crate::diag::{Style, render};
+use crate::op::{Literal, NamePart, Recipe};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -210,9 +211,12 @@ fn a_param_keeps_its_type_where_it_stands_alone() {
     let recipes: Vec<&Recipe> = synth.columns.iter().map(|(_, recipe)| recipe).collect();
     assert_eq!(recipes[0], &Recipe::Bool { p: 0.25 });
     assert_eq!(recipes[1], &Recipe::Name(NamePart::First));
-    assert_eq!(recipes[2], &Recipe::Constant(Scalar::Int(7)));
-    assert_eq!(recipes[3], &Recipe::Constant(Scalar::String("n7".into())));
-    assert_eq!(recipes[4], &Recipe::Choice { values: vec![Scalar::Bool(true), Scalar::Bool(false)], weights: vec![] });
+    assert_eq!(recipes[2], &Recipe::Constant(Literal::Int(7)));
+    assert_eq!(recipes[3], &Recipe::Constant(Literal::String("n7".into())));
+    assert_eq!(
+        recipes[4],
+        &Recipe::Choice { values: vec![Literal::Bool(true), Literal::Bool(false)], weights: vec![] }
+    );
     assert_eq!(manifest.filters[0].condition.value, "true");
 }
 

@@ -160,13 +160,11 @@ impl Project {
         let lock_file = self.root().join(LOCK_FILE);
         let lock_there = self.workspace.hash_output(LOCK_FILE);
         let mut lock = history.last().map(|build| build.lock);
-        if changed || (self.plain && lock_there != lock) {
-            if self.plain {
-                let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
-                lock = Some(Hash::of(text.as_bytes()));
-                if lock_there != lock {
-                    write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
-                }
+        if self.plain && (changed || lock_there != lock) {
+            let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
+            lock = Some(Hash::of(text.as_bytes()));
+            if lock_there != lock {
+                write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
             }
         }
         if changed {

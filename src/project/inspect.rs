@@ -59,7 +59,7 @@ impl Project {
         }
         if let Some((dataset, part)) = name.rsplit_once('.')
             && let Some(id) = exact(dataset)
-            && self.graph.parts(id).iter().any(|known| *known == part)
+            && self.graph.parts(id).contains(&part)
         {
             return Ok((id, Some(part.to_owned())));
         }
