@@ -5,3 +5,5 @@
 pub mod hash;
 pub mod diag;
 pub mod table;
+pub mod text;
+pub mod expr;

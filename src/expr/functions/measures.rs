@@ -1,0 +1,51 @@
+//! The text measures of `crate::text`.
+
+use super::super::cells::{Args, Fault, Outcome, map1, map2};
+use super::Run::Rows;
+use super::{Function, f};
+use crate::text;
+
+pub const TABLE: &[Function] = &[
+    f("word_count", &[], &[("text: string -> int", Rows(|a| count(a, text::word_count)))], "Counts words: runs of characters between white space.", ("word_count('to be, or not')", "4")),
+    f("sentence_count", &[], &[("text: string -> int", Rows(|a| count(a, text::sentence_count)))], "Counts sentences with at least one letter or digit, by Unicode Annex 29.", ("sentence_count('It is 3.5 km. Far?')", "2")),
+    f("line_count", &[], &[("text: string -> int", Rows(|a| count(a, text::line_count)))], "Counts lines; a line break at the end opens no new one.", (r"line_count('one')", "1")),
+    f(
+        "repetition",
+        &[],
+        &[("text: string, n: int -> float", Rows(|a| map2(a, |x: &str, n: i64| Ok(text::repetition(x, words(n)?)))))],
+        "Gives the share of words inside n-grams of words that occur more than once (after Rae et al. 2021, Gopher, table A1).",
+        ("repetition('a b x a b', 2)", "0.8"),
+    ),
+    f(
+        "distinct_n",
+        &[],
+        &[("text: string, n: int -> float", Rows(|a| map2(a, |x: &str, n: i64| Ok(text::distinct(x, words(n)?)))))],
+        "Gives distinct n-grams of words divided by n-grams (Li et al. 2016); null for texts of fewer than `n` words.",
+        ("distinct_n('a b a b', 1)", "0.5"),
+    ),
+    f(
+        "normalise",
+        &["normalize"],
+        &[("text: string -> string", Rows(|a| map1(a, text::normalise)))],
+        "Gives the text in Unicode NFKC, lower case, white space as single blanks and none at the ends; punctuation stays.",
+        ("normalise('  Hello,  WORLD ')", "'hello, world'"),
+    ),
+    f(
+        "last_number",
+        &[],
+        &[("text: string -> float", Rows(|a| map1(a, text::last_number)))],
+        "Gives the first number after the last `####` (the answer in GSM8K), without `####` the last number; null if there is none.",
+        ("last_number('so 3 + 4 = 7 #### 1,234')", "1234.0"),
+    ),
+];
+
+fn count(args: &Args, measure: fn(&str) -> usize) -> Outcome {
+    map1(args, |text: &str| measure(text) as i64)
+}
+
+fn words(n: i64) -> Result<usize, Fault> {
+    match usize::try_from(n) {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(Fault::new(format!("n-grams of {n} words do not exist")).help("n is at least 1")),
+    }
+}

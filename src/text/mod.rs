@@ -1,0 +1,13 @@
+//! Pure measures of texts: small, exact, each with its definition and source.
+//!
+//! A *word* is a run of characters between Unicode white space, as `str::split_whitespace` cuts; no language is assumed.
+
+mod count;
+mod ngrams;
+mod normalise;
+mod number;
+
+pub use count::{char_count, line_count, sentence_count, word_count};
+pub use ngrams::{distinct, repetition};
+pub use normalise::normalise;
+pub use number::last_number;
