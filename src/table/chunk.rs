@@ -4,7 +4,7 @@ use super::bytes::{Malformed, Reader, put_len, put_pad, put_type};
 use super::types::Type;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, NullArray, PrimitiveArray, StringArray, StructArray, new_empty_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, NullArray, PrimitiveArray, StringArray, StructArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field as ArrowField, Fields};
 use std::sync::Arc;
@@ -172,7 +172,7 @@ fn array(contents: &Buffer, from: &mut Reader, ty: &Type, rows: usize) -> Result
         }
         Type::String => {
             let offsets = offsets(contents, from, rows)?;
-            let bytes = words(contents, from, *offsets.last().expect("offsets have a first") as usize, 1)?;
+            let bytes = words(contents, from, offsets[rows] as usize, 1)?;
             from.pad()?;
             Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(|_| Malformed("a text is not UTF-8"))?)
         }
@@ -220,7 +220,52 @@ fn offsets(contents: &Buffer, from: &mut Reader, rows: usize) -> Result<OffsetBu
     Ok(OffsetBuffer::new(values))
 }
 
-/// Returns a column of no rows.
-pub fn empty_column(ty: &Type) -> ArrayRef {
-    new_empty_array(&ty.arrow())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Float64Array, Int64Array};
+    use proptest::prelude::*;
+
+    fn check(column: ArrayRef) {
+        let bytes = encode_chunk(&column);
+        let back = decode_chunk(&Buffer::from(bytes.clone())).expect("it was just written");
+        assert_eq!(&back, &column);
+        assert_eq!(encode_chunk(&back), bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn a_chunk_reads_back_from_its_bytes(
+            ints in prop::collection::vec(prop::option::of(any::<i64>()), 0..40),
+            texts in prop::collection::vec(prop::option::of(".{0,9}"), 0..40),
+            bools in prop::collection::vec(prop::option::of(any::<bool>()), 0..40),
+        ) {
+            check(Arc::new(Int64Array::from(ints.clone())));
+            check(Arc::new(StringArray::from(texts)));
+            check(Arc::new(BooleanArray::from(bools)));
+            check(Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(
+                ints.chunks(3).map(|items| (items.len() > 1).then(|| items.to_vec())),
+            )));
+        }
+
+        #[test]
+        fn a_slice_and_its_copy_have_equal_bytes(texts in prop::collection::vec(prop::option::of(".{0,9}"), 8..40)) {
+            let whole: ArrayRef = Arc::new(StringArray::from(texts.clone()));
+            let copy: ArrayRef = Arc::new(StringArray::from(texts[3..8].to_vec()));
+            prop_assert_eq!(encode_chunk(&whole.slice(3, 5)), encode_chunk(&copy));
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), valid in any::<bool>()) {
+            let mut all = if valid { CHUNK.to_vec() } else { Vec::new() };
+            all.extend(bytes);
+            let _ = decode_chunk(&Buffer::from(all));
+        }
+    }
+
+    #[test]
+    fn every_nan_is_written_alike() {
+        let nan = |bits| encode_chunk(&(Arc::new(Float64Array::from(vec![f64::from_bits(bits)])) as ArrayRef));
+        assert_eq!(nan(0x7ff8_0000_0000_0001), nan(0xfff8_0000_0000_0000));
+    }
 }

@@ -114,3 +114,62 @@ fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Cuts rows and returns the hash of each group's rows.
+    fn groups(rows: &[u64]) -> Vec<Hash> {
+        let mut cutter = Cutter::new(Limits::DEFAULT);
+        let mut found = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
+        for row in rows {
+            bytes.extend_from_slice(&row.to_le_bytes());
+            if cutter.push(*row, 100) {
+                found.push(Hash::of(&std::mem::take(&mut bytes)));
+            }
+        }
+        found.push(Hash::of(&bytes));
+        found
+    }
+
+    /// Edits one row in `n` rows at 50 places, and returns the most groups that any edit made anew.
+    fn most_new_groups(row: impl Fn(u64) -> u64, n: u64) -> usize {
+        let rows: Vec<u64> = (0..n).map(|i| Hash::of(&row(i).to_le_bytes()).head()).collect();
+        let before: BTreeSet<Hash> = groups(&rows).into_iter().collect();
+        assert!(n < 50_000 || before.len() > 1);
+        let edits = (0..50).flat_map(|k| {
+            let at = (k * 7919 * 131 % n) as usize;
+            let (mut inserted, mut deleted, mut edited) = (rows.clone(), rows.clone(), rows.clone());
+            inserted.insert(at, 12345 + k);
+            deleted.remove(at);
+            edited[at] = 999 + k;
+            [inserted, deleted, edited]
+        });
+        edits.map(|rows| groups(&rows).iter().filter(|hash| !before.contains(hash)).count()).max().expect("some edits")
+    }
+
+    #[test]
+    fn an_edit_in_distinct_rows_makes_at_most_three_groups_anew() {
+        assert!(most_new_groups(|i| i, 1_000_000) <= 3);
+    }
+
+    #[test]
+    fn an_edit_in_a_column_of_ten_values_makes_at_most_three_groups_anew() {
+        assert!(most_new_groups(|i| Hash::of(&i.to_le_bytes()).head() % 10, 200_000) <= 3);
+    }
+
+    #[test]
+    fn an_edit_in_a_run_of_equal_rows_makes_at_most_three_groups_anew() {
+        assert!(most_new_groups(|_| 7, 200_000) <= 3);
+    }
+
+    #[test]
+    fn groups_come_out_at_about_the_target() {
+        let rows: Vec<u64> = (0..1_000_000u64).map(|i| Hash::of(&i.to_le_bytes()).head()).collect();
+        let mean = 1_000_000 / groups(&rows).len();
+        assert!((3_500..7_000).contains(&mean), "{mean}");
+    }
+}
