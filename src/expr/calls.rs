@@ -2,17 +2,21 @@
 
 use super::ExprError;
 use super::aggregate;
-use super::bind::{Binder, Place, cast_to, constant};
+use super::bind::{Binder, Place};
+use super::cast::Mode;
 use super::cells::Prepared;
 use super::functions::{self, Entry, Lazy, Run};
 use super::like::{Case, Like};
+use super::literals::{cast_node, cast_to, constant};
 use super::patterns::regex;
 use super::signature::{Form, Mismatch, Param, pick};
 use super::tree::{Call, Kind, Logic, Node};
 use super::value::Value;
 use crate::diag::nearest;
 use crate::table::Type;
-use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Spanned};
+use sqlparser::ast::{
+    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Spanned,
+};
 use std::ops::Range;
 
 impl Binder<'_> {
@@ -28,7 +32,11 @@ impl Binder<'_> {
         }
         let name = ident.value.to_lowercase();
         if function.over.is_some() {
-            return self.unsupported(ast, "a window function", "an expression sees one row; use a metric with `by`, or an `sql` dataset");
+            return self.unsupported(
+                ast,
+                "a window function",
+                "an expression sees one row; use a metric with `by`, or an `sql` dataset",
+            );
         }
         if !function.within_group.is_empty() {
             return self.unsupported(ast, "`within group`", "write `quantile(x, 0.5)` or `median(x)`");
@@ -55,8 +63,12 @@ impl Binder<'_> {
 
     fn unknown_function(&mut self, ident: &Ident) -> Option<Node> {
         let range = self.text.range(ident.span);
-        let mut error =
-            ExprError::new("unknown-function", format!("there is no function `{}`", ident.value), range, "no such function");
+        let mut error = ExprError::new(
+            "unknown-function",
+            format!("there is no function `{}`", ident.value),
+            range,
+            "no such function",
+        );
         let names = functions::names().chain(aggregate::names());
         error = match nearest(&ident.value, names) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -78,7 +90,9 @@ impl Binder<'_> {
         for arg in &args.args {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => plain.push(arg),
-                FunctionArg::Unnamed(_) => return self.unsupported(ast, "`*` as an argument", "only `count(*)` takes it"),
+                FunctionArg::Unnamed(_) => {
+                    return self.unsupported(ast, "`*` as an argument", "only `count(*)` takes it");
+                }
                 _ => return self.unsupported(ast, "a named argument", "arguments go by position"),
             }
         }
@@ -136,7 +150,13 @@ impl Binder<'_> {
                 Kind::Call(Box::new(Call { name: function.name, run: *run, nulls, work, args, prepared }))
             }
         };
-        Some(Node::new(found.result, kind))
+        let node = Node::new(found.result, kind);
+        // Of nothing but nulls comes nothing but null, of no type yet.
+        Some(match &form.result {
+            Param::T if found.untyped => cast_node(node, Type::Null, Mode::Strict),
+            Param::ListOfT if found.untyped => cast_node(node, Type::List(Box::new(Type::Null)), Mode::Strict),
+            _ => node,
+        })
     }
 
     /// Compiles a pattern that is a literal.
@@ -163,7 +183,8 @@ impl Binder<'_> {
                     let range = if *param == Param::Regex { self.inside(&whole, &pattern) } else { whole };
                     let error = ExprError::new("bad-pattern", "the pattern cannot be read", range, why);
                     self.fail(match param {
-                        Param::Regex => error.note("patterns are in the syntax of docs.rs/regex: no look-around, no back-references"),
+                        Param::Regex => error
+                            .note("patterns are in the syntax of docs.rs/regex: no look-around, no back-references"),
                         _ => error,
                     })
                 }
@@ -175,7 +196,9 @@ impl Binder<'_> {
     /// Finds where in a quoted pattern the mistake is, if that is sure.
     fn inside(&self, whole: &Range<usize>, pattern: &str) -> Range<usize> {
         let verbatim = self.text.text.get(whole.clone()) == Some(&format!("'{pattern}'"));
-        let Some(message) = regex::Regex::new(pattern).err().map(|error| error.to_string()) else { return whole.clone() };
+        let Some(message) = regex::Regex::new(pattern).err().map(|error| error.to_string()) else {
+            return whole.clone();
+        };
         let caret = message.lines().find(|line| line.contains('^') && line.trim().bytes().all(|b| b == b'^'));
         let Some(caret) = caret.filter(|_| verbatim && !pattern.contains('\n')) else { return whole.clone() };
         // The message indents pattern and caret by four.
@@ -184,78 +207,6 @@ impl Binder<'_> {
         let place = |n: usize| whole.start + 1 + pattern.char_indices().nth(n).map_or(pattern.len(), |(at, _)| at);
         let (start, end) = (place(column), place(column + width));
         if start < end { start..end } else { whole.clone() }
-    }
-
-    /// Says why no signature takes the arguments.
-    pub fn mismatch<T>(
-        &mut self,
-        name: &str,
-        ast: &Ast,
-        types: &[Type],
-        asts: &[&Ast],
-        forms: &[(&Form, &str)],
-        wrong: &[Mismatch],
-    ) -> Option<T> {
-        let word = functions::is_word(name);
-        let near = forms.iter().zip(wrong).find(|(_, wrong)| **wrong != Mismatch::Count);
-        if !word
-            && let ([a, b], [a_ty, b_ty]) = (asts, types)
-            && near.is_none_or(|((form, _), _)| form.params.len() == 2)
-            && !matches!((name, wrong.first()), ("and" | "or", _) | ("<" | "<=" | ">" | ">=", Some(Mismatch::Argument(_))))
-        {
-            return self.unlike(name, a, a_ty, b, b_ty);
-        }
-        let signatures = |error: ExprError| {
-            forms.iter().fold(error, |error, (_, form)| {
-                let (params, result) = form.split_once(" -> ").unwrap_or((form, ""));
-                let params = params.replace("shown", "any").replace("regex", "string").replace("like", "string");
-                error.note(if word { format!("it is `{name}({params})`, {result}") } else { format!("it takes {params}") })
-            })
-        };
-        let given: Vec<String> = types.iter().map(Type::to_string).collect();
-        let shown = given.join(", ");
-        let error = match near {
-            Some(((form, _), Mismatch::Argument(i))) => {
-                let param = &form.params[(*i).min(form.params.len() - 1)];
-                let range = asts.get(*i).map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
-                let label = match param {
-                    Param::Exact(ty) => format!("this is {}, {ty} is wanted", types[*i]),
-                    Param::Regex | Param::Like => format!("this is {}, string is wanted", types[*i]),
-                    Param::ListOfT => format!("this is {}, a list is wanted", types[*i]),
-                    Param::Ordered => format!("{} has no order", types[*i]),
-                    _ => format!("this is {}", types[*i]),
-                };
-                let error = ExprError::new("wrong-arguments", format!("`{name}` cannot take ({shown})"), range.clone(), label);
-                match param {
-                    Param::Exact(Type::Bool) => error.help("compare it with something: `… > 0`, `… <> ''`, `… is not null`"),
-                    Param::Exact(ty) if super::cast::castable(&types[*i], ty) => {
-                        error.help(format!("cast it: `cast({} as {ty})`", &self.text.text[range]))
-                    }
-                    _ => error,
-                }
-            }
-            Some(_) => {
-                let range = asts.last().map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
-                ExprError::new("unlike-types", format!("`{name}` cannot take ({shown})"), range, "no common type")
-                    .help("cast some of them to one type")
-            }
-            None => {
-                let range = self.name_range(ast);
-                let count = match types.len() {
-                    1 => "1 argument".to_owned(),
-                    n => format!("{n} arguments"),
-                };
-                ExprError::new("wrong-arguments", format!("`{name}` does not take {count}"), range, "wrong number of arguments")
-            }
-        };
-        self.fail(signatures(error))
-    }
-
-    fn name_range(&self, ast: &Ast) -> Range<usize> {
-        match ast {
-            Ast::Function(function) => self.text.range(function.name.span()),
-            _ => self.text.of(ast),
-        }
     }
 
     /// Binds the argument of an aggregate.

@@ -6,7 +6,7 @@ use super::time::{DAY, parse_date, parse_timestamp};
 use super::value::value_at;
 use crate::table::Type;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, StructArray, UInt32Array, new_null_array};
+use arrow_array::{Array, ArrayRef, ListArray, NullArray, StructArray, UInt32Array, new_null_array};
 use std::sync::Arc;
 
 /// What becomes of a cell that does not fit.
@@ -70,9 +70,8 @@ pub fn cast(array: &ArrayRef, from: &Type, to: &Type, mode: Mode) -> Outcome {
     }
     match (from, to) {
         (T::Null, _) => Ok(new_null_array(&to.arrow(), array.len())),
-        (_, T::String) => {
-            one(array, |args| args.each(|row| value_at(array, row).to_string()))
-        }
+        (_, T::Null) => Ok(Arc::new(NullArray::new(array.len()))),
+        (_, T::String) => one(array, |args| args.each(|row| value_at(array, row).to_string())),
         (T::Bool, T::Int) => convert!(array, mode, to, bool, |x: bool| Some(i64::from(x))),
         (T::Bool, T::Float) => convert!(array, mode, to, bool, |x: bool| Some(f64::from(u8::from(x)))),
         (T::Int, T::Bool) => convert!(array, mode, to, i64, |x: i64| Some(x != 0)),
@@ -95,7 +94,9 @@ pub fn cast(array: &ArrayRef, from: &Type, to: &Type, mode: Mode) -> Outcome {
             let children = (0..a.len())
                 .map(|i| cast(structs.column(i), &a[i].ty, &b[i].ty, mode))
                 .collect::<Result<Vec<_>, _>>()?;
-            let arrow_schema::DataType::Struct(fields) = to.arrow() else { unreachable!("a struct's Arrow type is one") };
+            let arrow_schema::DataType::Struct(fields) = to.arrow() else {
+                unreachable!("a struct's Arrow type is one")
+            };
             Ok(Arc::new(
                 StructArray::try_new_with_length(fields, children, structs.nulls().cloned(), structs.len())
                     .expect("children were cast to their fields' types"),

@@ -16,7 +16,8 @@ impl<M> Cache<M> {
     /// Returns the compiled form of `pattern`.
     pub fn get(&mut self, pattern: &str, compile: impl Fn(&str) -> Result<M, String>) -> Result<&M, Fault> {
         if self.0.as_ref().is_none_or(|(known, _)| known != pattern) {
-            let compiled = compile(pattern).map_err(|error| Fault::new(format!("the pattern `{pattern}` is wrong: {error}")))?;
+            let compiled =
+                compile(pattern).map_err(|error| Fault::new(format!("the pattern `{pattern}` is wrong: {error}")))?;
             self.0 = Some((pattern.to_owned(), compiled));
         }
         Ok(&self.0.as_ref().expect("it was just filled").1)
@@ -55,6 +56,8 @@ pub fn like(args: &Args, case: Case) -> Outcome {
     let escape = (args.vals.len() > 2).then(|| args.column::<&str>(2).get(0).chars().next()).flatten();
     let mut cache = Cache::new();
     args.each(|row| {
-        cache.get(patterns.get(row), |pattern| Like::new(pattern, escape, case)).map(|like| like.matches(texts.get(row)))
+        cache
+            .get(patterns.get(row), |pattern| Like::new(pattern, escape, case))
+            .map(|like| like.matches(texts.get(row)))
     })
 }

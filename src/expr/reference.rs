@@ -9,18 +9,25 @@ const INTRODUCTION: &str = include_str!("reference.md");
 pub fn reference() -> String {
     let mut out = INTRODUCTION.to_owned();
     for (title, table) in functions::SECTIONS {
-        section(&mut out, title, table.iter().map(|f| {
-            let forms = f.forms.iter().map(|(form, _)| *form).collect();
-            (f.name, f.also, forms, f.doc, f.example)
-        }));
+        section(
+            &mut out,
+            title,
+            table.iter().map(|f| {
+                let forms = f.forms.iter().map(|(form, _)| *form).collect();
+                (f.name, f.also, forms, f.doc, f.example)
+            }),
+        );
     }
     out.push_str(
         "\n## Aggregates\n\nThe examples are over the rows `x = 1, 2, 2, null`, `ok = true, false, true, true`, `word = 'a', 'b', 'b', null`.\n",
     );
-    rows(&mut out, aggregate::TABLE.iter().map(|f| {
-        let forms = f.forms.iter().map(|(form, ..)| *form).collect();
-        (f.name, f.also, forms, f.doc, f.example)
-    }));
+    rows(
+        &mut out,
+        aggregate::TABLE.iter().map(|f| {
+            let forms = f.forms.iter().map(|(form, ..)| *form).collect();
+            (f.name, f.also, forms, f.doc, f.example)
+        }),
+    );
     out
 }
 
@@ -42,7 +49,17 @@ fn rows<'a>(out: &mut String, entries: impl Iterator<Item = Row<'a>>) {
             format!("`{}`", words.replace(" -> ", " → ").trim())
         };
         let forms: Vec<String> = forms.iter().map(form).collect();
-        put(out, format_args!("| {} | {} | {} | `{}` → `{}` |\n", names.join(", "), forms.join("<br>"), cell(doc), cell(example), cell(result)));
+        put(
+            out,
+            format_args!(
+                "| {} | {} | {} | `{}` → `{}` |\n",
+                names.join(", "),
+                forms.join("<br>"),
+                cell(doc),
+                cell(example),
+                cell(result)
+            ),
+        );
     }
 }
 

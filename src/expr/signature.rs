@@ -49,6 +49,8 @@ pub enum Mismatch {
 pub struct Match {
     pub args: Vec<Type>,
     pub result: Type,
+    /// Whether all that is written `T` is null; the arguments become ints then.
+    pub untyped: bool,
     /// How many arguments are widened.
     widened: usize,
 }
@@ -61,7 +63,8 @@ impl Form {
     pub fn read(text: &str) -> Form {
         let (params, result) = text.split_once(" -> ").expect("a signature has an arrow");
         let params: Vec<&str> = params.split(", ").filter(|param| !param.is_empty()).collect();
-        let ty = |param: &&str| param.split_once(": ").expect("a parameter has a type").1.trim_end_matches("...").to_owned();
+        let ty =
+            |param: &&str| param.split_once(": ").expect("a parameter has a type").1.trim_end_matches("...").to_owned();
         Form {
             variadic: params.last().is_some_and(|param| param.ends_with("...")),
             params: params.iter().map(|param| Param::read(&ty(param))).collect(),
@@ -89,8 +92,8 @@ impl Form {
             };
             t = common(&t, own).ok_or(Mismatch::Unlike)?;
         }
-        // Nothing but nulls: any type does.
-        if t == Type::Null {
+        let untyped = t == Type::Null;
+        if untyped {
             t = Type::Int;
         }
         let want = |param: &Param, own: &Type| match param {
@@ -110,7 +113,7 @@ impl Form {
             widened += usize::from(ty != *arg && *arg != Type::Null);
             wanted.push(ty);
         }
-        Ok(Match { args: wanted, result: want(&self.result, &Type::Null), widened })
+        Ok(Match { untyped, args: wanted, result: want(&self.result, &Type::Null), widened })
     }
 }
 

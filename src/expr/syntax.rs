@@ -73,12 +73,22 @@ impl<'a> Text<'a> {
         let dialect = GenericDialect {};
         let tokens = Tokenizer::new(&dialect, self.text).tokenize_with_location().map_err(|error| {
             let at = self.offset(error.location);
-            ExprError::new("bad-expression", "the expression cannot be read", at..self.text.len(), lower(&error.message))
+            ExprError::new(
+                "bad-expression",
+                "the expression cannot be read",
+                at..self.text.len(),
+                lower(&error.message),
+            )
         })?;
         let meaningful = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_) | Token::EOF);
         if !tokens.iter().any(|token| meaningful(&token)) {
             let whole = 0..self.text.len();
-            return Err(ExprError::new("bad-expression", "the expression is empty", whole, "an expression is wanted here"));
+            return Err(ExprError::new(
+                "bad-expression",
+                "the expression is empty",
+                whole,
+                "an expression is wanted here",
+            ));
         }
         if tokens.iter().filter(|token| is_operator(&token.token)).count() > MOST_OPERATORS {
             let title = format!("the expression has more than {MOST_OPERATORS} operators");
@@ -96,8 +106,12 @@ impl<'a> Text<'a> {
         let error = ExprError::new("bad-expression", "the expression goes on after its end", range, label);
         Err(match next.token {
             Token::SingleQuotedString(_) => error,
-            Token::Word(word) if word.keyword == Keyword::AS => error.help("a column's name is the key: `name = \"expression\"`"),
-            _ => error.help("an operator such as `and` may be missing; a name with blanks or signs is quoted: `\"my column\"`"),
+            Token::Word(word) if word.keyword == Keyword::AS => {
+                error.help("a column's name is the key: `name = \"expression\"`")
+            }
+            _ => error.help(
+                "an operator such as `and` may be missing; a name with blanks or signs is quoted: `\"my column\"`",
+            ),
         })
     }
 
@@ -106,8 +120,13 @@ impl<'a> Text<'a> {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
             ParserError::RecursionLimitExceeded => {
                 let whole = 0..self.text.len();
-                return ExprError::new("bad-expression", "the expression is nested too deeply", whole, "too many levels")
-                    .help("compute parts of it as columns first");
+                return ExprError::new(
+                    "bad-expression",
+                    "the expression is nested too deeply",
+                    whole,
+                    "too many levels",
+                )
+                .help("compute parts of it as columns first");
             }
         };
         // The parser's message ends with the place; its next token is a fallback.
@@ -120,7 +139,8 @@ impl<'a> Text<'a> {
             None if words.contains("EOF") => self.text.len(),
             None => self.range(parser.peek_token().span).start,
         };
-        let word = self.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.text.len() - start);
+        let word =
+            self.text[start..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.text.len() - start);
         let end = match self.text[start..].chars().next() {
             Some(first) => start + word.max(first.len_utf8()),
             None => start,
@@ -134,7 +154,14 @@ fn is_operator(token: &Token) -> bool {
     match token {
         Token::Word(word) => matches!(
             word.keyword,
-            Keyword::AND | Keyword::OR | Keyword::NOT | Keyword::IS | Keyword::IN | Keyword::LIKE | Keyword::ILIKE | Keyword::BETWEEN
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::IN
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
         ),
         Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma | Token::Whitespace(_) | Token::EOF => false,
         Token::LParen | Token::RParen | Token::RBracket => false,

@@ -94,7 +94,9 @@ impl Node {
             Kind::Field(node, _) | Kind::Cast(node, _) | Kind::In(node, _) => vec![node],
             Kind::Call(call) => call.args.iter_mut().collect(),
             Kind::Logic(_, nodes) | Kind::Coalesce(nodes) => nodes.iter_mut().collect(),
-            Kind::Case(arms, last) => arms.iter_mut().flat_map(|(when, then)| [when, then]).chain([&mut **last]).collect(),
+            Kind::Case(arms, last) => {
+                arms.iter_mut().flat_map(|(when, then)| [when, then]).chain([&mut **last]).collect()
+            }
         }
     }
 

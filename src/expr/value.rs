@@ -5,8 +5,8 @@ use crate::table::{Field, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, NullArray, StringArray, StructArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, NullArray, StringArray,
+    StructArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -52,9 +52,8 @@ fn cell(ty: &Type, array: &ArrayRef, row: usize) -> Value {
             Value::List((0..items.len()).map(|i| cell(item, &items, i)).collect())
         }
         Type::Struct(fields) => {
-            let of = |(i, field): (usize, &Field)| {
-                (field.name.clone(), cell(&field.ty, array.as_struct().column(i), row))
-            };
+            let of =
+                |(i, field): (usize, &Field)| (field.name.clone(), cell(&field.ty, array.as_struct().column(i), row));
             Value::Struct(fields.iter().enumerate().map(of).collect())
         }
     }
@@ -127,7 +126,8 @@ pub fn array_of(ty: &Type, values: &[Value]) -> ArrayRef {
         Type::Date => column!(Date32Array, Value::Date, Clone::clone),
         Type::Timestamp => column!(TimestampMicrosecondArray, Value::Timestamp, Clone::clone),
         Type::List(item) => {
-            let lists: Vec<&[Value]> = values.iter().map(|v| if let Value::List(items) = v { &items[..] } else { &[] }).collect();
+            let lists: Vec<&[Value]> =
+                values.iter().map(|v| if let Value::List(items) = v { &items[..] } else { &[] }).collect();
             let items: Vec<Value> = lists.concat();
             let offsets = OffsetBuffer::from_lengths(lists.iter().map(|list| list.len()));
             let field = Arc::new(arrow_schema::Field::new("item", item.arrow(), true));

@@ -31,9 +31,19 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Acc {
     Count(u64),
-    Ints { n: u64, sum: i128 },
-    Floats { n: u64, sum: Box<Exact> },
-    Moments { n: u64, mean: f64, squares: f64 },
+    Ints {
+        n: u64,
+        sum: i128,
+    },
+    Floats {
+        n: u64,
+        sum: Box<Exact>,
+    },
+    Moments {
+        n: u64,
+        mean: f64,
+        squares: f64,
+    },
     /// A key; none before the first value.
     Best(Option<Vec<u8>>),
     Tally(BTreeMap<Vec<u8>, u64>),
@@ -80,7 +90,7 @@ impl Acc {
             Acc::Best(best) => {
                 key.clear();
                 put_key(key, ty, array, row);
-                if best.as_ref().is_none_or(|best| if kind == Kind::Least { key < best } else { key > best }) {
+                if best.as_ref().is_none_or(|best| if kind == Kind::Least { *key < *best } else { *key > *best }) {
                     *best = Some(key.clone());
                 }
             }
@@ -179,11 +189,9 @@ impl Acc {
                 Acc::Ints { n, sum }
             }
             Kind::Floats => Acc::Floats { n: get(from)?, sum: Box::new(Exact::decode(from)?) },
-            Kind::Moments => Acc::Moments {
-                n: get(from)?,
-                mean: f64::from_bits(get(from)?),
-                squares: f64::from_bits(get(from)?),
-            },
+            Kind::Moments => {
+                Acc::Moments { n: get(from)?, mean: f64::from_bits(get(from)?), squares: f64::from_bits(get(from)?) }
+            }
             Kind::Least | Kind::Greatest => match from.u8()? {
                 0 => Acc::Best(None),
                 1 => Acc::Best(Some(key(ty, from, bytes)?)),

@@ -1,7 +1,8 @@
 //! Binding of aggregates inside an expression.
 
 use super::super::ExprError;
-use super::super::bind::{Binder, Place, cast_to, constant};
+use super::super::bind::{Binder, Place};
+use super::super::literals::{cast_to, constant};
 use super::super::signature::{Form, pick};
 use super::super::tree::{Kind as NodeKind, Node};
 use super::super::value::Value;
@@ -29,14 +30,21 @@ impl Binder<'_> {
         match self.place {
             Place::Scalar => {
                 let title = format!("`{name}` is an aggregate: it makes one value of many rows");
-                let error = ExprError::new("aggregate-here", title, self.text.of(ast), "a value for each row is wanted");
+                let error =
+                    ExprError::new("aggregate-here", title, self.text.of(ast), "a value for each row is wanted");
                 return self.fail(match name {
-                    "min" | "max" => error.help("for the least or greatest of several columns write `least(a, b)` or `greatest(a, b)`"),
+                    "min" | "max" => error
+                        .help("for the least or greatest of several columns write `least(a, b)` or `greatest(a, b)`"),
                     _ => error.help("aggregates belong in the `value` of a metric"),
                 });
             }
             Place::Argument => {
-                let error = ExprError::new("nested-aggregate", "an aggregate stands inside an aggregate", self.text.of(ast), "inside another");
+                let error = ExprError::new(
+                    "nested-aggregate",
+                    "an aggregate stands inside an aggregate",
+                    self.text.of(ast),
+                    "inside another",
+                );
                 return self.fail(error.help("compute the inner one as a metric of its own"));
             }
             Place::Value | Place::Anywhere => {}
@@ -57,11 +65,21 @@ impl Binder<'_> {
         let bound = if star && name == "count" && !distinct {
             Some((vec![constant(Type::Bool, Value::Bool(true))], Vec::new()))
         } else if distinct {
-            let args: Vec<&Ast> = list.args.iter().filter_map(|arg| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg { Some(e) } else { None }).collect();
+            let args: Vec<&Ast> = list
+                .args
+                .iter()
+                .filter_map(|arg| if let FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) = arg { Some(e) } else { None })
+                .collect();
             match (name, args.as_slice()) {
-                ("count", [Ast::Tuple(_)]) | ("count", [_, _, ..]) => self.unsupported(ast, "`distinct` of several values", "join them: `count(distinct concat_ws('|', a, b))`"),
+                ("count", [Ast::Tuple(_)]) | ("count", [_, _, ..]) => self.unsupported(
+                    ast,
+                    "`distinct` of several values",
+                    "join them: `count(distinct concat_ws('|', a, b))`",
+                ),
                 ("count", [arg]) => self.argument(arg).map(|node| (vec![node], vec![*arg])),
-                (_, [Ast::Tuple(_)]) => self.unsupported(ast, "`distinct` as a function here", "write `distinct_n(text, n)`"),
+                (_, [Ast::Tuple(_)]) => {
+                    self.unsupported(ast, "`distinct` as a function here", "write `distinct_n(text, n)`")
+                }
                 _ => self.unsupported(ast, &format!("`{name}(distinct …)`"), "only `count(distinct x)` takes it"),
             }
         } else {
@@ -97,7 +115,12 @@ impl Binder<'_> {
                 Some(Value::Float(q)) if (0.0..=1.0).contains(&q) => q,
                 _ => {
                     let range = asts.last().map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
-                    let error = ExprError::new("bad-literal", format!("the share of `{name}` is a number from 0 to 1"), range, "not such a number");
+                    let error = ExprError::new(
+                        "bad-literal",
+                        format!("the share of `{name}` is a number from 0 to 1"),
+                        range,
+                        "not such a number",
+                    );
                     return self.fail(error.help("the middle is `0.5`"));
                 }
             };

@@ -73,10 +73,15 @@ impl Aggregate {
         if let Some(node) = &value
             && calls.is_empty()
         {
-            let error = ExprError::new("no-aggregate", "the value has no aggregate", 0..binder.text.text.len(), format!("the same {} for all rows", node.ty));
+            let error = ExprError::new(
+                "no-aggregate",
+                "the value has no aggregate",
+                0..binder.text.text.len(),
+                format!("the same {} for all rows", node.ty),
+            );
             errors.insert(0, (0, error.help("a metric makes one value of many rows: `count(*)`, `avg(x)`, …")));
         }
-        let Some(mut value) = value.filter(|_| errors.is_empty()) else { return Err(errors) };
+        let Some(value) = value.filter(|_| errors.is_empty()) else { return Err(errors) };
         let mut columns = Vec::new();
         let mut canonical = "by(".to_owned();
         for node in &mut slices {

@@ -31,24 +31,128 @@ pub struct Fold {
 }
 
 /// `count(distinct x)`, which has syntax of its own.
-pub const DISTINCT: (&str, Kind, Finish) = ("x: any -> int", Kind::Tally, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
+pub const DISTINCT: (&str, Kind, Finish) =
+    ("x: any -> int", Kind::Tally, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
 
 pub const TABLE: &[Fold] = &[
-    Fold { name: "count", also: &[], forms: &[("x: any -> int", Kind::Count, |acc, _| Ok(Value::Int(count(acc) as i64)))], doc: "Counts the values that are not null; `count(*)` counts rows, `count(distinct x)` different values.", example: ("count(x) || '/' || count(*) || '/' || count(distinct x)", "'3/4/2'") },
-    Fold { name: "sum", also: &[], forms: &[("x: int -> int", Kind::Ints, sum_ints), ("x: float -> float", Kind::Floats, |acc, _| Ok(mean_of(acc, |sum, _| sum)))], doc: "Adds up; floats without rounding in between; null without values.", example: ("sum(x)", "5") },
-    Fold { name: "avg", also: &["mean"], forms: &[("x: bool -> float", Kind::Ints, avg), ("x: int -> float", Kind::Ints, avg), ("x: float -> float", Kind::Floats, avg)], doc: "Gives the mean; of bools the share of true.", example: ("avg(ok)", "0.75") },
-    Fold { name: "min", also: &[], forms: &[("x: ordered -> T", Kind::Least, best)], doc: "Gives the least value.", example: ("min(word)", "'a'") },
-    Fold { name: "max", also: &[], forms: &[("x: ordered -> T", Kind::Greatest, best)], doc: "Gives the greatest value.", example: ("max(x)", "2") },
-    Fold { name: "stddev", also: &["stddev_samp", "std"], forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 1, f64::sqrt)))], doc: "Gives the standard deviation of a sample; null for fewer than two values.", example: ("round(stddev(x), 4)", "0.5774") },
-    Fold { name: "stddev_pop", also: &[], forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 0, f64::sqrt)))], doc: "Gives the standard deviation of a whole population.", example: ("round(stddev_pop(x), 4)", "0.4714") },
-    Fold { name: "var_samp", also: &["variance", "var"], forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 1, |x| x)))], doc: "Gives the variance of a sample; null for fewer than two values.", example: ("round(var_samp(x), 4)", "0.3333") },
-    Fold { name: "var_pop", also: &[], forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 0, |x| x)))], doc: "Gives the variance of a whole population.", example: ("round(var_pop(x), 4)", "0.2222") },
-    Fold { name: "median", also: &[], forms: &[("x: int -> float", Kind::Tally, |acc, of| quantile(acc, of, 0.5)), ("x: float -> float", Kind::Tally, |acc, of| quantile(acc, of, 0.5))], doc: "Gives the middle value, exact; between two: their mean.", example: ("median(x)", "2.0") },
-    Fold { name: "quantile", also: &["percentile", "percentile_cont", "quantile_cont"], forms: &[("x: int, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q)), ("x: float, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q))], doc: "Gives the value below which the share `q` (a number from 0 to 1) lies, exact, with linear interpolation.", example: ("quantile(x, 0.25)", "1.5") },
-    Fold { name: "bool_and", also: &["every"], forms: &[("x: bool -> bool", Kind::Least, best)], doc: "Tells whether all values are true.", example: ("bool_and(ok)", "false") },
-    Fold { name: "bool_or", also: &[], forms: &[("x: bool -> bool", Kind::Greatest, best)], doc: "Tells whether one value is true.", example: ("bool_or(ok)", "true") },
-    Fold { name: "entropy", also: &[], forms: &[("x: any -> float", Kind::Tally, entropy)], doc: "Gives Shannon's entropy of the values, in bits: 0 if all are equal, log2(k) if k values are equally frequent.", example: ("round(entropy(word), 4)", "0.9183") },
-    Fold { name: "mode", also: &[], forms: &[("x: T -> T", Kind::Tally, mode)], doc: "Gives the most frequent value, the least of equally frequent ones.", example: ("mode(word)", "'b'") },
+    Fold {
+        name: "count",
+        also: &[],
+        forms: &[("x: any -> int", Kind::Count, |acc, _| Ok(Value::Int(count(acc) as i64)))],
+        doc: "Counts the values that are not null; `count(*)` counts rows, `count(distinct x)` different values.",
+        example: ("concat_ws(' ', count(x), count(*), count(distinct x))", "'3 4 2'"),
+    },
+    Fold {
+        name: "sum",
+        also: &[],
+        forms: &[
+            ("x: int -> int", Kind::Ints, sum_ints),
+            ("x: float -> float", Kind::Floats, |acc, _| Ok(mean_of(acc, |sum, _| sum))),
+        ],
+        doc: "Adds up; floats without rounding in between; null without values.",
+        example: ("sum(x)", "5"),
+    },
+    Fold {
+        name: "avg",
+        also: &["mean"],
+        forms: &[
+            ("x: bool -> float", Kind::Ints, avg),
+            ("x: int -> float", Kind::Ints, avg),
+            ("x: float -> float", Kind::Floats, avg),
+        ],
+        doc: "Gives the mean; of bools the share of true.",
+        example: ("avg(ok)", "0.75"),
+    },
+    Fold {
+        name: "min",
+        also: &[],
+        forms: &[("x: ordered -> T", Kind::Least, best)],
+        doc: "Gives the least value.",
+        example: ("min(word)", "'a'"),
+    },
+    Fold {
+        name: "max",
+        also: &[],
+        forms: &[("x: ordered -> T", Kind::Greatest, best)],
+        doc: "Gives the greatest value.",
+        example: ("max(x)", "2"),
+    },
+    Fold {
+        name: "stddev",
+        also: &["stddev_samp", "std"],
+        forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 1, f64::sqrt)))],
+        doc: "Gives the standard deviation of a sample; null for fewer than two values.",
+        example: ("round(stddev(x), 4)", "0.5774"),
+    },
+    Fold {
+        name: "stddev_pop",
+        also: &[],
+        forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 0, f64::sqrt)))],
+        doc: "Gives the standard deviation of a whole population.",
+        example: ("round(stddev_pop(x), 4)", "0.4714"),
+    },
+    Fold {
+        name: "var_samp",
+        also: &["variance", "var"],
+        forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 1, |x| x)))],
+        doc: "Gives the variance of a sample; null for fewer than two values.",
+        example: ("round(var_samp(x), 4)", "0.3333"),
+    },
+    Fold {
+        name: "var_pop",
+        also: &[],
+        forms: &[("x: float -> float", Kind::Moments, |acc, _| Ok(spread(acc, 0, |x| x)))],
+        doc: "Gives the variance of a whole population.",
+        example: ("round(var_pop(x), 4)", "0.2222"),
+    },
+    Fold {
+        name: "median",
+        also: &[],
+        forms: &[
+            ("x: int -> float", Kind::Tally, |acc, of| quantile(acc, of, 0.5)),
+            ("x: float -> float", Kind::Tally, |acc, of| quantile(acc, of, 0.5)),
+        ],
+        doc: "Gives the middle value, exact; between two: their mean.",
+        example: ("median(x)", "2.0"),
+    },
+    Fold {
+        name: "quantile",
+        also: &["percentile", "percentile_cont", "quantile_cont"],
+        forms: &[
+            ("x: int, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q)),
+            ("x: float, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q)),
+        ],
+        doc: "Gives the value below which the share `q` (a number from 0 to 1) lies, exact, with linear interpolation.",
+        example: ("quantile(x, 0.25)", "1.5"),
+    },
+    Fold {
+        name: "bool_and",
+        also: &["every"],
+        forms: &[("x: bool -> bool", Kind::Least, best)],
+        doc: "Tells whether all values are true.",
+        example: ("bool_and(ok)", "false"),
+    },
+    Fold {
+        name: "bool_or",
+        also: &[],
+        forms: &[("x: bool -> bool", Kind::Greatest, best)],
+        doc: "Tells whether one value is true.",
+        example: ("bool_or(ok)", "true"),
+    },
+    Fold {
+        name: "entropy",
+        also: &[],
+        forms: &[("x: any -> float", Kind::Tally, entropy)],
+        doc: "Gives Shannon's entropy of the values, in bits: 0 if all are equal, log2(k) if k values are equally frequent.",
+        example: ("round(entropy(word), 4)", "0.9183"),
+    },
+    Fold {
+        name: "mode",
+        also: &[],
+        forms: &[("x: T -> T", Kind::Tally, mode)],
+        doc: "Gives the most frequent value, the least of equally frequent ones.",
+        example: ("mode(word)", "'b'"),
+    },
 ];
 
 /// An entry with its signatures read.
@@ -60,7 +164,9 @@ pub struct FoldEntry {
 static ENTRIES: LazyLock<HashMap<&'static str, FoldEntry>> = LazyLock::new(|| {
     let entry = |fold: &'static Fold| {
         let forms = || fold.forms.iter().map(|(form, kind, finish)| (Form::read(form), (*kind, *finish))).collect();
-        std::iter::once(fold.name).chain(fold.also.iter().copied()).map(move |name| (name, FoldEntry { fold, forms: forms() }))
+        std::iter::once(fold.name)
+            .chain(fold.also.iter().copied())
+            .map(move |name| (name, FoldEntry { fold, forms: forms() }))
     };
     TABLE.iter().flat_map(entry).collect()
 });

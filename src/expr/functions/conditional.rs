@@ -9,11 +9,43 @@ use arrow_array::{Array, new_null_array};
 use std::cmp::Ordering;
 
 pub const TABLE: &[Function] = &[
-    f("coalesce", &["ifnull"], &[("values: T... -> T", L(Lazy::Coalesce))], "Gives the first value that is not null; what follows it is not evaluated.", ("coalesce(null, 2, 3)", "2")),
-    f("nullif", &[], &[("a: T, b: T -> T", L(Lazy::NullIf))], "Gives null if `a = b`, else `a`.", ("nullif(0, 0)", "null")),
-    f("if", &["iff"], &[("condition: bool, yes: T, no: T -> T", L(Lazy::If))], "Gives `yes` where the condition is true, else `no`; only the one needed is evaluated.", ("if(2 > 1, 'more', 'less')", "'more'")),
-    f("greatest", &[], &[("values: ordered... -> T", Rows(|a| best(a, Ordering::Greater)))], "Gives the greatest value; nulls are skipped.", ("greatest(1, null, 3)", "3")).sees_nulls(),
-    f("least", &[], &[("values: ordered... -> T", Rows(|a| best(a, Ordering::Less)))], "Gives the least value; nulls are skipped.", ("least(2.5, 1)", "1.0")).sees_nulls(),
+    f(
+        "coalesce",
+        &["ifnull"],
+        &[("values: T... -> T", L(Lazy::Coalesce))],
+        "Gives the first value that is not null; what follows it is not evaluated.",
+        ("coalesce(null, 2, 3)", "2"),
+    ),
+    f(
+        "nullif",
+        &[],
+        &[("a: T, b: T -> T", L(Lazy::NullIf))],
+        "Gives null if `a = b`, else `a`.",
+        ("nullif(0, 0)", "null"),
+    ),
+    f(
+        "if",
+        &["iff"],
+        &[("condition: bool, yes: T, no: T -> T", L(Lazy::If))],
+        "Gives `yes` where the condition is true, else `no`; only the one needed is evaluated.",
+        ("if(2 > 1, 'more', 'less')", "'more'"),
+    ),
+    f(
+        "greatest",
+        &[],
+        &[("values: ordered... -> T", Rows(|a| best(a, Ordering::Greater)))],
+        "Gives the greatest value; nulls are skipped.",
+        ("greatest(1, null, 3)", "3"),
+    )
+    .sees_nulls(),
+    f(
+        "least",
+        &[],
+        &[("values: ordered... -> T", Rows(|a| best(a, Ordering::Less)))],
+        "Gives the least value; nulls are skipped.",
+        ("least(2.5, 1)", "1.0"),
+    )
+    .sees_nulls(),
 ];
 
 fn best(args: &Args, wanted: Ordering) -> Outcome {

@@ -11,11 +11,51 @@ use arrow_buffer::OffsetBuffer;
 use std::sync::Arc;
 
 pub const TABLE: &[Function] = &[
-    f("list_length", &["len", "array_length"], &[("list: list<T> -> int", Rows(|a| { let (lists, step) = a.lists(0); a.each(|row| i64::from(lists.value_length(row * step))) })), ("text: string -> int", Rows(|a| super::super::cells::map1(a, |x: &str| x.chars().count() as i64)))], "Counts the items, or the characters of a string.", ("len(split('a b c', ' '))", "3")),
-    f("list_contains", &["array_contains"], &[("list: list<T>, item: T -> bool", Rows(contains))], "Tells whether an item is in the list.", ("list_contains([1, 2], 2)", "true")),
-    f("list_join", &["array_to_string"], &[("list: list<string>, separator: string -> string", Rows(join))], "Joins the items with a separator between them; nulls are skipped.", ("list_join(['a', 'b'], '-')", "'a-b'")),
-    f("list_get", &[], &[("list: list<T>, n: int -> T", Rows(get))], "Gives the n-th item, also written `list[n]`; below 0 from the end; null if there are fewer.", ("split('a b c', ' ')[2]", "'b'")),
-    f("list", &["list_value"], &[("items: T... -> list<T>", Rows(list))], "Makes a list, also written `[a, b]`.", ("[1, 2.5]", "[1.0,2.5]")).sees_nulls(),
+    f(
+        "list_length",
+        &["len", "array_length"],
+        &[
+            (
+                "list: list<T> -> int",
+                Rows(|a| {
+                    let (lists, step) = a.lists(0);
+                    a.each(|row| i64::from(lists.value_length(row * step)))
+                }),
+            ),
+            ("text: string -> int", Rows(|a| super::super::cells::map1(a, |x: &str| x.chars().count() as i64))),
+        ],
+        "Counts the items, or the characters of a string.",
+        ("len(split('a b c', ' '))", "3"),
+    ),
+    f(
+        "list_contains",
+        &["array_contains"],
+        &[("list: list<T>, item: T -> bool", Rows(contains))],
+        "Tells whether an item is in the list.",
+        ("list_contains([1, 2], 2)", "true"),
+    ),
+    f(
+        "list_join",
+        &["array_to_string"],
+        &[("list: list<string>, separator: string -> string", Rows(join))],
+        "Joins the items with a separator between them; nulls are skipped.",
+        ("list_join(['a', 'b'], '-')", "'a-b'"),
+    ),
+    f(
+        "list_get",
+        &[],
+        &[("list: list<T>, n: int -> T", Rows(get))],
+        "Gives the n-th item, also written `list[n]`; below 0 from the end; null if there are fewer.",
+        ("split('a b c', ' ')[2]", "'b'"),
+    ),
+    f(
+        "list",
+        &["list_value"],
+        &[("items: T... -> list<T>", Rows(list))],
+        "Makes a list, also written `[a, b]`.",
+        ("[1, 2.5]", "[1.0,2.5]"),
+    )
+    .sees_nulls(),
 ];
 
 fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
@@ -43,9 +83,14 @@ fn join(args: &Args) -> Outcome {
     let separators = args.column::<&str>(1);
     let items = lists.values().as_string::<i32>();
     args.each(|row| {
-        let items: Vec<&str> = range(lists, row * step).filter(|i| items.is_valid(*i)).map(|i| items.value(i)).collect();
+        let items: Vec<&str> =
+            range(lists, row * step).filter(|i| items.is_valid(*i)).map(|i| items.value(i)).collect();
         let between = separators.get(row).len().saturating_mul(items.len());
-        if between > super::super::cells::LONGEST { Err(Fault::too_long()) } else { Ok(items.join(separators.get(row))) }
+        if between > super::super::cells::LONGEST {
+            Err(Fault::too_long())
+        } else {
+            Ok(items.join(separators.get(row)))
+        }
     })
 }
 

@@ -6,9 +6,27 @@ use super::{Function, f};
 use crate::text;
 
 pub const TABLE: &[Function] = &[
-    f("word_count", &[], &[("text: string -> int", Rows(|a| count(a, text::word_count)))], "Counts words: runs of characters between white space.", ("word_count('to be, or not')", "4")),
-    f("sentence_count", &[], &[("text: string -> int", Rows(|a| count(a, text::sentence_count)))], "Counts sentences with at least one letter or digit, by Unicode Annex 29.", ("sentence_count('It is 3.5 km. Far?')", "2")),
-    f("line_count", &[], &[("text: string -> int", Rows(|a| count(a, text::line_count)))], "Counts lines; a line break at the end opens no new one.", (r"line_count('one')", "1")),
+    f(
+        "word_count",
+        &[],
+        &[("text: string -> int", Rows(|a| count(a, text::word_count)))],
+        "Counts words: runs of characters between white space.",
+        ("word_count('to be, or not')", "4"),
+    ),
+    f(
+        "sentence_count",
+        &[],
+        &[("text: string -> int", Rows(|a| count(a, text::sentence_count)))],
+        "Counts sentences with at least one letter or digit, by Unicode Annex 29.",
+        ("sentence_count('It is 3.5 km. Far?')", "2"),
+    ),
+    f(
+        "line_count",
+        &[],
+        &[("text: string -> int", Rows(|a| count(a, text::line_count)))],
+        "Counts lines; a line break at the end opens no new one.",
+        (r"line_count('one')", "1"),
+    ),
     f(
         "repetition",
         &[],

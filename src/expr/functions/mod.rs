@@ -132,5 +132,6 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Returns whether a name is written as `name(…)` and not as an operator.
 pub fn is_word(name: &str) -> bool {
-    name.chars().all(|c| c.is_alphanumeric() || c == '_') && !["and", "or", "not", "like", "ilike", "between"].contains(&name)
+    name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !["and", "or", "not", "like", "ilike", "between"].contains(&name)
 }

@@ -33,7 +33,10 @@ pub const TABLE: &[Function] = &[
             ("a: float, b: float -> float", Rows(|a| map2(a, |x: f64, y: f64| x - y))),
             ("day: date, days: int -> date", Rows(|a| map2(a, |Day(x), y: i64| shift(x, y.checked_neg())))),
             ("a: date, b: date -> int", Rows(|a| map2(a, |Day(x), Day(y)| i64::from(x) - i64::from(y)))),
-            ("a: int -> int", Rows(|a| map1(a, |x: i64| x.checked_neg().ok_or_else(|| Fault::overflow(format!("-({x})")))))),
+            (
+                "a: int -> int",
+                Rows(|a| map1(a, |x: i64| x.checked_neg().ok_or_else(|| Fault::overflow(format!("-({x})"))))),
+            ),
             ("a: float -> float", Rows(|a| map1(a, |x: f64| -x))),
         ],
         "Subtracts, or negates; two dates give days.",
@@ -80,12 +83,54 @@ pub const TABLE: &[Function] = &[
         "Joins two strings; null if one is null (`concat` skips nulls).",
         ("'data' || 'make'", "'datamake'"),
     ),
-    f("=", &["=="], &[("a: T, b: T -> bool", Rows(|a| compare(a, |o| o == Ordering::Equal)))], "Tells whether two values are equal; lists and structs too.", ("1 = 1.0", "true")).light(),
-    f("<>", &["!="], &[("a: T, b: T -> bool", Rows(|a| compare(a, |o| o != Ordering::Equal)))], "Tells whether two values differ.", ("'a' <> 'A'", "true")).light(),
-    f("<", &[], &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o == Ordering::Less)))], "Compares; strings by their characters' code points, false before true, NaN after all numbers.", ("'10' < '9'", "true")).light(),
-    f("<=", &[], &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o != Ordering::Greater)))], "Compares.", ("2 <= 2", "true")).light(),
-    f(">", &[], &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o == Ordering::Greater)))], "Compares.", ("date '2024-01-31' > date '2024-01-30'", "true")).light(),
-    f(">=", &[], &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o != Ordering::Less)))], "Compares.", ("1 >= null", "null")).light(),
+    f(
+        "=",
+        &["=="],
+        &[("a: T, b: T -> bool", Rows(|a| compare(a, |o| o == Ordering::Equal)))],
+        "Tells whether two values are equal; lists and structs too.",
+        ("1 = 1.0", "true"),
+    )
+    .light(),
+    f(
+        "<>",
+        &["!="],
+        &[("a: T, b: T -> bool", Rows(|a| compare(a, |o| o != Ordering::Equal)))],
+        "Tells whether two values differ.",
+        ("'a' <> 'A'", "true"),
+    )
+    .light(),
+    f(
+        "<",
+        &[],
+        &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o == Ordering::Less)))],
+        "Compares; strings by their characters' code points, false before true, NaN after all numbers.",
+        ("'10' < '9'", "true"),
+    )
+    .light(),
+    f(
+        "<=",
+        &[],
+        &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o != Ordering::Greater)))],
+        "Compares.",
+        ("2 <= 2", "true"),
+    )
+    .light(),
+    f(
+        ">",
+        &[],
+        &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o == Ordering::Greater)))],
+        "Compares.",
+        ("date '2024-01-31' > date '2024-01-30'", "true"),
+    )
+    .light(),
+    f(
+        ">=",
+        &[],
+        &[("a: ordered, b: ordered -> bool", Rows(|a| compare(a, |o| o != Ordering::Less)))],
+        "Compares.",
+        ("1 >= null", "null"),
+    )
+    .light(),
     f(
         "between",
         &[],
@@ -95,7 +140,15 @@ pub const TABLE: &[Function] = &[
     )
     .sees_nulls()
     .light(),
-    f("is null", &[], &[("x: any -> bool", Rows(is_null))], "Tells whether a value is missing; `is not null` is the opposite.", ("null is null", "true")).sees_nulls().light(),
+    f(
+        "is null",
+        &[],
+        &[("x: any -> bool", Rows(is_null))],
+        "Tells whether a value is missing; `is not null` is the opposite.",
+        ("null is null", "true"),
+    )
+    .sees_nulls()
+    .light(),
     f(
         "is not distinct from",
         &[],
@@ -105,7 +158,14 @@ pub const TABLE: &[Function] = &[
     )
     .sees_nulls()
     .light(),
-    f("not", &[], &[("a: bool -> bool", Rows(|a| map1(a, |x: bool| !x)))], "Turns true and false round; null stays null.", ("not false", "true")).light(),
+    f(
+        "not",
+        &[],
+        &[("a: bool -> bool", Rows(|a| map1(a, |x: bool| !x)))],
+        "Turns true and false round; null stays null.",
+        ("not false", "true"),
+    )
+    .light(),
     f(
         "and",
         &[],

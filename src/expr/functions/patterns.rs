@@ -17,7 +17,10 @@ pub const TABLE: &[Function] = &[
         "regexp_extract",
         &[],
         &[
-            ("text: string, pattern: regex -> string", Rows(|a| with_regex(a, |_, regex, text| regex.find(text).map(|m| m.as_str())))),
+            (
+                "text: string, pattern: regex -> string",
+                Rows(|a| with_regex(a, |_, regex, text| regex.find(text).map(|m| m.as_str()))),
+            ),
             (
                 "text: string, pattern: regex, group: int -> string",
                 Rows(|a| {
@@ -59,7 +62,10 @@ pub const TABLE: &[Function] = &[
     f(
         "regexp_count",
         &[],
-        &[("text: string, pattern: regex -> int", Rows(|a| with_regex(a, |_, regex, text| regex.find_iter(text).count() as i64)))],
+        &[(
+            "text: string, pattern: regex -> int",
+            Rows(|a| with_regex(a, |_, regex, text| regex.find_iter(text).count() as i64)),
+        )],
         "Counts the matches, which do not overlap.",
         ("regexp_count('banana', 'an')", "2"),
     ),

@@ -1,0 +1,225 @@
+//! Aggregates: what they give, and that states merge and travel.
+
+use super::super::{Aggregate, State, Value, aggregate, array_of};
+use super::{shown, text};
+use crate::table::{Batch, Field, Schema, Type};
+use proptest::prelude::*;
+
+/// The rows that the reference shows, and a group.
+fn rows() -> (Schema, Batch) {
+    use Value::{Bool, Int, Null};
+    let columns = [
+        ("x", Type::Int, [Int(1), Int(2), Int(2), Null]),
+        ("ok", Type::Bool, [Bool(true), Bool(false), Bool(true), Bool(true)]),
+        ("word", Type::String, [text("a"), text("b"), text("b"), Null]),
+    ];
+    batch(columns.into_iter().map(|(name, ty, cells)| (name, ty, cells.to_vec())).collect())
+}
+
+fn batch(columns: Vec<(&str, Type, Vec<Value>)>) -> (Schema, Batch) {
+    let rows = columns[0].2.len();
+    let arrays = columns.iter().map(|(name, ty, cells)| ((*name).to_owned(), array_of(ty, cells))).collect();
+    (Schema(columns.into_iter().map(|(name, ty, _)| Field::new(name, ty)).collect()), Batch { rows, columns: arrays })
+}
+
+fn computed(value: &str, by: &[&str]) -> String {
+    let (schema, batch) = rows();
+    let by: Vec<String> = by.iter().map(|by| (*by).to_owned()).collect();
+    let aggregate = Aggregate::parse(value, &by, &schema).unwrap_or_else(|errors| panic!("{value}: {errors:#?}"));
+    let slices = match aggregate.fold(&batch).and_then(|state| aggregate.finish(&state)) {
+        Ok(slices) => slices,
+        Err(error) => return format!("row {}: {}", error.row, error.message),
+    };
+    let slice = |slice: &super::super::Slice| {
+        let by: Vec<String> = slice.by.iter().map(shown).collect();
+        if by.is_empty() { shown(&slice.value) } else { format!("{}: {}", by.join(", "), shown(&slice.value)) }
+    };
+    slices.iter().map(slice).collect::<Vec<_>>().join(" | ")
+}
+
+fn check(value: &str, by: &[&str], expect: &str) {
+    assert_eq!(computed(value, by), expect, "{value} by {by:?}");
+}
+
+#[test]
+fn the_examples_of_the_aggregates_are_true() {
+    for fold in aggregate::TABLE {
+        check(fold.example.0, &[], fold.example.1);
+    }
+}
+
+#[test]
+fn values_are_expressions_over_aggregates() {
+    check("count(*) filter (where x > 1) / count(*)", &[], "0.5");
+    check("round(avg(word = 'b'), 2)", &[], "0.67");
+    check("sum(x) filter (where 6 / (x - 1) > 0)", &[], "row 0: division by zero");
+    check("sum(6 / (x - 1)) filter (where x > 1)", &[], "12.0");
+    check("count(*) filter (where false)", &[], "0");
+    check("case when count(*) > 3 then max(word) || min(word) else 'few' end", &[], "'ba'");
+    check("sum(x) / count(nullif(ok, ok))", &[], "row 0: division by zero");
+    check("percentile(x, 1) - quantile(x, 0)", &[], "1.0");
+    check("max(x) in (2, 3) and coalesce(min(null), 1) = 1", &[], "true");
+}
+
+#[test]
+fn slices_are_sorted_and_null_is_one_of_them() {
+    check("count(*)", &["word"], "null: 1 | 'a': 1 | 'b': 2");
+    check("avg(x)", &["ok", "x > 1"], "false, true: 2.0 | true, null: null | true, false: 1.0 | true, true: 2.0");
+    check("count(*) filter (where ok)", &["x"], "null: 1 | 1: 1 | 2: 1");
+    check("sum(x)", &["1 // x"], "null: null | 0: 4 | 1: 1");
+}
+
+#[test]
+fn without_rows_there_is_one_slice_or_none() {
+    let (schema, _) = rows();
+    let of = |value: &str, by: &[String]| {
+        let aggregate = Aggregate::parse(value, by, &schema).expect("a good value");
+        aggregate
+            .finish(&aggregate.empty())
+            .expect("nothing fails")
+            .into_iter()
+            .map(|slice| slice.value)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("count(*)", &[]), [Value::Int(0)]);
+    for value in
+        ["sum(x)", "avg(x)", "min(word)", "stddev(x)", "median(x)", "entropy(word)", "mode(word)", "bool_and(ok)"]
+    {
+        assert_eq!(of(value, &[]), [Value::Null], "{value}");
+    }
+    assert_eq!(of("count(*)", &["word".to_owned()]), []);
+}
+
+#[test]
+fn wrong_values_are_explained() {
+    let (schema, _) = rows();
+    let check = |value: &str, by: &[&str], expect: &[(usize, &str)]| {
+        let by: Vec<String> = by.iter().map(|by| (*by).to_owned()).collect();
+        let errors = Aggregate::parse(value, &by, &schema).expect_err(value);
+        assert_eq!(errors.iter().map(|(i, error)| (*i, error.code)).collect::<Vec<_>>(), expect, "{value}");
+    };
+    check("x", &[], &[(0, "column-outside-aggregate")]);
+    check("1", &[], &[(0, "no-aggregate")]);
+    check("avg(x) + x", &[], &[(0, "column-outside-aggregate")]);
+    check("avg(sum(x))", &[], &[(0, "nested-aggregate")]);
+    check("avg(word)", &[], &[(0, "wrong-arguments")]);
+    check(
+        "avg(y) + sum(z)",
+        &["worf", "x +"],
+        &[(0, "unknown-column"), (0, "unknown-column"), (1, "unknown-column"), (2, "bad-expression")],
+    );
+    check("count(*)", &["avg(x)"], &[(1, "aggregate-here")]);
+    check("sum(distinct x)", &[], &[(0, "not-supported")]);
+    check("quantile(x, 2)", &[], &[(0, "bad-literal")]);
+    check("quantile(x, x)", &[], &[(0, "bad-literal")]);
+    check("sum(x) over ()", &[], &[(0, "not-supported")]);
+    check("upper(x)", &[], &[(0, "column-outside-aggregate")]);
+}
+
+#[test]
+fn reads_and_canonical_text_follow_the_meaning() {
+    let (schema, _) = rows();
+    let of = |value: &str, by: &[&str]| {
+        let by: Vec<String> = by.iter().map(|by| (*by).to_owned()).collect();
+        Aggregate::parse(value, &by, &schema).expect(value)
+    };
+    let metric = of("sum(x) filter (where ok) / count(*)", &["word"]);
+    assert_eq!(metric.reads(), ["word", "ok", "x"]);
+    assert_eq!(metric.ty(), &Type::Float);
+    assert_eq!(metric.canonical(), of("SUM( x ) FILTER (WHERE (ok)) / count( * )", &["\"word\""]).canonical());
+    let different = [
+        "sum(x)",
+        "avg(x)",
+        "count(x)",
+        "count(distinct x)",
+        "quantile(x, 0.1)",
+        "quantile(x, 0.2)",
+        "median(x)",
+        "sum(x) + 1",
+        "count(*)",
+    ];
+    let texts: std::collections::BTreeSet<String> =
+        different.iter().map(|value| of(value, &[]).canonical().to_owned()).collect();
+    assert_eq!(texts.len(), different.len());
+}
+
+const VALUES: &[&str] = &[
+    "count(*)",
+    "count(distinct w)",
+    "sum(f)",
+    "sum(n)",
+    "avg(f)",
+    "min(f)",
+    "max(w)",
+    "median(f)",
+    "quantile(n, 0.3)",
+    "entropy(w)",
+    "mode(w)",
+    "bool_and(n > 0)",
+    "avg(n > 0)",
+];
+
+proptest! {
+    #[test]
+    fn states_merge_in_any_grouping_and_travel_as_bytes(
+        cells in prop::collection::vec((prop::option::of(-1000i64..1000), prop::option::of(any::<f64>()), prop::option::of("[ab\0]{0,2}")), 0..40),
+        cuts in (0usize..40, 0usize..40),
+        value in prop::sample::select(VALUES),
+        by in prop::sample::select(&[None, Some("w"), Some("n % 3")][..]),
+    ) {
+        let column = |f: &dyn Fn(&(Option<i64>, Option<f64>, Option<String>)) -> Value| cells.iter().map(f).collect::<Vec<_>>();
+        let (schema, all) = batch(vec![
+            ("n", Type::Int, column(&|c| c.0.map_or(Value::Null, Value::Int))),
+            ("f", Type::Float, column(&|c| c.1.map_or(Value::Null, Value::Float))),
+            ("w", Type::String, column(&|c| c.2.clone().map_or(Value::Null, Value::String))),
+        ]);
+        let aggregate = Aggregate::parse(value, &by.map(str::to_owned).into_iter().collect::<Vec<_>>(), &schema).expect(value);
+        let (low, high) = (cuts.0.min(cuts.1).min(cells.len()), cuts.0.max(cuts.1).min(cells.len()));
+        let fold = |from: usize, to: usize| {
+            let columns = all.columns.iter().map(|(name, array)| (name.clone(), array.slice(from, to - from))).collect();
+            let state = aggregate.fold(&Batch { rows: to - from, columns }).expect("nothing fails");
+            let bytes = state.encode();
+            let back = State::decode(&aggregate, &bytes).expect("it reads back");
+            assert_eq!(back.encode(), bytes);
+            back
+        };
+        let (a, b, c) = (fold(0, low), fold(low, high), fold(high, cells.len()));
+        let mut left = aggregate.empty();
+        [a.clone(), b.clone(), c.clone()].into_iter().for_each(|state| aggregate.merge(&mut left, state));
+        let (mut right, mut tail) = (a, b);
+        aggregate.merge(&mut tail, c);
+        aggregate.merge(&mut right, tail);
+        let whole = fold(0, cells.len());
+        prop_assert_eq!(left.encode(), right.encode());
+        prop_assert_eq!(left.encode(), whole.encode());
+        let slices = |state: &State| format!("{:?}", aggregate.finish(state));
+        prop_assert_eq!(slices(&left), slices(&whole));
+    }
+
+    #[test]
+    fn stddev_merges_up_to_rounding(values in prop::collection::vec(-1e3..1e3f64, 2..60), cut in 0usize..60) {
+        let cut = cut.min(values.len());
+        let of = |values: &[f64]| batch(vec![("f", Type::Float, values.iter().copied().map(Value::Float).collect())]);
+        let aggregate = Aggregate::parse("stddev(f)", &[], &of(&values).0).expect("a good value");
+        let fold = |values: &[f64]| aggregate.fold(&of(values).1).expect("nothing fails");
+        let mut merged = fold(&values[..cut]);
+        aggregate.merge(&mut merged, fold(&values[cut..]));
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let expect = (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt();
+        match aggregate.finish(&merged).expect("nothing fails")[0].value {
+            Value::Float(got) => prop_assert!((got - expect).abs() <= 1e-9 * (1.0 + expect), "{got} {expect}"),
+            ref other => prop_assert!(false, "{other:?}"),
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_state_or_malformed(bytes in prop::collection::vec(any::<u8>(), 0..60), value in prop::sample::select(VALUES)) {
+        let (schema, _) = batch(vec![("n", Type::Int, vec![]), ("f", Type::Float, vec![]), ("w", Type::String, vec![])]);
+        let aggregate = Aggregate::parse(value, &["w".to_owned()], &schema).expect(value);
+        if let Ok(mut state) = State::decode(&aggregate, &bytes) {
+            let again = state.clone();
+            aggregate.merge(&mut state, again);
+            let _ = aggregate.finish(&state);
+        }
+    }
+}
