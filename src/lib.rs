@@ -5,5 +5,17 @@
 pub mod hash;
 pub mod diag;
 pub mod table;
+pub mod store;
 pub mod text;
 pub mod expr;
+pub mod template;
+pub mod format;
+pub mod op;
+pub mod fetch;
+pub mod manifest;
+pub mod graph;
+pub mod exec;
+pub mod plan;
+pub mod history;
+pub mod project;
+pub mod cli;

@@ -2,7 +2,7 @@
 
 mod render;
 
-pub use render::{Style, render};
+pub use render::{Style, json, one_line, render};
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -2,17 +2,12 @@
 
 use super::ExprError;
 use super::aggregate::AggCall;
-use super::cast::{Mode, cast, castable, common};
-use super::key::put_key;
 use super::syntax::Text;
-use super::time::{parse_date, parse_timestamp};
-use super::tree::{Kind, Logic, Node, Set};
-use super::value::{Value, array_of};
-use crate::diag::{list, nearest};
-use crate::table::{Schema, Type};
+use super::tree::Node;
+use crate::diag::list;
+use crate::table::Schema;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator as Op, CastKind, CeilFloorKind, Expr as Ast, Ident, Subscript, TrimWhereField,
-    UnaryOperator, Value as Literal,
+    BinaryOperator as Op, CeilFloorKind, Expr as Ast, TrimWhereField, UnaryOperator, Value as Literal,
 };
 use std::ops::Range;
 

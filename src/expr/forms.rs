@@ -6,7 +6,7 @@ use super::cast::common;
 use super::key::put_key;
 use super::literals::{cast_to, constant};
 use super::tree::{Kind, Logic, Node, Set};
-use super::value::Value;
+use super::value::{Value, array_of};
 use crate::diag::{list, nearest};
 use crate::table::Type;
 use sqlparser::ast::{AccessExpr, CaseWhen, Expr as Ast, Ident, Subscript, Value as Literal};

@@ -30,6 +30,7 @@ pub use aggregate::{Aggregate, Slice, State};
 pub use reference::reference;
 pub use value::{Value, array_of, value_at};
 
+pub use crate::table::RowError;
 use crate::table::{Batch, Schema, Type};
 use arrow_array::ArrayRef;
 use bind::{Binder, Place, Scope};
@@ -64,15 +65,6 @@ impl ExprError {
         self.help.push(text.into());
         self
     }
-}
-
-/// A row that cannot be computed: division by zero, overflow, a cast that does not fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowError {
-    /// The first such row of the batch.
-    pub row: usize,
-    pub message: String,
-    pub help: Option<String>,
 }
 
 /// A scalar expression, bound to the columns of a schema.

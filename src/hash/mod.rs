@@ -56,6 +56,19 @@ impl fmt::Debug for Hash {
     }
 }
 
+impl serde::Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Hash, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        text.parse().map_err(|_| serde::de::Error::custom("not a hash"))
+    }
+}
+
 /// A text that is not 64 hexadecimal digits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotAHash;

@@ -1,6 +1,6 @@
 //! Reading and writing the binary encodings of `docs/format.md`.
 
-use super::types::{Field, Schema, Type};
+use super::types::{DEEPEST, Field, Schema, Type};
 use super::{ColumnRef, RowGroup, Table};
 use crate::hash::Hash;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a type.
     pub fn ty(&mut self) -> Result<Type, Malformed> {
-        self.ty_within(32)
+        self.ty_within(DEEPEST)
     }
 
     fn ty_within(&mut self, depth: u32) -> Result<Type, Malformed> {
@@ -179,7 +179,7 @@ impl Table {
     pub fn decode(bytes: &[u8]) -> Result<Table, Malformed> {
         let mut from = Reader::new(bytes);
         from.magic(TABLE)?;
-        let schema = Schema(from.fields(32)?);
+        let schema = Schema(from.fields(DEEPEST)?);
         let key = (0..from.u32()?).map(|_| Ok(from.text()?.to_owned())).collect::<Result<_, _>>()?;
         let mut groups = Vec::new();
         for _ in 0..from.u32()? {

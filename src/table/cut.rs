@@ -91,6 +91,34 @@ pub fn row_hashes(columns: &[ArrayRef], rows: usize) -> Vec<Hash> {
         .collect()
 }
 
+/// Measures each row over all `columns` in bytes: texts by their length, all other values as 8.
+pub fn row_sizes(columns: &[ArrayRef], rows: usize) -> Vec<usize> {
+    let mut sizes = vec![0; rows];
+    columns.iter().for_each(|column| add_sizes(column, &mut sizes));
+    sizes
+}
+
+fn add_sizes(column: &ArrayRef, sizes: &mut [usize]) {
+    use arrow_array::cast::AsArray;
+    use arrow_schema::DataType;
+    match column.data_type() {
+        DataType::Utf8 => {
+            let offsets = column.as_string::<i32>().value_offsets();
+            sizes.iter_mut().zip(offsets.windows(2)).for_each(|(size, pair)| *size += (pair[1] - pair[0]) as usize);
+        }
+        DataType::Struct(_) => column.as_struct().columns().iter().for_each(|field| add_sizes(field, sizes)),
+        DataType::List(_) => {
+            let list = column.as_list::<i32>();
+            let mut items = vec![0; list.values().len()];
+            add_sizes(list.values(), &mut items);
+            for (size, pair) in sizes.iter_mut().zip(list.value_offsets().windows(2)) {
+                *size += items[pair[0] as usize..pair[1] as usize].iter().sum::<usize>();
+            }
+        }
+        _ => sizes.iter_mut().for_each(|size| *size += 8),
+    }
+}
+
 fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
     use arrow_array::cast::AsArray;
     use arrow_schema::DataType;

@@ -8,11 +8,11 @@ mod cut;
 mod take;
 mod types;
 
-pub use bytes::{Reader, Malformed};
+pub use bytes::{Malformed, Reader, put_type};
 pub use chunk::{decode_chunk, encode_chunk};
-pub use cut::{Cutter, Limits, row_hashes};
+pub use cut::{Cutter, Limits, row_hashes, row_sizes};
 pub use take::Take;
-pub use types::{Field, Schema, Type};
+pub use types::{DEEPEST, Field, Schema, Type};
 
 use crate::hash::Hash;
 use arrow_array::ArrayRef;
@@ -57,7 +57,18 @@ impl Batch {
 
     /// Returns the schema of the columns.
     pub fn schema(&self) -> Schema {
-        let field = |(name, array): &(String, ArrayRef)| Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"));
+        let field = |(name, array): &(String, ArrayRef)| {
+            Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"))
+        };
         Schema(self.columns.iter().map(field).collect())
     }
+}
+
+/// What went wrong with one row of a row group, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowError {
+    /// The position in the row group.
+    pub row: usize,
+    pub message: String,
+    pub help: Option<String>,
 }

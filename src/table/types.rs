@@ -25,6 +25,9 @@ pub enum Type {
     Struct(Vec<Field>),
 }
 
+/// How deep types are nested at most; a plain type is 1 deep.
+pub const DEEPEST: u32 = 64;
+
 /// A named, typed column.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Field {
@@ -157,7 +160,11 @@ impl FromStr for Type {
             "string" => Type::String,
             "date" => Type::Date,
             "timestamp" => Type::Timestamp,
-            _ => return Err(format!("`{text}` is not a type; there are bool, int, float, string, date, timestamp, list<…>")),
+            _ => {
+                return Err(format!(
+                    "`{text}` is not a type; there are bool, int, float, string, date, timestamp, list<…>"
+                ));
+            }
         })
     }
 }

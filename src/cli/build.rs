@@ -1,0 +1,290 @@
+//! `datamake build`: brings nodes up to date, and tells what was made and why.
+
+use super::cause;
+use super::figures::{self, summary};
+use super::grid::Grid;
+use super::names::{Names, some};
+use super::out::note;
+use super::plan::fresh;
+use super::progress::Progress;
+use super::session::{Detail, Ending, Exit, Fail, Session};
+use super::words::{count, seconds, things};
+use crate::diag::Diagnostic;
+use crate::exec::{NodeRun, State, Work};
+use crate::plan::Reason;
+use crate::project::{BuildOptions, Built, Project};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Brings nodes up to date, redoing only what is stale
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake build                     everything
+  datamake build train               one node and all that it needs
+  datamake build 'real_*' -j 4       nodes by a pattern, on four threads
+  datamake build --profile quick     with a profile laid on
+  datamake build -v                  fresh nodes too
+
+Ctrl-C stops after what is in hand; nothing that was done is lost. A second build of the same project waits for the first.
+Exit code 1: a node failed; those that do not need it are built all the same.")]
+pub struct Build {
+    /// Names or patterns of nodes; without any, all
+    #[arg(value_name = "NODE")]
+    nodes: Vec<String>,
+    /// Threads; as many as the machine has, unless told
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+{ \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"mended\": 0, \"warnings\": [problem],
+  \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"made\" | \"reused\" | \"failed\" | \"skipped\",
+             \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason], \"output\": output,
+             \"problems\": [problem], \"because\": \"dataset.seeds\" }] }
+
+`build` is the number in `log`, null if nothing changed. `groups` to `output` are of nodes that were made or reused (their definition changed, but nothing had
+to run), `problems` of failed ones; `because` is the failed node for which one was skipped. `mended` counts damaged blobs that were made again.";
+
+/// Set by Ctrl-C.
+static CANCEL: AtomicBool = AtomicBool::new(false);
+/// While another build is waited for, there is nothing in hand to finish.
+static WAITING: AtomicBool = AtomicBool::new(false);
+
+impl Build {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let project = session.project_with_warnings()?;
+        listen()?;
+        let progress = Progress::new(session, &project.graph);
+        let command: Vec<String> = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let quiet = session.detail == Detail::Quiet;
+        let options = BuildOptions {
+            targets: &self.nodes,
+            jobs: self.jobs.map(usize::from),
+            events: &|event| {
+                WAITING.store(false, Ordering::Relaxed);
+                progress.tell(event);
+            },
+            waiting: &|| {
+                WAITING.store(true, Ordering::Relaxed);
+                if !quiet {
+                    note("another build of this project is running: waiting for it");
+                }
+            },
+            cancel: &CANCEL,
+            command: &command,
+        };
+        let built = project.build(&options);
+        progress.finish();
+        let built = built?;
+        if session.json() {
+            session.out.json(&json_of(&project, &built))?;
+        } else {
+            text(session, &project, &built)?;
+        }
+        let failed = built.run.nodes.iter().any(|one| matches!(one.state, State::Failed(_)));
+        Ok(match (built.run.interrupted, failed) {
+            (true, _) => Exit::Interrupted,
+            (_, true) => Exit::Failed,
+            _ => Exit::Fine,
+        })
+    }
+}
+
+/// Begins to listen to Ctrl-C: the first asks to stop, the second leaves.
+fn listen() -> Result<(), Fail> {
+    let heard = || {
+        if WAITING.load(Ordering::Relaxed) || CANCEL.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        note("\nstopping after what is in hand; again to leave at once");
+    };
+    ctrlc::set_handler(heard)
+        .map_err(|error| Diagnostic::error("interrupted", format!("cannot listen to Ctrl-C: {error}")).into())
+}
+
+/// Writes `12 nodes are fresh`.
+pub fn all_fresh(n: u64) -> String {
+    match n {
+        0 => "there are no nodes".to_owned(),
+        1 => "1 node is fresh".to_owned(),
+        n => format!("{} are fresh", things(n, "node")),
+    }
+}
+
+/// How many nodes ended in which way.
+#[derive(Default)]
+struct Counts {
+    fresh: u64,
+    made: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    fn of(built: &Built) -> Counts {
+        let mut counts = Counts::default();
+        for one in &built.run.nodes {
+            *match one.state {
+                State::Fresh => &mut counts.fresh,
+                State::Done(_) | State::Stale(_) => &mut counts.made,
+                State::Failed(_) => &mut counts.failed,
+                State::Skipped(_) | State::Unknown(_) => &mut counts.skipped,
+            } += 1;
+        }
+        counts
+    }
+}
+
+fn text(session: &mut Session, project: &Project, built: &Built) -> io::Result<()> {
+    let counts = Counts::of(built);
+    let quiet = session.detail == Detail::Quiet;
+    if !quiet {
+        made(session, project, built)?;
+    }
+    for one in &built.run.nodes {
+        if let State::Failed(problems) = &one.state {
+            session.tell(problems)?;
+        }
+    }
+    if !quiet {
+        failed(session, project, built)?;
+        summary_line(session, built, &counts)?;
+    }
+    Ok(())
+}
+
+/// Writes a line per node that was made, with the reasons under it.
+fn made(session: &mut Session, project: &Project, built: &Built) -> io::Result<()> {
+    let (paint, names, graph) = (session.out.paint, Names::new(&project.graph), &project.graph);
+    let before = built.number.and_then(|number| number.checked_sub(1));
+    let mut grid = Grid::default();
+    for one in &built.run.nodes {
+        let name = paint.bold(&names.of(one.node));
+        if matches!(one.state, State::Fresh) && session.detail == Detail::Verbose {
+            grid.row([paint.dim("fresh"), name]);
+            continue;
+        }
+        let (State::Done(work), Some(record)) = (&one.state, built.records.get(&one.node)) else { continue };
+        let reasons = built.reasons.get(&one.node).map_or(&[][..], Vec::as_slice);
+        let new = reasons == [Reason::New];
+        let old = before.filter(|_| !new).and_then(|build| project.record_in(build, one.node));
+        let summary = summary(graph, one.node, record, old.as_ref());
+        let word = match (new, work.actions) {
+            (true, _) => paint.green("new"),
+            (false, 0) => paint.dim("reused"),
+            (false, _) => paint.yellow("made"),
+        };
+        grid.row([word, name, summary.short, if new { String::new() } else { extent(work) }]);
+        if !new {
+            reasons.iter().for_each(|reason| grid.under(cause::line(reason)));
+        }
+        summary.more.iter().for_each(|line| grid.under(paint.dim(line)));
+    }
+    grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))
+}
+
+/// Tells how much of a node was redone.
+fn extent(work: &Work) -> String {
+    match work {
+        Work { actions: 0, .. } => "nothing had to run".to_owned(),
+        Work { groups: 0, .. } | Work { groups_made: 0, .. } => String::new(),
+        Work { groups, groups_made, .. } if groups == groups_made => String::new(),
+        Work { groups, groups_made, rows_made, .. } => {
+            format!("{} of {}, {} redone", count(*groups_made), things(*groups, "row group"), things(*rows_made, "row"))
+        }
+    }
+}
+
+/// Names the nodes that failed, and those that were not begun because of them.
+fn failed(session: &mut Session, project: &Project, built: &Built) -> io::Result<()> {
+    let (paint, names) = (session.out.paint, Names::new(&project.graph));
+    for one in &built.run.nodes {
+        if !matches!(one.state, State::Failed(_)) {
+            continue;
+        }
+        // What was skipped because of a skipped node was skipped because of this one.
+        let mut skipped = vec![one.node];
+        for other in &built.run.nodes {
+            if matches!(other.state, State::Skipped(by) if skipped.contains(&by)) {
+                skipped.push(other.node);
+            }
+        }
+        let line = match skipped.split_first() {
+            Some((_, [])) | None => String::new(),
+            Some((_, rest)) => format!("; not begun because of it: {}", some(rest.iter().map(|id| names.of(*id)))),
+        };
+        writeln!(session.out, "{} {}{line}", paint.red("failed"), paint.bold(&names.of(one.node)))?;
+    }
+    Ok(())
+}
+
+fn summary_line(session: &mut Session, built: &Built, counts: &Counts) -> io::Result<()> {
+    let out = &mut session.out;
+    if !built.run.mended.is_empty() {
+        writeln!(
+            out,
+            "{} of the store was damaged, and was made again",
+            things(built.run.mended.len() as u64, "blob")
+        )?;
+    }
+    if built.run.interrupted {
+        return writeln!(out, "stopped after {}; what was done is kept", things(counts.made, "node"));
+    }
+    if counts.made + counts.failed + counts.skipped == 0 {
+        return writeln!(out, "nothing to do: {}", all_fresh(counts.fresh));
+    }
+    let mut nodes = vec![format!("built {}", things(counts.made, "node"))];
+    if counts.fresh > 0 {
+        nodes.push(fresh(counts.fresh).replacen("is", "was", 1).replacen("are", "were", 1));
+    }
+    if counts.failed > 0 {
+        nodes.push(format!("{} failed", count(counts.failed)));
+    }
+    if counts.skipped > 0 {
+        nodes.push(format!("{} skipped", count(counts.skipped)));
+    }
+    let run = format!("{} run, {} reused", things(built.run.ran, "action"), count(built.run.reused));
+    let number = built.number.map_or(String::new(), |number| format!(" (build {number})"));
+    writeln!(out, "\n{}; {run}; {}{number}", nodes.join(", "), seconds(built.seconds))
+}
+
+fn json_of(project: &Project, built: &Built) -> Value {
+    let graph = &project.graph;
+    let node = |one: &NodeRun| {
+        let name = graph.node(one.node).full_name();
+        let mut value = json!({ "node": name });
+        value["state"] = json!(match &one.state {
+            State::Fresh => "fresh",
+            State::Done(work) | State::Stale(work) => {
+                value["groups"] = json!(work.groups);
+                value["groups_made"] = json!(work.groups_made);
+                value["rows_made"] = json!(work.rows_made);
+                value["actions"] = json!(work.actions);
+                value["reasons"] = cause::json(built.reasons.get(&one.node).map_or(&[][..], Vec::as_slice));
+                if let Some(record) = built.records.get(&one.node) {
+                    value["output"] = figures::json(record);
+                }
+                if work.actions == 0 { "reused" } else { "made" }
+            }
+            State::Failed(problems) => {
+                value["problems"] = crate::diag::json(problems);
+                "failed"
+            }
+            State::Skipped(by) => {
+                value["because"] = json!(graph.node(*by).full_name());
+                "skipped"
+            }
+            State::Unknown(_) => "skipped",
+        });
+        value
+    };
+    json!({
+        "build": built.number, "seconds": built.seconds, "ran": built.run.ran, "reused": built.run.reused,
+        "interrupted": built.run.interrupted, "mended": built.run.mended.len(), "warnings": crate::diag::json(&project.warnings),
+        "nodes": built.run.nodes.iter().map(node).collect::<Vec<Value>>(),
+    })
+}

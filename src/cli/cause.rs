@@ -1,0 +1,82 @@
+//! Reasons for people, in one line or with the lines that changed, and for programs.
+
+use super::out::Paint;
+use super::words::lines;
+use crate::plan::Reason;
+use serde_json::{Value, json};
+
+/// Lines of a text that are shown of each side.
+const MOST: usize = 8;
+
+/// Writes a reason in one line; the text of a template is said to be at its file.
+pub fn line(reason: &Reason) -> String {
+    super::words::plain(&reason.to_string())
+}
+
+/// Writes a reason in full: of a long text, the lines that changed.
+pub fn full(reason: &Reason, paint: Paint, most: Option<usize>) -> Vec<String> {
+    let Reason::Field { path, old: Some(old), new: Some(new) } = reason else { return vec![line(reason)] };
+    if !old.contains('\n') && !new.contains('\n') && old.len() + new.len() < 60 {
+        return vec![line(reason)];
+    }
+    let (old, new) = (lines(old), lines(new));
+    let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let rest = old.len().min(new.len()) - same;
+    let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let many = old.len().max(new.len()) > 1;
+    let mut out =
+        vec![if many { format!("{path} changed from line {}:", same + 1) } else { format!("{path} changed:") }];
+    let mut side = |text: &[String], sign: &str, colour: fn(Paint, &str) -> String| {
+        let changed = &text[same..text.len() - tail];
+        let shown = most.unwrap_or(MOST).min(changed.len());
+        out.extend(changed[..shown].iter().map(|line| format!("  {}", colour(paint, &format!("{sign} {line}")))));
+        if shown < changed.len() {
+            out.push(format!("  {sign} … {} more", super::words::things((changed.len() - shown) as u64, "line")));
+        }
+    };
+    side(&old, "-", Paint::red);
+    side(&new, "+", Paint::green);
+    out
+}
+
+/// Writes reasons as JSON, each with its sentence.
+pub fn json(reasons: &[Reason]) -> Value {
+    let one = |reason: &Reason| {
+        let mut value = serde_json::to_value(reason).expect("a reason is plain data");
+        value["text"] = json!(reason.to_string());
+        value
+    };
+    reasons.iter().map(one).collect()
+}
+
+/// The form of [`json`], for the reference.
+pub const FORM: &str = "\
+A *reason* is `{ \"cause\", \"text\", … }`: `text` is its sentence; `cause` is one of `new`, `field` (with `path`, `old`, `new`), `file-changed`,
+`file-added`, `file-removed`, `output-missing`, `output-edited` (with `path`), `input` (with `name`), `forgotten`.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(old: &str, new: &str) -> Reason {
+        Reason::Field { path: "prompt.a.md".to_owned(), old: Some(old.to_owned()), new: Some(new.to_owned()) }
+    }
+
+    #[test]
+    fn a_long_text_is_shown_by_the_lines_that_changed() {
+        let shown = full(&field("one\ntwo\nthree\n", "one\nTWO\nand\nthree\n"), Paint::Plain, None);
+        assert_eq!(shown, ["prompt.a.md changed from line 2:", "  - two", "  + TWO", "  + and"]);
+    }
+
+    #[test]
+    fn many_lines_are_counted() {
+        let new: String = (0..20).map(|i| format!("{i}\n")).collect();
+        let shown = full(&field("x\n", &new), Paint::Plain, Some(2));
+        assert_eq!(shown, ["prompt.a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 more lines"]);
+    }
+
+    #[test]
+    fn a_short_value_is_shown_in_one_line() {
+        assert_eq!(full(&field("3", "4"), Paint::Plain, None), ["prompt.a.md changed: `3` → `4`"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! `datamake check`: all that is wrong, at once.
+
+use super::session::{Ending, Exit, Session};
+use super::words::things;
+use crate::diag::Diagnostics;
+use crate::project::Project;
+use serde_json::json;
+use std::io::Write;
+
+/// Checks the manifest, its templates and its expressions, and reports every error at once
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake check
+  datamake check --profile quick     with a profile laid on
+  datamake check --json              for editors: places as lines, columns and bytes")]
+pub struct Check {}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+{ \"fine\": true, \"datasets\": 3, \"prompts\": 1, \"filters\": 0, \"metrics\": 2, \"exports\": 1, \"problems\": [] }
+
+With errors `fine` is false and the counts are missing. A problem, here and in every other command that ends with one:
+
+{ \"severity\": \"error\" | \"warning\", \"code\": \"unknown-column\", \"title\": \"…\", \"notes\": [\"…\"], \"help\": [\"…\"],
+  \"labels\": [{ \"path\": \"datamake.toml\", \"line\": 3, \"column\": 9, \"end_line\": 3, \"end_column\": 12, \"start\": 40, \"end\": 43, \"text\": \"…\" }] }
+
+Lines and columns count from 1, bytes from 0. The first label is where to edit.";
+
+impl Check {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let project = session.project()?;
+        let found = project.check();
+        let manifest = &project.graph.manifest;
+        let counts = [
+            ("dataset", manifest.datasets.len()),
+            ("prompt", manifest.prompts.len()),
+            ("filter", manifest.filters.len()),
+            ("metric", manifest.metrics.len()),
+            ("export", manifest.exports.len()),
+        ];
+        if session.json() {
+            return report(session, &project, found, &counts);
+        }
+        // Errors and warnings together: whoever mends the one mends the other.
+        session.tell(&project.warnings)?;
+        found?;
+        let parts = counts.iter().filter(|(_, n)| *n > 0).map(|(thing, n)| things(*n as u64, thing));
+        let parts: Vec<String> = parts.collect();
+        let what = if parts.is_empty() { "nothing is declared yet".to_owned() } else { parts.join(", ") };
+        if session.detail > super::session::Detail::Quiet {
+            writeln!(session.out, "fine: {what}")?;
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+fn report(
+    session: &mut Session,
+    project: &Project,
+    found: Result<(), Diagnostics>,
+    counts: &[(&str, usize)],
+) -> Ending {
+    let mut problems = Diagnostics(project.warnings.0.clone());
+    let fine = found.is_ok();
+    found.err().into_iter().flat_map(|found| found.0).for_each(|problem| problems.push(problem));
+    let mut value = json!({ "fine": fine, "problems": crate::diag::json(&problems) });
+    if fine {
+        counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
+    }
+    session.out.json(&value)?;
+    Ok(if fine { Exit::Fine } else { Exit::Wrong })
+}

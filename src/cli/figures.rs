@@ -1,0 +1,193 @@
+//! What nodes came out as: rows, dropped rows, values of metrics, and what changed about them.
+
+use super::names::Names;
+use super::words::{bytes, count, number, plain, signed, things};
+use crate::exec::{DroppedRows, MetricValue, NodeRecord, Output};
+use crate::graph::{Graph, NodeId};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Values of a metric that are shown before the rest is counted.
+const MOST: usize = 12;
+
+/// One number of a metric: what it is of, and what it is.
+pub struct Figure {
+    /// The table and the slice; empty where there is only one.
+    pub label: String,
+    pub value: Value,
+}
+
+/// Returns the numbers of a metric; `tables` are the names of those that it is on.
+pub fn figures(tables: &[String], values: &[MetricValue]) -> Vec<Figure> {
+    let mut found = Vec::new();
+    for (at, value) in values.iter().enumerate() {
+        let table = (values.len() > 1).then(|| tables.get(at).cloned().unwrap_or_default());
+        for slice in &value.slices {
+            let by = slice.by.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), plain));
+            let label: Vec<String> = table.iter().cloned().chain(by).collect();
+            found.push(Figure { label: label.join(" / "), value: slice.value.clone() });
+        }
+    }
+    found
+}
+
+/// Writes a value of a metric.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(n), _) if n >= 0 => count(n as u64),
+            (_, Some(n)) => number(n),
+            _ => n.to_string(),
+        },
+        Value::String(text) => plain(text),
+        other => plain(&other.to_string()),
+    }
+}
+
+/// Writes a value and how it came from another: `0.91 (was 0.9, +0.01)`.
+pub fn against(now: &Value, before: Option<&Value>) -> String {
+    let text = value(now);
+    match before {
+        Some(before) if before != now => match difference(before, now) {
+            Some(difference) => format!("{text} (was {}, {difference})", value(before)),
+            None => format!("{text} (was {})", value(before)),
+        },
+        Some(_) => format!("{text} (as before)"),
+        None => text,
+    }
+}
+
+/// Writes the difference of two numbers with its sign.
+pub fn difference(old: &Value, new: &Value) -> Option<String> {
+    let difference = new.as_f64()? - old.as_f64()?;
+    Some(if difference < 0.0 { number(difference) } else { format!("+{}", number(difference)) })
+}
+
+/// A node's result in a few words, and lines with more of it.
+pub struct Summary {
+    pub short: String,
+    pub more: Vec<String>,
+}
+
+/// Tells what a node came out as, against what it was in the build before.
+pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&NodeRecord>) -> Summary {
+    let node = graph.node(id);
+    match &record.output {
+        Output::Table { rows, parts, .. } => {
+            let mut short = things(*rows, "row");
+            if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
+                && old != rows
+            {
+                short.push_str(&format!(" ({})", signed(*old, *rows)));
+            }
+            if !parts.is_empty() {
+                let parts: Vec<String> =
+                    parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
+                short.push_str(&format!(": {}", parts.join(", ")));
+            }
+            Summary { short, more: dropped(&record.dropped).into_iter().collect() }
+        }
+        Output::Metric(values) => {
+            let names = Names::new(graph);
+            let tables: Vec<String> = node.inputs.iter().map(|input| names.input(input)).collect();
+            let old: BTreeMap<String, Value> = match before.map(|before| &before.output) {
+                Some(Output::Metric(values)) => {
+                    figures(&tables, values).into_iter().map(|f| (f.label, f.value)).collect()
+                }
+                _ => BTreeMap::new(),
+            };
+            let found = figures(&tables, values);
+            let line = |figure: &Figure| against(&figure.value, old.get(&figure.label));
+            if let [one] = found.as_slice()
+                && one.label.is_empty()
+            {
+                return Summary { short: line(one), more: Vec::new() };
+            }
+            let mut more: Vec<String> =
+                found.iter().take(MOST).map(|figure| format!("{}: {}", figure.label, line(figure))).collect();
+            if found.len() > MOST {
+                more.push(format!("… {} more: datamake show {}", found.len() - MOST, node.name));
+            }
+            Summary { short: things(found.len() as u64, "value"), more }
+        }
+        Output::Export { bytes: size, rows, .. } => {
+            let to = &graph.manifest.exports[node.declaration].to.value;
+            Summary { short: format!("{}, {to}, {}", things(*rows, "row"), bytes(*size)), more: Vec::new() }
+        }
+    }
+}
+
+/// Tells how many rows were dropped, and by what.
+pub fn dropped(steps: &[DroppedRows]) -> Option<String> {
+    let reasons: Vec<(&str, u64)> = steps
+        .iter()
+        .flat_map(|step| &step.reasons)
+        .map(|(name, rows)| (name.as_str(), *rows))
+        .filter(|(_, n)| *n > 0)
+        .collect();
+    let all: u64 = reasons.iter().map(|(_, rows)| rows).sum();
+    match reasons.as_slice() {
+        [] => None,
+        [(name, _)] => Some(format!("dropped {} by {name}", things(all, "row"))),
+        several => {
+            let by: Vec<String> = several.iter().map(|(name, rows)| format!("{} by {name}", count(*rows))).collect();
+            Some(format!("dropped {}: {}", things(all, "row"), by.join(", ")))
+        }
+    }
+}
+
+/// Writes what a node made as JSON.
+pub fn json(record: &NodeRecord) -> Value {
+    match &record.output {
+        Output::Table { table, rows, made, groups, parts } => {
+            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": dropped_json(&record.dropped) })
+        }
+        Output::Metric(values) => json!({ "values": values }),
+        Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
+    }
+}
+
+/// Writes counts of dropped rows as JSON.
+pub fn dropped_json(steps: &[DroppedRows]) -> Value {
+    let one = |step: &DroppedRows| {
+        let at = step.step;
+        step.reasons
+            .iter()
+            .map(move |(name, rows)| json!({ "step": at + 1, "reason": name, "rows": rows }))
+            .collect::<Vec<_>>()
+    };
+    steps.iter().flat_map(one).collect()
+}
+
+/// The form of [`json`], for the reference.
+pub const FORM: &str = "\
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
+`table` and `file` are hashes; steps count from 1.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_tells_what_it_was() {
+        assert_eq!(against(&json!(0.913), Some(&json!(0.9))), "0.913 (was 0.9, +0.013)");
+        assert_eq!(against(&json!(2), Some(&json!(1500))), "2 (was 1,500, −1,498)");
+        assert_eq!(against(&json!("b"), Some(&json!("a"))), "b (was a)");
+        assert_eq!(against(&json!(null), Some(&json!(null))), "none (as before)");
+    }
+
+    #[test]
+    fn dropped_rows_are_told_by_reason() {
+        let step = |step, reasons: &[(&str, u64)]| DroppedRows {
+            step,
+            reasons: reasons.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect(),
+            table: crate::hash::Hash::of(b""),
+        };
+        assert_eq!(dropped(&[]), None);
+        assert_eq!(dropped(&[step(0, &[("where", 1), ("x", 0)])]).as_deref(), Some("dropped 1 row by where"));
+        let several = [step(0, &[("short", 1000)]), step(1, &[("dedup", 2)])];
+        assert_eq!(dropped(&several).as_deref(), Some("dropped 1,002 rows: 1,000 by short, 2 by dedup"));
+    }
+}

@@ -1,0 +1,76 @@
+//! `datamake gc`: removes from the store what no kept build needs, after telling what that is.
+
+use super::session::{Detail, Ending, Exit, Session};
+use super::words::{bytes, things};
+use serde_json::json;
+use std::io::Write;
+
+/// Removes from the store what the last builds do not need; tells first, and needs --yes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake gc                  tells what would go
+  datamake gc --yes            removes it
+  datamake gc --keep 1 --yes   keeps the last build only
+
+Builds that go can still be seen in `log`, but no longer compared row by row. What a running build writes stays, and so does
+what is younger than an hour.")]
+pub struct Gc {
+    /// How many builds to keep, of each checkout that uses the store
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    keep: usize,
+    /// Removes what was found
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+{ \"removed\": false, \"builds_kept\": 10, \"blobs\": 12, \"traces\": 40, \"leftovers\": 0, \"bytes\": 3400000 }
+
+`removed` tells whether it was done (`--yes`); `leftovers` are files of builds that died.";
+
+impl Gc {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let project = session.project()?;
+        let garbage = project.garbage(self.keep)?;
+        let plan = &garbage.plan;
+        let (blobs, traces, leftovers, size) =
+            (plan.blobs as u64, plan.traces as u64, plan.leftovers as u64, plan.bytes);
+        if self.yes {
+            project.remove(&garbage)?;
+        }
+        if session.json() {
+            session.out.json(&json!({
+                "removed": self.yes, "builds_kept": garbage.builds_kept,
+                "blobs": blobs, "traces": traces, "leftovers": leftovers, "bytes": size,
+            }))?;
+            return Ok(Exit::Fine);
+        }
+        if session.detail == Detail::Quiet {
+            return Ok(Exit::Fine);
+        }
+        let kept = things(garbage.builds_kept as u64, "build");
+        if blobs + traces + leftovers == 0 {
+            writeln!(session.out, "nothing to remove: {kept} kept")?;
+            return Ok(Exit::Fine);
+        }
+        let mut parts = Vec::new();
+        for (n, thing) in [(blobs, "blob"), (traces, "trace"), (leftovers, "leftover file")] {
+            parts.extend((n > 0).then(|| things(n, thing)));
+        }
+        let (what, size) = (parts.join(", "), bytes(size));
+        if self.yes {
+            writeln!(session.out, "removed {what}, {size}; {kept} kept")?;
+        } else {
+            writeln!(session.out, "would remove {what}, {size}; {kept} kept")?;
+            writeln!(session.out, "nothing was removed; to do it: datamake gc{} --yes", self.flag())?;
+        }
+        Ok(Exit::Fine)
+    }
+
+    fn flag(&self) -> String {
+        if self.keep == 10 { String::new() } else { format!(" --keep {}", self.keep) }
+    }
+}

@@ -1,0 +1,100 @@
+//! `datamake log`: the builds of this checkout.
+
+use super::cause;
+use super::grid::Grid;
+use super::names::some;
+use super::session::{Detail, Ending, Exit, Session};
+use super::words::{ago, now, plain, seconds, utc};
+use crate::history::{Build, Made};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Lists the builds of this checkout, the last one first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake log
+  datamake log -n 3 -v       the last three, with what was made and why
+  datamake log --json
+
+Builds in which nothing changed are not listed. `datamake diff 3 5` compares two of them.")]
+pub struct Log {
+    /// How many builds to list
+    #[arg(short, value_name = "N", default_value_t = 20)]
+    n: usize,
+}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+{ \"builds\": [{ \"build\": 7, \"time\": \"2026-01-02T03:04:05Z\", \"seconds\": 0.21, \"commit\": \"…\" | null, \"command\": [\"build\"], \"ran\": 31, \"reused\": 120,
+              \"made\": [{ \"node\": \"dataset.clean\", \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason] }],
+              \"failed\": [\"dataset.x\"] }] }";
+
+impl Log {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let history = session.project()?.history()?;
+        let builds: Vec<&Build> = history.builds.iter().rev().take(self.n).collect();
+        if session.json() {
+            let builds: Vec<Value> = builds.into_iter().map(json_of).collect();
+            session.out.json(&json!({ "builds": builds }))?;
+            return Ok(Exit::Fine);
+        }
+        if history.builds.is_empty() {
+            writeln!(session.out, "nothing was built here yet")?;
+            return Ok(Exit::Fine);
+        }
+        let (paint, now) = (session.out.paint, now());
+        let mut grid = Grid::right([0]);
+        for build in &builds {
+            let made = if build.nodes.is_empty() {
+                "nothing".to_owned()
+            } else {
+                some(build.nodes.keys().map(|name| short(name)))
+            };
+            let failed = match build.failed.as_slice() {
+                [] => String::new(),
+                failed => format!("; {} {}", paint.red("failed:"), some(failed.iter().map(|name| short(name)))),
+            };
+            grid.row([
+                paint.bold(&build.number.to_string()),
+                format!("{} {}", utc(build.time), paint.dim(&format!("({})", ago(now, build.time)))),
+                seconds(build.seconds),
+                build.commit.as_deref().map_or(String::new(), |commit| commit.chars().take(8).collect()),
+                paint.dim(&plain(&format!("datamake {}", build.command.join(" ")))),
+                format!("made {made}{failed}"),
+            ]);
+            if session.detail == Detail::Verbose {
+                for (name, Made { reasons, .. }) in &build.nodes {
+                    reasons.iter().for_each(|reason| grid.under(format!("{}: {}", short(name), cause::line(reason))));
+                }
+            }
+        }
+        for line in grid.lines(session.out.width) {
+            writeln!(session.out, "{line}")?;
+        }
+        if builds.len() < history.builds.len() {
+            let text = format!("{} before; -n tells how many to list", history.builds.len() - builds.len());
+            writeln!(session.out, "{}", paint.dim(&text))?;
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+/// Returns the name of a node without its kind where that is most likely clear.
+fn short(full: &str) -> String {
+    full.strip_prefix("dataset.").unwrap_or(full).to_owned()
+}
+
+fn json_of(build: &Build) -> Value {
+    let made = |(name, made): (&String, &Made)| {
+        json!({
+            "node": name, "groups": made.groups, "groups_made": made.groups_made, "rows_made": made.rows_made,
+            "actions": made.actions, "reasons": cause::json(&made.reasons),
+        })
+    };
+    json!({
+        "build": build.number, "time": utc(build.time), "seconds": build.seconds, "commit": build.commit, "command": build.command,
+        "ran": build.ran, "reused": build.reused, "made": build.nodes.iter().map(made).collect::<Vec<Value>>(), "failed": build.failed,
+    })
+}

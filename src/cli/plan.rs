@@ -1,0 +1,192 @@
+//! `datamake plan`: what a build would do, and why.
+
+use super::cause;
+use super::grid::Grid;
+use super::names::Names;
+use super::session::{Detail, Ending, Exit, Session};
+use super::words::{count, things};
+use crate::exec::{State, Work};
+use crate::graph::{Graph, NodeId};
+use crate::project::{BuildOptions, Planned, PlannedNode, Project};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Tells what a build would redo, and why; runs nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake plan                      what `datamake build` would do
+  datamake plan clean                for one node and all that it needs
+  datamake plan --set params.n=20    with another value
+  datamake plan -v                   fresh nodes too
+
+A node is `stale` (with the row groups and rows that would be redone), `unknown` while it depends on what others come out as, or fresh.
+`reuse` is a node whose definition changed, but not what has to run for it.")]
+pub struct Plan {
+    /// Names or patterns of nodes; without any, all
+    #[arg(value_name = "NODE")]
+    nodes: Vec<String>,
+}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+{ \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"stale\" | \"reuse\" | \"unknown\" | \"failed\",
+             \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"until\": [\"dataset.seeds\"], \"reasons\": [reason] }],
+  \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3 }
+
+`groups` and `rows_stale` are of stale nodes, `until` of unknown ones.";
+
+impl Plan {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let project = session.project_with_warnings()?;
+        let planned = project.plan(&BuildOptions::quiet(&self.nodes))?;
+        if session.json() {
+            session.out.json(&json_of(&project, &planned))?;
+        } else {
+            text(session, &project, &planned)?;
+        }
+        Ok(Exit::Fine)
+    }
+}
+
+/// How many nodes are in each state.
+#[derive(Default)]
+struct Counts {
+    fresh: u64,
+    stale: u64,
+    reuse: u64,
+    unknown: u64,
+    work: Work,
+}
+
+impl Counts {
+    fn of(planned: &Planned) -> Counts {
+        let mut counts = Counts::default();
+        for one in &planned.nodes {
+            match &one.state {
+                State::Fresh => counts.fresh += 1,
+                State::Done(_) => counts.reuse += 1,
+                State::Stale(work) => {
+                    counts.stale += 1;
+                    counts.work.groups += work.groups;
+                    counts.work.groups_made += work.groups_made;
+                    counts.work.rows_made += work.rows_made;
+                }
+                State::Unknown(_) | State::Skipped(_) | State::Failed(_) => counts.unknown += 1,
+            }
+        }
+        counts
+    }
+}
+
+/// Returns the word for what would become of a node.
+pub fn word(state: &State) -> &'static str {
+    match state {
+        State::Fresh => "fresh",
+        State::Done(_) => "reuse",
+        State::Stale(_) => "stale",
+        State::Unknown(_) | State::Skipped(_) => "unknown",
+        State::Failed(_) => "failed",
+    }
+}
+
+/// Tells how much would be done, or until when it is unknown.
+pub fn extent(state: &State, names: &Names) -> String {
+    match state {
+        State::Stale(work) => share(work),
+        State::Done(_) => "all that it needs is known, nothing would run".to_owned(),
+        State::Unknown(until) if until.is_empty() => "until others ran".to_owned(),
+        State::Unknown(until) => format!("until {} ran", names.list(until)),
+        State::Skipped(failed) => format!("{} fails", names.of(*failed)),
+        State::Fresh | State::Failed(_) => String::new(),
+    }
+}
+
+/// Writes `2 of 5 row groups, 400 rows`.
+fn share(work: &Work) -> String {
+    match work {
+        Work { groups: 0, .. } => String::new(),
+        Work { groups, groups_made, rows_made, .. } if groups == groups_made => {
+            format!("{}, {}", things(*groups, "row group"), things(*rows_made, "row"))
+        }
+        // Rows that nobody had to count: an op over the whole table.
+        Work { groups_made: 0, groups, .. } => format!("none of {} for itself", things(*groups, "row group")),
+        Work { groups, groups_made, rows_made, .. } => {
+            format!("{} of {}, {}", count(*groups_made), things(*groups, "row group"), things(*rows_made, "row"))
+        }
+    }
+}
+
+fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Result<()> {
+    let (paint, names, counts) = (session.out.paint, Names::new(&project.graph), Counts::of(planned));
+    let verbose = session.detail == Detail::Verbose;
+    let mut grid = Grid::default();
+    for one in &planned.nodes {
+        let word = word(&one.state);
+        let shown = match &one.state {
+            State::Fresh if !verbose => continue,
+            State::Fresh => paint.green(word),
+            State::Stale(_) => paint.yellow(word),
+            State::Failed(_) => paint.red(word),
+            _ => paint.dim(word),
+        };
+        grid.row([shown, paint.bold(&names.of(one.node)), extent(&one.state, &names)]);
+        for reason in &one.reasons {
+            grid.under(cause::line(reason));
+        }
+    }
+    grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+    if counts.stale + counts.reuse + counts.unknown == 0 {
+        return writeln!(session.out, "nothing to do: {}", super::build::all_fresh(counts.fresh));
+    }
+    let mut parts = Vec::new();
+    if counts.stale > 0 {
+        let work = share(&counts.work);
+        let work = if work.is_empty() { work } else { format!(" ({work})") };
+        parts.push(format!("would make {}{work}", things(counts.stale, "node")));
+    }
+    if counts.reuse > 0 {
+        parts.push(format!("{} without running anything", things(counts.reuse, "node")));
+    }
+    if counts.unknown > 0 {
+        parts.push(format!("{} until others ran", unknown(counts.unknown)));
+    }
+    if counts.fresh > 0 {
+        parts.push(fresh(counts.fresh));
+    }
+    writeln!(session.out, "\n{}", parts.join("; "))
+}
+
+/// Writes `1 is fresh`.
+pub fn fresh(n: u64) -> String {
+    if n == 1 { "1 is fresh".to_owned() } else { format!("{} are fresh", count(n)) }
+}
+
+fn unknown(n: u64) -> String {
+    if n == 1 { "1 is unknown".to_owned() } else { format!("{} are unknown", count(n)) }
+}
+
+/// Writes what would become of a node as JSON.
+pub fn node_json(graph: &Graph, one: &PlannedNode) -> Value {
+    let full = |id: &NodeId| graph.node(*id).full_name();
+    let mut value = json!({ "node": full(&one.node), "state": word(&one.state), "reasons": cause::json(&one.reasons) });
+    match &one.state {
+        State::Stale(work) | State::Done(work) => {
+            value["groups"] = json!(work.groups);
+            value["groups_stale"] = json!(work.groups_made);
+            value["rows_stale"] = json!(work.rows_made);
+        }
+        State::Unknown(until) => value["until"] = until.iter().map(full).collect(),
+        State::Skipped(failed) => value["until"] = json!([full(failed)]),
+        State::Failed(problems) => value["problems"] = crate::diag::json(problems),
+        State::Fresh => {}
+    }
+    value
+}
+
+fn json_of(project: &Project, planned: &Planned) -> Value {
+    let counts = Counts::of(planned);
+    let nodes: Vec<Value> = planned.nodes.iter().map(|one| node_json(&project.graph, one)).collect();
+    json!({ "nodes": nodes, "fresh": counts.fresh, "stale": counts.stale, "reuse": counts.reuse, "unknown": counts.unknown })
+}

@@ -1,0 +1,214 @@
+//! `datamake show`: rows, columns and figures of what was built, and the rows that were dropped.
+
+mod dropped;
+mod rows;
+
+use super::figures;
+use super::grid::Grid;
+use super::names::Names;
+use super::session::{Ending, Exit, Session};
+use super::words::{bytes, cell, count, number, things};
+use crate::exec::Output;
+use crate::expr::Value;
+use crate::graph::{Kind, NodeId};
+use crate::project::{Project, Statistics};
+use crate::table::Table;
+use serde_json::json;
+use std::io::{self, Write};
+
+/// Shows what was built: rows, columns, figures, and the rows that were dropped
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  datamake show problems                       the first rows, cut to the terminal
+  datamake show problems -n 3 --wide           whole records, one under the other
+  datamake show all.train --skip 1000          a part of a split, further on
+  datamake show problems --stats               nulls, distinct values, range and mean per column
+  datamake show problems --dropped             the rows that filters and dedup dropped
+  datamake show problems --dropped --reason short
+  datamake show problems -n 0 --json | jq .    all rows as JSONL
+  datamake show accuracy                       the values of a metric
+
+What is shown is what the last build made, even if it is stale by now.")]
+pub struct Show {
+    /// The node, or a part of a split as in `all.train`
+    #[arg(value_name = "NODE")]
+    node: String,
+    /// How many rows; 0 means all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    rows: usize,
+    /// How many rows to leave out before
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: u64,
+    /// Shows one record under the other, with whole values
+    #[arg(short, long)]
+    wide: bool,
+    /// Shows the columns and their types
+    #[arg(long, conflicts_with_all = ["stats", "dropped"])]
+    schema: bool,
+    /// Shows figures about each column
+    #[arg(long, conflicts_with = "dropped")]
+    stats: bool,
+    /// Shows the rows that were dropped, and by what
+    #[arg(long)]
+    dropped: bool,
+    /// Of the dropped rows only those of this filter or step
+    #[arg(long, value_name = "NAME", requires = "dropped")]
+    reason: Option<String>,
+}
+
+/// The form of the JSON.
+pub const FORM: &str = "\
+Rows: one document per row, its columns in the order of the table. Dates and timestamps are strings. Dropped rows have two columns more, before the others:
+`dropped_step` (from 1) and `dropped_by`.
+
+{ \"question\": \"…\", \"answer\": 21 }
+
+With `--schema`:
+
+{ \"node\": \"dataset.clean\", \"rows\": 1000, \"groups\": 1, \"key\": [\"id\"], \"columns\": [{ \"name\": \"id\", \"type\": \"int\" }] }
+
+With `--stats`:
+
+{ \"node\": \"dataset.clean\", \"rows\": 1000, \"columns\": [{ \"column\": \"id\", \"type\": \"int\", \"nulls\": 0, \"distinct\": 1000, \"min\": 1, \"max\": 1000, \"mean\": 500.5 }] }
+
+Of a metric or an export:
+
+{ \"node\": \"metric.accuracy\", \"output\": output }";
+
+impl Show {
+    /// Runs the command.
+    pub fn run(self, session: &mut Session) -> Ending {
+        let project = session.project()?;
+        let (id, part) = project.one(&self.node)?;
+        if !project.is_dataset(id) && !(self.schema || self.stats || self.dropped) {
+            output(session, &project, id)?;
+            return Ok(Exit::Fine);
+        }
+        let name = Names::new(&project.graph).of(id);
+        let name = part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}"));
+        if self.dropped {
+            return dropped::show(&self, session, &project, &name);
+        }
+        let table = project.table(&self.node)?;
+        if self.schema {
+            schema(session, &name, &project.graph.node(id).full_name(), &table)?;
+        } else if self.stats {
+            let found = project.statistics(&table)?;
+            statistics(session, &name, &project.graph.node(id).full_name(), &table, &found)?;
+        } else {
+            rows::show(&self, session, &project, &name, &table)?;
+        }
+        Ok(Exit::Fine)
+    }
+
+    fn limit(&self) -> usize {
+        if self.rows == 0 { usize::MAX } else { self.rows }
+    }
+}
+
+/// Shows what a metric or an export came out as.
+fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), super::session::Fail> {
+    let (graph, record) = (&project.graph, project.record(id)?);
+    let node = graph.node(id);
+    if session.json() {
+        return Ok(session.out.json(&json!({ "node": node.full_name(), "output": figures::json(&record) }))?);
+    }
+    let (paint, names) = (session.out.paint, Names::new(graph));
+    match (&record.output, node.kind) {
+        (Output::Metric(values), _) => {
+            let tables: Vec<String> = node.inputs.iter().map(|input| names.input(input)).collect();
+            let mut grid = Grid::right([1]);
+            for figure in figures::figures(&tables, values) {
+                let label = if figure.label.is_empty() { node.name.clone() } else { figure.label };
+                grid.row([label, paint.bold(&figures::value(&figure.value))]);
+            }
+            grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+        }
+        (Output::Export { bytes: size, rows, file }, Kind::Export) => {
+            let to = &graph.manifest.exports[node.declaration].to.value;
+            writeln!(
+                session.out,
+                "{}: {}, {}, hash {}",
+                paint.bold(to),
+                things(*rows, "row"),
+                bytes(*size),
+                file.short()
+            )?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn title(session: &mut Session, name: &str, rest: &str) -> io::Result<()> {
+    let name = session.out.paint.bold(name);
+    writeln!(session.out, "{name}: {rest}\n")
+}
+
+fn schema(session: &mut Session, name: &str, full: &str, table: &Table) -> io::Result<()> {
+    if session.json() {
+        let columns: Vec<_> =
+            table.schema.0.iter().map(|f| json!({ "name": f.name, "type": f.ty.to_string() })).collect();
+        let groups = table.groups.len();
+        return session.out.json(
+            &json!({ "node": full, "rows": table.rows(), "groups": groups, "key": table.key, "columns": columns }),
+        );
+    }
+    let rows = format!("{} in {}", things(table.rows(), "row"), things(table.groups.len() as u64, "row group"));
+    title(session, name, &format!("{rows}, {}", things(table.schema.0.len() as u64, "column")))?;
+    // Where all columns together identify a row, none of them is a key.
+    let keyed = table.key.len() < table.schema.0.len();
+    let paint = session.out.paint;
+    let mut grid = Grid::default();
+    for field in &table.schema.0 {
+        let key = if keyed && table.key.contains(&field.name) { "key" } else { "" };
+        grid.row([paint.bold(&cell(&Value::String(field.name.clone()))), field.ty.to_string(), paint.dim(key)]);
+    }
+    grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))
+}
+
+fn statistics(session: &mut Session, name: &str, full: &str, table: &Table, found: &[Statistics]) -> io::Result<()> {
+    if session.json() {
+        return session.out.json(&json!({ "node": full, "rows": table.rows(), "columns": found }));
+    }
+    title(session, name, &things(table.rows(), "row"))?;
+    let paint = session.out.paint;
+    let mut grid = Grid::right([2, 3, 6]);
+    grid.row(["column", "type", "nulls", "distinct", "min", "max", "mean"].map(|head| paint.dim(head)));
+    let texts = found.iter().any(|one| one.ty == "string" || one.ty.starts_with("list"));
+    for one in found {
+        let mean = match &one.mean {
+            Value::Float(mean) => number(*mean),
+            other => blank(other),
+        };
+        grid.row([
+            paint.bold(&one.column),
+            one.ty.clone(),
+            count(one.nulls),
+            one.distinct.map_or(String::new(), count),
+            short(&one.min),
+            short(&one.max),
+            mean,
+        ]);
+    }
+    grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+    if texts {
+        writeln!(session.out, "\n{}", paint.dim("the mean of texts and lists is that of their lengths"))?;
+    }
+    Ok(())
+}
+
+fn blank(value: &Value) -> String {
+    if *value == Value::Null { String::new() } else { cell(value) }
+}
+
+/// Writes the least or greatest value; of a text its beginning says enough.
+fn short(value: &Value) -> String {
+    const MOST: usize = 24;
+    let text = match value {
+        Value::Float(value) => number(*value),
+        other => blank(other),
+    };
+    console::truncate_str(&text, MOST, "…").into_owned()
+}

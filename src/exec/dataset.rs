@@ -1,0 +1,235 @@
+//! A dataset: what its maker makes, through its stages, into tables.
+
+use super::context::{Stop, TableRef, Used};
+use super::record::{DroppedRows, Output, PartOutput};
+use super::stage::Flow;
+use super::{Made, Progress, Walk};
+use crate::diag::Diagnostic;
+use crate::graph::{NodeId, Shape};
+use crate::hash::KeyWriter;
+use crate::manifest::{Maker, Mix, Synth, Text};
+use crate::op::{self, row_identity, synth_column, synth_groups};
+use crate::table::{ColumnRef, RowGroup, Table, Type};
+use arrow_array::{ArrayRef, StringArray, new_null_array};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+impl Walk<'_> {
+    /// Makes a dataset's tables.
+    pub(super) fn dataset(
+        &mut self,
+        id: NodeId,
+        inputs: &[TableRef],
+        used: &Used,
+        progress: &Progress,
+    ) -> Result<Made, Stop> {
+        let graph = self.request.graph;
+        let node = graph.node(id);
+        let dataset = &graph.manifest.datasets[node.declaration];
+        let shape = self.bound[&id].made.clone();
+        let flow = Flow { context: &self.context, used, node: node.name.clone(), progress };
+        let groups = match &dataset.maker {
+            Maker::Files(_) => {
+                let reading = self.sources.reading(graph, id).expect("a files maker has sources");
+                // Reading again costs look-ups only, and gathers the keys that it used.
+                self.made.remove(&id);
+                flow.context.files(used, &reading)?.groups
+            }
+            Maker::Synth(synth) => flow.synth(synth)?,
+            Maker::From(_) => self.context.table(&inputs[0])?.groups.clone(),
+            Maker::Concat(concat) => {
+                let names = concat.of.iter().collect::<Vec<_>>();
+                let tables = self.tables(inputs)?;
+                flow.concat(&tables, &shape, &names, concat.source.is_some())?
+            }
+            Maker::Mix(mix) => {
+                let tables = self.tables(inputs)?;
+                flow.mix(mix, &tables, &shape)?
+            }
+        };
+        let made = groups.iter().map(|group| u64::from(group.rows)).sum();
+        let bound = &self.bound[&id];
+        let (groups, lost) = flow.run(&bound.stages, &shape.schema, groups)?;
+        let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
+        let rows = table.rows();
+        let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
+        assert_eq!(made, rows + lost_rows, "rows in = rows out + dropped");
+
+        let mut tables = Vec::new();
+        let mut parts = std::collections::BTreeMap::new();
+        if let Some(split) = &bound.split {
+            let divided = flow.split(split, &table.schema, &table.groups)?;
+            for (name, groups) in split.names.iter().zip(divided) {
+                let part = Table { schema: table.schema.clone(), key: table.key.clone(), groups };
+                let rows = part.rows();
+                let part = self.context.put_table(part)?;
+                parts.insert(name.clone(), PartOutput { table: part.hash, rows });
+                tables.push(part);
+            }
+        }
+        let mut dropped = Vec::new();
+        for lost in lost {
+            let counts = lost.reasons.iter().cloned().zip(lost.counts.iter().copied()).collect();
+            let table = self.context.put_table(lost.table(&shape.key))?;
+            dropped.push(DroppedRows { step: lost.stage, reasons: counts, table: table.hash });
+        }
+        let groups = table.groups.len() as u64;
+        let table = self.context.put_table(table)?;
+        let output = Output::Table { table: table.hash, rows, made, groups, parts };
+        tables.insert(0, table);
+        Ok((output, dropped, tables))
+    }
+
+    fn tables(&self, inputs: &[TableRef]) -> Result<Vec<Arc<Table>>, Stop> {
+        inputs.iter().map(|input| self.context.table(input)).collect()
+    }
+}
+
+impl Flow<'_> {
+    /// Makes rows from nothing, in groups of consecutive rows; each column is an action of its own.
+    fn synth(&self, synth: &Synth) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        let ranges: Vec<_> = synth_groups(synth.rows.value, u64::from(self.context.limits.target)).collect();
+        self.progress.begin(ranges.len());
+        let make = |rows: &std::ops::Range<u64>| {
+            let columns = synth.columns.iter().map(|(name, recipe)| {
+                let mut key = KeyWriter::new("synth", op::SYNTH_VERSION);
+                recipe.write_key(&mut key);
+                key.text("column", &name.value).int("seed", synth.seed as i64);
+                key.int("start", rows.start as i64).int("end", rows.end as i64);
+                let outputs = self.context.action(self.used, key.finish(), || {
+                    let column = synth_column(recipe, synth.seed as i64, &name.value, rows.clone());
+                    Ok(vec![self.context.put_column(&column)?])
+                })?;
+                Ok(ColumnRef { chunk: outputs[0], take: None })
+            });
+            let columns = columns.collect::<Result<_, Stop>>();
+            let rows = (rows.end - rows.start) as u32;
+            self.progress.group(u64::from(rows), &columns);
+            Ok(Arc::new(RowGroup { rows, columns: columns? }))
+        };
+        let groups: Vec<Result<_, Stop>> = ranges.par_iter().map(make).collect();
+        groups.into_iter().collect()
+    }
+
+    /// Puts the row groups of all tables one after the other, with the columns of `shape`.
+    fn concat(
+        &self,
+        tables: &[Arc<Table>],
+        shape: &Shape,
+        names: &[&Text],
+        add_source: bool,
+    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        let mut groups = Vec::new();
+        for (table, name) in tables.iter().zip(names) {
+            let source = add_source.then_some(name.value.as_str());
+            groups.extend(self.each(&table.groups, |group| self.widen(table, shape, group, source))?);
+        }
+        Ok(groups)
+    }
+
+    /// Gives a row group the columns of `shape`: the ones it has, brought to their types, and nulls.
+    fn widen(
+        &self,
+        table: &Table,
+        shape: &Shape,
+        group: &RowGroup,
+        source: Option<&str>,
+    ) -> Result<Arc<RowGroup>, Stop> {
+        let mut columns = Vec::with_capacity(shape.schema.0.len());
+        let own = shape.schema.0.len() - usize::from(source.is_some());
+        for field in &shape.schema.0[..own] {
+            let column = match table.schema.index(&field.name) {
+                Some(at) if table.schema.0[at].ty == field.ty => group.columns[at],
+                Some(at) => {
+                    let from = group.columns[at];
+                    let key = KeyWriter::new("widen", 1)
+                        .text("type", &field.ty.to_string())
+                        .hash("chunk", from.chunk)
+                        .finish();
+                    let outputs = self.context.action(self.used, key, || {
+                        let column = self.context.column(ColumnRef { chunk: from.chunk, take: None })?;
+                        let wide = crate::format::conform(&column, &field.ty).map_err(|misfit| {
+                            Diagnostic::error("wrong-type", format!("a value of `{}` {}", field.name, misfit.title))
+                        })?;
+                        Ok(vec![self.context.put_column(&wide)?])
+                    })?;
+                    ColumnRef { chunk: outputs[0], take: from.take }
+                }
+                None => self.constant(&field.ty, None, group.rows)?,
+            };
+            columns.push(column);
+        }
+        if let Some(source) = source {
+            columns.push(self.constant(&Type::String, Some(source), group.rows)?);
+        }
+        Ok(Arc::new(RowGroup { rows: group.rows, columns }))
+    }
+
+    fn constant(&self, ty: &Type, value: Option<&str>, rows: u32) -> Result<ColumnRef, Stop> {
+        let mut key = KeyWriter::new("constant", 1);
+        key.text("type", &ty.to_string()).int("rows", i64::from(rows)).text("value", value.unwrap_or("null"));
+        key.int("null", i64::from(value.is_none()));
+        let outputs = self.context.action(self.used, key.finish(), || {
+            let column: ArrayRef = match value {
+                None => new_null_array(&ty.arrow(), rows as usize),
+                Some(text) => Arc::new(StringArray::from(vec![text; rows as usize])),
+            };
+            Ok(vec![self.context.put_column(&column)?])
+        })?;
+        Ok(ColumnRef { chunk: outputs[0], take: None })
+    }
+
+    /// Takes rows of several tables by ratio: those with the smallest hashes of their identity.
+    fn mix(&self, mix: &Mix, tables: &[Arc<Table>], shape: &Shape) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        let mut key = KeyWriter::new("mix", 1);
+        key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
+        let mut hashes = Vec::with_capacity(tables.len());
+        for (table, (_, share)) in tables.iter().zip(&mix.of) {
+            let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
+            let chunks = self.each(&table.groups, |group| self.column_of(&identity, &table.schema, group))?;
+            key.float("share", *share).int("groups", chunks.len() as i64);
+            chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
+            hashes.push(chunks);
+        }
+        let takes = self.context.action(self.used, key.finish(), || {
+            let columns = hashes.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
+            let inputs: Vec<(f64, Vec<&[i64]>)> = mix
+                .of
+                .iter()
+                .zip(&columns)
+                .map(|((_, share), groups)| (*share, groups.iter().map(|group| &group[0].values()[..]).collect()))
+                .collect();
+            let rows = mix.rows.as_ref().map(|rows| rows.value);
+            let takes = op::mix(&inputs, rows, mix.seed as i64).map_err(|error| self.too_few(mix, error))?;
+            takes.iter().flatten().map(|take| self.context.put_take(take)).collect()
+        })?;
+        let mut takes = takes.into_iter();
+        let mut groups = Vec::new();
+        for (table, (name, _)) in tables.iter().zip(&mix.of) {
+            let source = mix.source.as_ref().map(|_| name.value.as_str());
+            for group in &table.groups {
+                let take = self.context.take(takes.next().ok_or(Stop::Pending)?)?;
+                if !take.is_empty() {
+                    let picked = if take.is_identity() { (**group).clone() } else { self.retake(group, &take)? };
+                    groups.push(self.widen(table, shape, &picked, source)?);
+                }
+            }
+        }
+        Ok(groups)
+    }
+
+    fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {
+        let op::MixError::TooFew { input, available, wanted, largest } = error else {
+            return Diagnostic::error("bad-mix", error.to_string()).at(&mix.of[0].0.span, "in this mix").into();
+        };
+        let name = &mix.of[input].0;
+        let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
+        Diagnostic::error(
+            "too-few-rows",
+            format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted),
+        )
+        .at(span, "so many rows in all")
+        .help(format!("with these ratios at most `rows = {}` can be had", largest))
+        .into()
+    }
+}

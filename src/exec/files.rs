@@ -1,0 +1,524 @@
+//! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
+
+use super::context::{Context, Mode, Stop, Used};
+use crate::diag::{Diagnostic, Span};
+use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
+use crate::format::{
+    Compression, Format, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
+    parse_segment, read_batches,
+};
+use crate::hash::{Hash, Key, KeyWriter};
+use crate::table::{Batch, ColumnRef, Cutter, Field, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
+use arrow_array::{Array, ArrayRef, new_null_array};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::Arc;
+
+/// A data file and what it holds by the last look at it.
+#[derive(Clone, Debug)]
+pub struct DataFile {
+    pub file: FoundFile,
+    pub format: Format,
+    pub compression: Compression,
+    /// The hash of the bytes of the file.
+    pub hash: Hash,
+}
+
+/// How a `files` maker reads.
+pub struct Reading<'a> {
+    pub types: Types,
+    pub key: Vec<String>,
+    /// The files, in the order of their paths.
+    pub files: &'a [DataFile],
+    /// What to point at when a file is wrong.
+    pub span: Span,
+}
+
+/// A segment of a file after parsing: rows, columns and where they came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    first_line: u64,
+    rows: u32,
+    columns: Vec<PartColumn>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct PartColumn {
+    name: String,
+    /// The type that the segment's values have, or look like.
+    ty: TypeText,
+    evidence: u32,
+    chunk: Hash,
+}
+
+/// A type in hexadecimal digits of its encoding.
+type TypeText = String;
+
+/// The contents of the blob that lists a file's segments.
+#[derive(Debug, Serialize, Deserialize)]
+struct Listing {
+    header: Option<Vec<String>>,
+    /// Line and hash of each segment.
+    segments: Vec<(u64, Hash)>,
+}
+
+impl Context<'_> {
+    /// Reads files into a table.
+    ///
+    /// # Errors
+    /// What is wrong with a file points at the file's line; while planning, [`Stop::Pending`] if a segment was never parsed.
+    pub fn files(&self, used: &Used, reading: &Reading) -> Result<Table, Stop> {
+        let mut parts: Vec<(usize, Part)> = Vec::new();
+        for (at, file) in reading.files.iter().enumerate() {
+            self.go_on()?;
+            let found = if file.format.has_records() {
+                self.records(used, reading, file)?
+            } else {
+                self.whole_file(used, reading, file)?
+            };
+            parts.extend(found.into_iter().map(|part| (at, part)));
+        }
+        let schema = unify(reading, &parts)?;
+        let groups = parts
+            .par_iter()
+            .filter(|(_, part)| part.rows > 0)
+            .map(|(at, part)| self.conform_part(used, reading, &reading.files[*at], &schema, part))
+            .collect::<Result<Vec<_>, Stop>>()?;
+        let key =
+            if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
+        Ok(Table { schema, key, groups })
+    }
+
+    /// Returns the parts of a file of records, reading it only if some of it was never seen.
+    fn records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
+        let listing = self.listing_key(reading, file);
+        if let Some(outputs) = self.store.trace(listing) {
+            let listed: Listing = self.json(outputs[0])?;
+            let known: Option<Vec<Part>> = listed
+                .segments
+                .iter()
+                .map(|(line, hash)| {
+                    let key = parse_key(reading, file.format, listed.header.as_deref(), *hash);
+                    let part: Part = self.json(*self.store.trace(key)?.first()?).ok()?;
+                    Some((key, Part { first_line: *line, ..part }))
+                })
+                .map(|found| {
+                    let (key, part) = found?;
+                    used.note(key);
+                    Some(part)
+                })
+                .collect();
+            if let Some(parts) = known {
+                used.note(listing);
+                self.counts.reuse(parts.len() as u64);
+                return Ok(parts);
+            }
+        }
+        self.read_records(used, reading, file, listing)
+    }
+
+    fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile, listing: Key) -> Result<Vec<Part>, Stop> {
+        let mut reader = open(&file.file, file.compression).map_err(|error| unreadable(reading, file, &error))?;
+        let mut splitter = Some(Splitter::new(file.format, self.limits, &reading.key));
+        let mut listed = Listing { header: None, segments: Vec::new() };
+        let mut parts = Vec::new();
+        let mut pending = false;
+        let mut block = vec![0; 1 << 20];
+        let mut waiting: Vec<Segment> = Vec::new();
+        let mut waiting_bytes = 0;
+        let mut at_end = false;
+        while !at_end {
+            self.go_on()?;
+            let read = read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
+            let wrong = |error| wrong_record(reading, file, 1, error);
+            let mut emit = |segment: Segment| {
+                waiting_bytes += segment.bytes.len();
+                waiting.push(segment);
+            };
+            if read == 0 {
+                at_end = true;
+                splitter.take().expect("the end is met once").finish(&mut emit).map_err(wrong)?;
+            } else {
+                splitter.as_mut().expect("the end was not met").push(&block[..read], &mut emit).map_err(wrong)?;
+            }
+            // Enough for all threads, and little enough to bound memory.
+            if at_end || waiting_bytes > 32 << 20 {
+                waiting_bytes = 0;
+                let batch = std::mem::take(&mut waiting);
+                let parsed: Vec<Result<(Hash, Part), Stop>> =
+                    batch.par_iter().map(|segment| self.segment(used, reading, file, segment)).collect();
+                for (segment, result) in batch.iter().zip(parsed) {
+                    match result {
+                        Ok((hash, part)) => {
+                            if listed.header.is_none() {
+                                listed.header = segment.header.as_ref().map(|header| header.0.clone());
+                            }
+                            listed.segments.push((segment.first_line, hash));
+                            parts.push(part);
+                        }
+                        Err(Stop::Pending) => pending = true,
+                        Err(other) => return Err(other),
+                    }
+                }
+            }
+        }
+        let (hash, _) = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
+        if hash != file.hash {
+            return Err(changed(reading, file));
+        }
+        if pending {
+            return Err(Stop::Pending);
+        }
+        if self.mode == Mode::Build {
+            let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
+            self.store.record(listing, &[blob])?;
+            used.note(listing);
+        }
+        Ok(parts)
+    }
+
+    fn segment(
+        &self,
+        used: &Used,
+        reading: &Reading,
+        file: &DataFile,
+        segment: &Segment,
+    ) -> Result<(Hash, Part), Stop> {
+        let hash = Hash::of(&segment.bytes);
+        let header = segment.header.as_deref();
+        let key = parse_key(reading, file.format, header.map(|header| header.0.as_slice()), hash);
+        let outputs = self.action(used, key, || {
+            let parsed = parse_segment(file.format, header, &segment.bytes, &reading.types)
+                .map_err(|error| wrong_record(reading, file, segment.first_line, error))?;
+            self.put_part(&parsed)
+        })?;
+        let part: Part = self.json(outputs[0])?;
+        Ok((hash, Part { first_line: segment.first_line, ..part }))
+    }
+
+    /// Writes the chunks of a segment; the first output describes the others.
+    fn put_part(&self, parsed: &Parsed) -> Result<Vec<Hash>, Stop> {
+        let (part, chunks) = self.put_columns(parsed)?;
+        let described = self.put(&serde_json::to_vec(&part).expect("a part is plain data"))?;
+        Ok(std::iter::once(described).chain(chunks).collect())
+    }
+
+    fn put_columns(&self, parsed: &Parsed) -> Result<(Part, Vec<Hash>), Stop> {
+        let chunks = parsed.columns.iter().map(|c| self.put_column(&c.array)).collect::<Result<Vec<_>, Stop>>()?;
+        let column = |(column, chunk): (&ParsedColumn, &Hash)| PartColumn {
+            name: column.name.clone(),
+            ty: type_text(&column.ty),
+            evidence: column.evidence,
+            chunk: *chunk,
+        };
+        let columns = parsed.columns.iter().zip(&chunks).map(column).collect();
+        Ok((Part { first_line: 0, rows: parsed.rows as u32, columns }, chunks))
+    }
+
+    /// Returns the row groups of a file that knows its columns, as parts.
+    fn whole_file(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
+        let mut key = self.listing_writer("read", reading, file);
+        types_into(&mut key, &reading.types);
+        let outputs =
+            self.action(used, key.finish(), || {
+                let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+                let mut recut = Recut::new(self, &reading.key);
+                read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {
+                    Ok(recut.push(batch)?)
+                })
+                .map_err(|stop| match stop {
+                    ReadStop::Stop(stop) => stop,
+                    ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
+                })?;
+                let outputs = recut.finish()?;
+                // What was parsed has to be what was hashed.
+                let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+                if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+            })?;
+        self.json(outputs[0])
+    }
+
+    fn conform_part(
+        &self,
+        used: &Used,
+        reading: &Reading,
+        file: &DataFile,
+        schema: &Schema,
+        part: &Part,
+    ) -> Result<Arc<RowGroup>, Stop> {
+        let mut columns = Vec::with_capacity(schema.0.len());
+        for field in &schema.0 {
+            let to = type_text(&field.ty);
+            let have = part.columns.iter().find(|column| column.name == field.name);
+            let text = file.format.is_delimited() && !reading.types.contains_key(&field.name);
+            let chunk = match have {
+                Some(column) => {
+                    let chunk = column.chunk;
+                    // Undeclared text is text still, whatever it looks like.
+                    let is = if text { &type_text(&Type::String) } else { &column.ty };
+                    if *is == to {
+                        chunk
+                    } else {
+                        self.conform_chunk(used, reading, file, part, field.name.as_str(), chunk, &field.ty)?
+                    }
+                }
+                None => {
+                    let key = KeyWriter::new("nulls", 1).text("type", &to).int("rows", i64::from(part.rows)).finish();
+                    self.action(used, key, || {
+                        Ok(vec![self.put_column(&new_null_array(&field.ty.arrow(), part.rows as usize))?])
+                    })?[0]
+                }
+            };
+            columns.push(ColumnRef { chunk, take: None });
+        }
+        Ok(Arc::new(RowGroup { rows: part.rows, columns }))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of them place one error")]
+    fn conform_chunk(
+        &self,
+        used: &Used,
+        reading: &Reading,
+        file: &DataFile,
+        part: &Part,
+        name: &str,
+        chunk: Hash,
+        ty: &Type,
+    ) -> Result<Hash, Stop> {
+        let key = KeyWriter::new("conform", 1).text("type", &type_text(ty)).hash("chunk", chunk).finish();
+        let outputs = self.action(used, key, || {
+            let column = self.column(ColumnRef { chunk, take: None })?;
+            let conformed = conform(&column, ty).map_err(|misfit| {
+                Diagnostic::error("wrong-type", format!("a value of `{name}` in {} {}", file.file.path, misfit.title))
+                    .at(&reading.span, "read here")
+                    .note(format!("the {} row after line {}", ordinal(misfit.row + 1), part.first_line))
+            })?;
+            Ok(vec![self.put_column(&conformed)?])
+        })?;
+        Ok(outputs[0])
+    }
+
+    fn listing_writer(&self, op: &str, reading: &Reading, file: &DataFile) -> KeyWriter {
+        let mut key = KeyWriter::new(op, 1);
+        key.text("format", &format!("{} {:?}", file.format, file.compression)).hash("file", file.hash);
+        key.text("limits", &format!("{:?}", self.limits));
+        reading.key.iter().for_each(|column| _ = key.text("key", column));
+        key
+    }
+
+    fn listing_key(&self, reading: &Reading, file: &DataFile) -> Key {
+        self.listing_writer("segments", reading, file).finish()
+    }
+
+    /// Reads a blob of plain data.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, hash: Hash) -> Result<T, Stop> {
+        serde_json::from_slice(&self.get(hash)?).map_err(|_| Stop::Missing(hash))
+    }
+}
+
+/// Cuts batches that a file came in into row groups by content.
+struct Recut<'a, 'b> {
+    context: &'a Context<'b>,
+    key: &'a [String],
+    /// Rows that no cut has ended yet.
+    rows: Option<Batch>,
+    cutter: Cutter,
+    parts: Vec<Part>,
+    chunks: Vec<Hash>,
+}
+
+impl<'a, 'b> Recut<'a, 'b> {
+    fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
+        Recut { context, key, rows: None, cutter: Cutter::new(context.limits), parts: Vec::new(), chunks: Vec::new() }
+    }
+
+    fn push(&mut self, batch: Batch) -> Result<(), Stop> {
+        self.context.go_on()?;
+        let keyed: Vec<ArrayRef> = self.key.iter().filter_map(|name| batch.column(name).cloned()).collect();
+        let all: Vec<ArrayRef> = batch.columns.iter().map(|(_, column)| column.clone()).collect();
+        let hashes = row_hashes(if keyed.is_empty() { &all } else { &keyed }, batch.rows);
+        let sizes = row_sizes(&all, batch.rows);
+        let mut from = 0;
+        for (row, (hash, size)) in hashes.iter().zip(sizes).enumerate() {
+            if self.cutter.push(hash.head(), size) {
+                self.gather(&batch, from, row + 1)?;
+                self.emit()?;
+                from = row + 1;
+            }
+        }
+        self.gather(&batch, from, batch.rows)
+    }
+
+    fn gather(&mut self, batch: &Batch, from: usize, to: usize) -> Result<(), Stop> {
+        let slice = |column: &ArrayRef| column.slice(from, to - from);
+        match &mut self.rows {
+            None => {
+                let columns = batch.columns.iter().map(|(name, column)| (name.clone(), slice(column))).collect();
+                self.rows = Some(Batch { rows: to - from, columns });
+            }
+            Some(rows) => {
+                rows.rows += to - from;
+                for ((_, have), (_, column)) in rows.columns.iter_mut().zip(&batch.columns) {
+                    *have = arrow_select::concat::concat(&[have, &slice(column)]).map_err(|error| {
+                        Diagnostic::error("too-large", format!("a row group of this file is too large: {error}"))
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self) -> Result<(), Stop> {
+        let Some(rows) = self.rows.take() else { return Ok(()) };
+        let column = |(name, array): (String, ArrayRef)| ParsedColumn {
+            ty: Type::of(array.data_type()).expect("readers make columns of a table's type"),
+            name,
+            array,
+            evidence: 0,
+        };
+        let parsed = Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect() };
+        let (part, chunks) = self.context.put_columns(&parsed)?;
+        self.parts.push(part);
+        self.chunks.extend(chunks);
+        Ok(())
+    }
+
+    /// Returns the outputs: a blob that lists the parts, and all their chunks.
+    fn finish(mut self) -> Result<Vec<Hash>, Stop> {
+        self.emit()?;
+        let listed = self.context.put(&serde_json::to_vec(&self.parts).expect("parts are plain data"))?;
+        Ok(std::iter::once(listed).chain(self.chunks).collect())
+    }
+}
+
+enum ReadStop {
+    Stop(Stop),
+    Problem(Problem),
+}
+
+impl From<Stop> for ReadStop {
+    fn from(stop: Stop) -> ReadStop {
+        ReadStop::Stop(stop)
+    }
+}
+
+impl From<Problem> for ReadStop {
+    fn from(problem: Problem) -> ReadStop {
+        ReadStop::Problem(problem)
+    }
+}
+
+/// Finds the columns and types that all parts agree on.
+fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
+    let mut unifier = Unifier::new();
+    for (segment, (at, part)) in parts.iter().enumerate() {
+        let file = &reading.files[*at];
+        for column in &part.columns {
+            let ty = type_of_text(&column.ty);
+            let place = Place { segment, line: column.evidence };
+            let guess = file.format.is_delimited() && !reading.types.contains_key(&column.name);
+            let added =
+                if guess { unifier.add_text(&column.name, &ty, place) } else { unifier.add(&column.name, &ty, place) };
+            added.map_err(|conflict| {
+                let shown = |place: Place| {
+                    let (at, part) = &parts[place.segment];
+                    format!("{}:{}", reading.files[*at].file.path, part.first_line + u64::from(place.line))
+                };
+                Diagnostic::error("type-conflict", conflict.title())
+                    .at(&reading.span, "read here")
+                    .note(format!("{} at {}", conflict.first.0, shown(conflict.first.1)))
+                    .note(format!("{} at {}", conflict.second.0, shown(conflict.second.1)))
+                    .help(conflict.help())
+            })?;
+        }
+    }
+    let mut schema = unifier.schema();
+    // A declared column is there, even if no row has it yet.
+    for (name, ty) in reading.types.iter() {
+        if schema.field(name).is_none() {
+            schema.0.push(Field::new(name, ty.clone()));
+        }
+    }
+    Ok(schema)
+}
+
+fn parse_key(reading: &Reading, format: Format, header: Option<&[String]>, segment: Hash) -> Key {
+    let mut key = KeyWriter::new("parse", 1);
+    key.text("format", &format.to_string()).hash("segment", segment);
+    header.unwrap_or_default().iter().for_each(|name| _ = key.text("header", name));
+    types_into(&mut key, &reading.types);
+    key.finish()
+}
+
+fn types_into(key: &mut KeyWriter, types: &BTreeMap<String, Type>) {
+    types.iter().for_each(|(name, ty)| _ = key.text("column", name).text("type", &type_text(ty)));
+}
+
+/// Writes a type so that it can be read back, whatever the names of its fields.
+fn type_text(ty: &Type) -> TypeText {
+    let mut bytes = Vec::new();
+    crate::table::put_type(&mut bytes, ty);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn type_of_text(text: &str) -> Type {
+    let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    let bytes: Vec<u8> = (0..text.len() / 2).map_while(byte).collect();
+    crate::table::Reader::new(&bytes).ty().unwrap_or(Type::Null)
+}
+
+fn read_full(reader: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match reader.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+fn ordinal(n: usize) -> String {
+    let ending = match (n % 10, n % 100) {
+        (1, r) if r != 11 => "st",
+        (2, r) if r != 12 => "nd",
+        (3, r) if r != 13 => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
+}
+
+fn unreadable(reading: &Reading, file: &DataFile, error: &FilesError) -> Stop {
+    Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path))
+        .at(&reading.span, "read here")
+        .into()
+}
+
+fn changed(reading: &Reading, file: &DataFile) -> Stop {
+    Diagnostic::error("changed-file", format!("{} changed while it was being read", file.file.path))
+        .at(&reading.span, "read here")
+        .help("wait until whatever writes it is done, and run the same command again")
+        .into()
+}
+
+fn wrong_file(reading: &Reading, file: &DataFile, problem: &Problem) -> Stop {
+    let mut diagnostic = Diagnostic::error("wrong-file", format!("{}: {}", file.file.path, problem.title))
+        .at(&reading.span, "read here");
+    diagnostic.help.extend(problem.help.clone());
+    diagnostic.into()
+}
+
+fn wrong_record(reading: &Reading, file: &DataFile, first_line: u64, error: ParseError) -> Stop {
+    let line = first_line + u64::from(error.line);
+    let title = format!("{}:{line}:{}: {}", file.file.path, error.column, error.title);
+    let mut diagnostic = Diagnostic::error("wrong-record", title).at(&reading.span, "read here");
+    if let Some((also, what)) = error.also {
+        diagnostic = diagnostic.note(format!("{}:{}: {what}", file.file.path, first_line + u64::from(also)));
+    }
+    diagnostic.help.extend(error.help);
+    diagnostic.into()
+}

@@ -1,0 +1,97 @@
+//! A metric: a small state per row group, remembered, and merged in their order.
+
+use super::context::{Stop, TableRef, Used};
+use super::record::{MetricSlice, MetricValue, Output};
+use super::stage::Flow;
+use super::{Made, Progress, Walk};
+use crate::diag::Diagnostic;
+use crate::expr::State;
+use crate::graph::{BoundMetric, NodeId};
+use crate::hash::{Hash, KeyWriter};
+use crate::manifest::Metric;
+use crate::table::{Batch, RowError, RowGroup, Schema, Take};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+
+impl Walk<'_> {
+    /// Computes a metric over each table that it is on.
+    pub(super) fn metric(
+        &mut self,
+        id: NodeId,
+        inputs: &[TableRef],
+        used: &Used,
+        progress: &Progress,
+    ) -> Result<Made, Stop> {
+        let node = self.request.graph.node(id);
+        let metric = &self.request.graph.manifest.metrics[node.declaration];
+        let flow = Flow { context: &self.context, used, node: node.name.clone(), progress };
+        let mut values = Vec::with_capacity(inputs.len());
+        for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
+            let table = self.context.table(input)?;
+            let states = flow.each(&table.groups, |group| flow.fold(metric, bound, &table.schema, group))?;
+            let mut sum = bound.aggregate.empty();
+            for state in states {
+                let contents = self.context.get(state)?;
+                let state = State::decode(&bound.aggregate, &contents).map_err(|_| Stop::Missing(state))?;
+                bound.aggregate.merge(&mut sum, state);
+            }
+            let slices = bound.aggregate.finish(&sum).map_err(|error| uncomputable(metric, &error))?;
+            let json = |value: &crate::expr::Value| serde_json::to_value(value).expect("a value is plain data");
+            let slice = |slice: crate::expr::Slice| MetricSlice {
+                by: slice.by.iter().map(json).collect(),
+                value: json(&slice.value),
+            };
+            values.push(MetricValue { slices: slices.into_iter().map(slice).collect() });
+        }
+        Ok((Output::Metric(values), Vec::new(), Vec::new()))
+    }
+}
+
+impl Flow<'_> {
+    fn fold(&self, metric: &Metric, bound: &BoundMetric, schema: &Schema, group: &RowGroup) -> Result<Hash, Stop> {
+        let aggregate = &bound.aggregate;
+        let at = |name: &String| group.columns[schema.index(name).expect("binding checked the columns")];
+        let mut key = KeyWriter::new("fold", 1);
+        key.text("aggregate", aggregate.canonical());
+        key.text("where", bound.condition.as_ref().map_or("", |condition| condition.canonical()));
+        let mut reads: Vec<&String> = aggregate.reads().iter().collect();
+        let conditions = bound.condition.iter().flat_map(|condition| condition.reads());
+        for name in aggregate.reads().iter().chain(conditions.clone()) {
+            let column = at(name);
+            key.hash("chunk", column.chunk).maybe("take", column.take);
+        }
+        reads.extend(conditions);
+        if reads.is_empty() {
+            key.int("rows", i64::from(group.rows));
+        }
+        let outputs = self.context.action(self.used, key.finish(), || {
+            let mut batch = Batch { rows: group.rows as usize, columns: Vec::new() };
+            for name in reads {
+                if batch.column(name).is_none() {
+                    batch.columns.push((name.clone(), self.context.column(at(name))?));
+                }
+            }
+            if let Some(condition) = &bound.condition {
+                let mask = condition.eval(&batch).map_err(|error| uncomputable(metric, &error))?;
+                batch = keep(batch, &mask);
+            }
+            let state = aggregate.fold(&batch).map_err(|error| uncomputable(metric, &error))?;
+            Ok(vec![self.context.put(&state.encode())?])
+        })?;
+        Ok(outputs[0])
+    }
+}
+
+fn keep(batch: Batch, mask: &ArrayRef) -> Batch {
+    let stays = |row| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|mask| mask.value(row));
+    let take = Take::of_mask((0..batch.rows).map(stays));
+    let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column))).collect();
+    Batch { rows: take.len(), columns }
+}
+
+fn uncomputable(metric: &Metric, error: &RowError) -> Stop {
+    let title = format!("the metric `{}` cannot be computed: {}", metric.name.value, error.message);
+    let mut diagnostic = Diagnostic::error("row-error", title).at(&metric.value.span, "computed here");
+    diagnostic.help.extend(error.help.clone());
+    diagnostic.into()
+}

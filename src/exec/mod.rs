@@ -1,0 +1,414 @@
+//! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
+
+mod context;
+mod dataset;
+mod event;
+mod export;
+mod files;
+mod metric;
+mod record;
+mod sources;
+mod stage;
+
+pub use context::{Context, Mode, Stop, TableRef, Used};
+pub use event::{Event, Progress};
+pub use record::{DroppedRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use sources::Sources;
+pub use stage::DROPPED_BY;
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::Workspace;
+use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
+use crate::hash::{Hash, Key, KeyWriter};
+use crate::store::Store;
+use crate::table::{Limits, Table};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raised together with the version of any op, so that nodes made by the former version are looked at again.
+const NODE_VERSION: u32 = 1;
+
+/// What to bring up to date, and how.
+pub struct Request<'a> {
+    pub graph: &'a Graph,
+    pub targets: &'a [NodeId],
+    pub workspace: &'a Workspace,
+    pub store: &'a Store,
+    pub mode: Mode,
+    pub limits: Limits,
+    pub events: &'a (dyn Fn(Event) + Sync),
+    /// Set from outside to stop after what is in hand.
+    pub cancel: &'a AtomicBool,
+}
+
+/// What became of a node.
+#[derive(Debug)]
+pub enum State {
+    /// Its node key was known: nothing was looked at.
+    Fresh,
+    /// Made, or found by its actions' keys.
+    Done(Work),
+    /// Planning: so many row groups and rows would be made.
+    Stale(Work),
+    /// Planning: what it reads is not known before these have run.
+    Unknown(Vec<NodeId>),
+    Failed(Diagnostics),
+    /// Not begun, because this one failed.
+    Skipped(NodeId),
+}
+
+/// How much was or would be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Row groups gone through, and those of them in which an action ran.
+    pub groups: u64,
+    pub groups_made: u64,
+    pub rows_made: u64,
+    /// Actions run.
+    pub actions: u64,
+}
+
+/// A node that is up to date: where its record and tables are.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub record: Hash,
+    /// The dataset's table, then its parts in the order of their names; empty for other kinds.
+    pub tables: Vec<TableRef>,
+}
+
+/// One node after a build or plan.
+#[derive(Debug)]
+pub struct NodeRun {
+    pub node: NodeId,
+    pub state: State,
+    /// Where it is up to date.
+    pub outcome: Option<Outcome>,
+}
+
+/// A build or plan as a whole.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// In graph order.
+    pub nodes: Vec<NodeRun>,
+    /// Actions that ran, and actions that did not have to.
+    pub ran: u64,
+    pub reused: u64,
+    /// The data files of `files` datasets, and what they held.
+    pub files: HashMap<NodeId, Vec<(String, Hash)>>,
+    /// The files that were in the places of exports before: none, or its hash.
+    pub outputs: HashMap<NodeId, Option<Hash>>,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// Damaged or lost blobs that were made again.
+    pub mended: Vec<Hash>,
+}
+
+impl Run {
+    /// Returns what became of a node, if it was asked for.
+    pub fn of(&self, node: NodeId) -> Option<&NodeRun> {
+        self.nodes.iter().find(|run| run.node == node)
+    }
+}
+
+/// Brings nodes and all that they need up to date, or says what that would take.
+///
+/// # Errors
+/// All that is wrong with the manifest, files or expressions, before anything ran. What goes wrong while running is in the
+/// nodes' states.
+pub fn run(request: &Request) -> Result<Run, Diagnostics> {
+    let mut mended: Vec<Hash> = Vec::new();
+    loop {
+        match Walk::new(request).and_then(Walk::finish) {
+            Ok(run) => return Ok(Run { mended, ..run }),
+            Err(Stop::Missing(hash)) if !mended.contains(&hash) => {
+                // The store knows now that the blob is bad, so the traces that name it no longer hold.
+                request.store.mark_bad(hash);
+                mended.push(hash);
+            }
+            Err(Stop::Missing(hash)) => {
+                return Err(Diagnostic::error(
+                    "damaged-store",
+                    format!("the blob {hash} is damaged and cannot be made again"),
+                )
+                .help("run `datamake verify --repair`, and build again")
+                .into());
+            }
+            Err(Stop::Failed(problems)) => return Err(problems),
+            Err(Stop::Interrupted | Stop::Pending) => {
+                return Ok(Run { interrupted: true, mended, ..Run::default() });
+            }
+        }
+    }
+}
+
+/// One attempt at a request.
+struct Walk<'a> {
+    request: &'a Request<'a>,
+    context: Context<'a>,
+    order: Vec<NodeId>,
+    sources: Sources,
+    /// By node; those that are up to date.
+    outcomes: HashMap<NodeId, Outcome>,
+    states: HashMap<NodeId, State>,
+    bound: HashMap<NodeId, Bound>,
+    metrics: HashMap<NodeId, Vec<BoundMetric>>,
+    made: HashMap<NodeId, Table>,
+    /// What exports found in their places.
+    outputs: HashMap<NodeId, Option<Hash>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(request: &'a Request<'a>) -> Result<Walk<'a>, Stop> {
+        let context = Context::new(request.store, request.mode, request.limits, request.cancel);
+        let order = request.graph.closure(request.targets);
+        let sources = Sources::find(request.graph, &order, request.workspace)?;
+        Ok(Walk {
+            request,
+            context,
+            order,
+            sources,
+            outcomes: HashMap::new(),
+            states: HashMap::new(),
+            bound: HashMap::new(),
+            metrics: HashMap::new(),
+            made: HashMap::new(),
+            outputs: HashMap::new(),
+        })
+    }
+
+    fn finish(mut self) -> Result<Run, Stop> {
+        // A known node key says all, unless a blob is known to be lost: then every action is asked.
+        if !self.request.store.known_bad() {
+            for id in self.order.clone() {
+                if self.look_up(id)? {
+                    self.states.insert(id, State::Fresh);
+                }
+            }
+        }
+        let stale: Vec<NodeId> = self.order.iter().copied().filter(|id| !self.states.contains_key(id)).collect();
+        self.bind(&stale)?;
+        let mut interrupted = false;
+        for id in stale {
+            if self.context.cancelled() {
+                interrupted = true;
+                break;
+            }
+            if let Err(stop) = self.node(id) {
+                match stop {
+                    Stop::Missing(hash) => return Err(Stop::Missing(hash)),
+                    Stop::Interrupted => {
+                        interrupted = true;
+                        break;
+                    }
+                    Stop::Failed(problems) => {
+                        (self.request.events)(Event::Failed { node: id });
+                        self.states.insert(id, State::Failed(problems));
+                    }
+                    Stop::Pending => unreachable!("a node's pending actions make it stale"),
+                }
+            }
+        }
+        let nodes = self.order.iter().filter_map(|id| {
+            Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
+        });
+        let nodes = nodes.collect();
+        let (ran, reused) =
+            (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
+        let files = self.sources.contents();
+        Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
+    }
+
+    /// Returns the tables that a node reads, if all are known.
+    fn inputs(&self, id: NodeId) -> Option<Vec<TableRef>> {
+        let graph = self.request.graph;
+        let table = |input: &crate::graph::Input| {
+            let tables = &self.outcomes.get(&input.node)?.tables;
+            let at = match &input.part {
+                None => 0,
+                Some(part) => 1 + graph.parts(input.node).iter().position(|name| name == part)?,
+            };
+            tables.get(at).cloned()
+        };
+        graph.node(id).inputs.iter().map(table).collect()
+    }
+
+    /// Returns the node key: the definition, the data files' contents and the input tables.
+    fn node_key(&self, id: NodeId, inputs: &[TableRef]) -> Key {
+        let node = self.request.graph.node(id);
+        let mut key = KeyWriter::new("node", NODE_VERSION);
+        key.text("kind", &node.kind.to_string()).text("limits", &format!("{:?}", self.request.limits));
+        key.hash("words", node.words.key("words", 1));
+        self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
+        inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
+        key.finish()
+    }
+
+    /// Looks a node up by its key; returns whether it is up to date.
+    fn look_up(&mut self, id: NodeId) -> Result<bool, Stop> {
+        let Some(inputs) = self.inputs(id) else { return Ok(false) };
+        let key = self.node_key(id, &inputs);
+        let Some(outputs) = self.request.store.trace(key) else { return Ok(false) };
+        let Some((record, rest)) = outputs.split_first() else { return Ok(false) };
+        let node = self.request.graph.node(id);
+        // What an export made is not in the store, but in its place.
+        let stored = if node.kind == Kind::Export { &outputs[..1] } else { &outputs[..] };
+        if !stored.iter().all(|output| self.request.store.has(*output)) {
+            return Ok(false);
+        }
+        let tables = match node.kind {
+            Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
+            Kind::Metric => Vec::new(),
+            Kind::Export => {
+                let to = &self.request.graph.manifest.exports[node.declaration].to.value;
+                let there = *self.outputs.entry(id).or_insert_with(|| self.request.workspace.hash_output(to));
+                if rest.first() != there.as_ref() {
+                    return Ok(false);
+                }
+                Vec::new()
+            }
+        };
+        self.outcomes.insert(id, Outcome { record: *record, tables });
+        Ok(true)
+    }
+
+    /// Binds all stale nodes before any of them runs, so that all that is wrong is said at once.
+    fn bind(&mut self, stale: &[NodeId]) -> Result<(), Stop> {
+        let graph = self.request.graph;
+        let mut problems = Diagnostics::default();
+        let mut shapes: HashMap<NodeId, Shape> = HashMap::new();
+        for id in stale {
+            let node = graph.node(*id);
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for input in &node.inputs {
+                match (shapes.get(&input.node), self.outcomes.get(&input.node)) {
+                    (Some(shape), _) => inputs.push(shape.clone()),
+                    (None, Some(outcome)) => {
+                        let table = self.context.table(&outcome.tables[0])?;
+                        let shape = Shape { schema: table.schema.clone(), key: table.key.clone() };
+                        inputs.push(shapes.entry(input.node).or_insert(shape).clone());
+                    }
+                    (None, None) => {}
+                }
+            }
+            if inputs.len() < node.inputs.len() {
+                // An input is wrong, and was reported: nothing can be said of this one.
+                continue;
+            }
+            match node.kind {
+                Kind::Dataset => match self.bind_one(*id, &inputs) {
+                    Ok(bound) => {
+                        shapes.insert(*id, bound.shape.clone());
+                        self.bound.insert(*id, bound);
+                    }
+                    Err(Stop::Failed(found)) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                    Err(other) => return Err(other),
+                },
+                Kind::Metric => {
+                    let metric = &graph.manifest.metrics[node.declaration];
+                    let mut bound = Vec::with_capacity(inputs.len());
+                    for input in &inputs {
+                        match bind_metric(metric, &input.schema) {
+                            Ok(one) => bound.push(one),
+                            Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                        }
+                    }
+                    self.metrics.insert(*id, bound);
+                }
+                Kind::Export => {}
+            }
+        }
+        if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+    }
+
+    fn bind_one(&mut self, id: NodeId, inputs: &[Shape]) -> Result<Bound, Stop> {
+        let graph = self.request.graph;
+        let files = match self.sources.reading(graph, id) {
+            None => None,
+            Some(reading) => {
+                let used = Used::default();
+                match self.context.files(&used, &reading) {
+                    Ok(table) => {
+                        let schema = table.schema.clone();
+                        self.made.insert(id, table);
+                        Some(schema)
+                    }
+                    Err(Stop::Pending) => Some(self.context.files_schema(&reading)?),
+                    Err(other) => return Err(other),
+                }
+            }
+        };
+        let shape = maker_shape(graph, id, inputs, files.as_ref())?;
+        Ok(bind_dataset(graph, id, shape)?)
+    }
+
+    /// Brings one node up to date, or finds what that would take.
+    fn node(&mut self, id: NodeId) -> Result<(), Stop> {
+        let graph = self.request.graph;
+        let node = graph.node(id);
+        let Some(inputs) = self.inputs(id) else {
+            let state = match node.inputs.iter().find(|input| self.failed(input.node)) {
+                Some(failed) => State::Skipped(failed.node),
+                None => State::Unknown(
+                    node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect(),
+                ),
+            };
+            self.states.insert(id, state);
+            return Ok(());
+        };
+        // What came before may have come out as it was.
+        if !self.request.store.known_bad() && self.look_up(id)? {
+            self.states.insert(id, State::Fresh);
+            return Ok(());
+        }
+        let progress = Progress::new(id, self.request.events);
+        (self.request.events)(Event::Begin { node: id });
+        let ran = self.context.counts.ran.load(Ordering::Relaxed);
+        let used = Used::default();
+        let made = match node.kind {
+            Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
+            Kind::Metric => self.metric(id, &inputs, &used, &progress),
+            Kind::Export => self.export(id, &inputs, &progress),
+        };
+        let actions = self.context.counts.ran.load(Ordering::Relaxed) - ran;
+        let work = progress.work(actions);
+        let (output, dropped, tables) = match made {
+            Ok(made) => made,
+            Err(Stop::Pending) => {
+                self.states.insert(id, State::Stale(work));
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        };
+        let key = self.node_key(id, &inputs);
+        let record = NodeRecord {
+            key,
+            kind: node.kind,
+            words: node.words.clone(),
+            inputs: inputs.iter().map(|input| input.hash).collect(),
+            files: self.sources.contents_of(id),
+            dropped,
+            actions: self.context.put(&encode_keys(&used.into_keys()))?,
+            output,
+        };
+        let record_hash = self.context.put(&serde_json::to_vec(&record).expect("a record is plain data"))?;
+        if self.request.mode == Mode::Build {
+            let mut outputs = vec![record_hash];
+            outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
+            if let Output::Export { file, .. } = record.output {
+                outputs.push(file);
+            }
+            self.request.store.record(key, &outputs)?;
+        }
+        self.outcomes.insert(id, Outcome { record: record_hash, tables });
+        (self.request.events)(Event::End { node: id, work });
+        self.states.insert(id, State::Done(work));
+        Ok(())
+    }
+
+    fn failed(&self, id: NodeId) -> bool {
+        matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
+    }
+}
+
+/// What a node's own part of the walk returns.
+type Made = (Output, Vec<DroppedRows>, Vec<TableRef>);

@@ -1,0 +1,135 @@
+//! The data files of a graph, found and hashed before anything is built.
+
+use super::context::{Context, Stop, Used};
+use super::files::{DataFile, Reading};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::Workspace;
+use crate::fetch::files::expand;
+use crate::format::{Compression, Format};
+use crate::graph::{Graph, Kind, NodeId};
+use crate::hash::Hash;
+use crate::manifest::{Files, Maker};
+use crate::store::Store;
+use crate::table::Schema;
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+
+/// The data files of each `files` dataset.
+#[derive(Debug, Default)]
+pub struct Sources(HashMap<NodeId, Vec<DataFile>>);
+
+impl Sources {
+    /// Finds and hashes the files of the given nodes.
+    ///
+    /// # Errors
+    /// Every pattern that matches nothing, every file that cannot be read or told the format of.
+    pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace) -> Result<Sources, Diagnostics> {
+        let mut problems = Diagnostics::default();
+        let mut sources = Sources::default();
+        for id in nodes {
+            let Some(files) = files_maker(graph, *id) else { continue };
+            let mut found: Vec<DataFile> = Vec::new();
+            for pattern in &files.patterns {
+                match expand(workspace.root(), &[&pattern.value]) {
+                    Err(error) => problems
+                        .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
+                    Ok(matches) => {
+                        for file in matches {
+                            if found.iter().any(|known| known.file.path == file.path) {
+                                continue;
+                            }
+                            let told = match &files.format {
+                                Some(format) => Some((format.value, compression(&file.path))),
+                                None => Format::by_extension(&file.path),
+                            };
+                            let Some((format, compression)) = told else {
+                                problems.push(
+                                    Diagnostic::error(
+                                        "unknown-format",
+                                        format!("the name of {} does not tell its format", file.path),
+                                    )
+                                    .at(&pattern.span, "found by this")
+                                    .help("declare it: `format = \"jsonl\"`"),
+                                );
+                                continue;
+                            };
+                            match workspace.hash(&file) {
+                                Ok(hash) => found.push(DataFile { file, format, compression, hash }),
+                                Err(error) => problems.push(
+                                    Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.path))
+                                        .at(&pattern.span, "found by this"),
+                                ),
+                            }
+                        }
+                    }
+                }
+            }
+            found.sort_by(|a, b| a.file.path.cmp(&b.file.path));
+            sources.0.insert(*id, found);
+        }
+        if problems.has_errors() { Err(problems) } else { Ok(sources) }
+    }
+
+    /// Returns the files of a node; none if it is not a `files` dataset.
+    pub fn of(&self, id: NodeId) -> &[DataFile] {
+        self.0.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the path and the hash of each file of a node.
+    pub fn contents_of(&self, id: NodeId) -> Vec<(String, Hash)> {
+        self.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect()
+    }
+
+    /// Returns the path and the hash of each file, by node.
+    pub fn contents(&self) -> HashMap<NodeId, Vec<(String, Hash)>> {
+        self.0.keys().map(|id| (*id, self.contents_of(*id))).collect()
+    }
+
+    /// Returns how a `files` dataset is read.
+    pub(super) fn reading<'a>(&'a self, graph: &Graph, id: NodeId) -> Option<Reading<'a>> {
+        let files = files_maker(graph, id)?;
+        let dataset = &graph.manifest.datasets[graph.node(id).declaration];
+        Some(Reading {
+            types: files.types.iter().map(|(name, ty)| (name.value.clone(), ty.value.clone())).collect(),
+            key: dataset.key.iter().map(|column| column.value.clone()).collect(),
+            files: self.of(id),
+            span: files.patterns[0].span.clone(),
+        })
+    }
+}
+
+impl DataFile {
+    /// Returns the format and compression as a word of the node key.
+    pub fn format_name(&self) -> String {
+        format!("{} {:?}", self.format, self.compression)
+    }
+}
+
+fn files_maker(graph: &Graph, id: NodeId) -> Option<&Files> {
+    let node = graph.node(id);
+    match (node.kind, graph.manifest.datasets.get(node.declaration)) {
+        (Kind::Dataset, Some(dataset)) => match &dataset.maker {
+            Maker::Files(files) => Some(files),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn compression(path: &str) -> Compression {
+    match path.rsplit('.').next() {
+        Some("gz" | "gzip") => Compression::Gzip,
+        Some("zst" | "zstd") => Compression::Zstd,
+        _ => Compression::None,
+    }
+}
+
+impl Context<'_> {
+    /// Finds the columns of files without writing anything: each is parsed, and the rows are let go.
+    pub fn files_schema(&self, reading: &Reading) -> Result<Schema, Stop> {
+        let scratch = Store::memory();
+        let never = AtomicBool::new(false);
+        let context = Context::new(&scratch, super::Mode::Build, self.limits, &never);
+        Ok(context.files(&Used::default(), reading)?.schema)
+    }
+}

@@ -1,0 +1,420 @@
+//! Row groups through the stages of a dataset.
+
+use super::Progress;
+use super::context::{Context, Mode, Stop, Used};
+use crate::diag::Diagnostic;
+use crate::graph::{Parts, Stage, WholeOp, Work};
+use crate::hash::{Hash, KeyWriter};
+use crate::op;
+use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Rows that a stage dropped.
+pub struct Dropped {
+    /// The position of the stage.
+    pub stage: usize,
+    /// What dropped rows, by position in the column `dropped_by` of the table.
+    pub reasons: Vec<String>,
+    /// How many rows each reason dropped.
+    pub counts: Vec<u64>,
+    pub groups: Vec<Arc<RowGroup>>,
+    /// The columns that the rows had at that stage, and `dropped_by`.
+    pub schema: Schema,
+}
+
+/// The column of a table of dropped rows that says which reason dropped the row.
+pub const DROPPED_BY: &str = "dropped_by";
+
+/// Runs the stages of one node.
+pub struct Flow<'a> {
+    pub context: &'a Context<'a>,
+    pub used: &'a Used,
+    pub node: String,
+    pub progress: &'a Progress<'a>,
+}
+
+/// A row group on its way; `None` once all its rows are dropped.
+struct Passed {
+    group: Option<Arc<RowGroup>>,
+    dropped: Vec<(usize, Arc<RowGroup>, Vec<u64>)>,
+}
+
+impl Flow<'_> {
+    /// Sends row groups through all stages; returns those that come out, and what was dropped on the way.
+    ///
+    /// Consecutive row-wise stages are run group by group, so that what one writes the next has at hand.
+    pub fn run(
+        &self,
+        stages: &[Stage],
+        schema: &Schema,
+        mut groups: Vec<Arc<RowGroup>>,
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Dropped>), Stop> {
+        let schemas = schemas(stages, schema);
+        let mut dropped: Vec<Dropped> = Vec::new();
+        let mut at = 0;
+        while at < stages.len() {
+            let end = match &stages[at] {
+                Stage::Whole { hashes, op } => {
+                    let takes = self.whole(hashes, *op, &schemas[at], &groups)?;
+                    let mut lost = empty_dropped(at, &[op_name(*op)], &schemas[at]);
+                    groups = self.pick(groups, takes, &mut lost)?;
+                    dropped.extend((!lost.groups.is_empty()).then_some(lost));
+                    at + 1
+                }
+                _ => {
+                    let row_wise = |stage: &&Stage| !matches!(stage, Stage::Whole { .. });
+                    let end = at + stages[at..].iter().take_while(row_wise).count();
+                    let passed = self.each(&groups, |group| self.pass(&stages[at..end], at, &schemas, group))?;
+                    groups = self.gather(passed, stages, &schemas, &mut dropped);
+                    end
+                }
+            };
+            at = end;
+        }
+        Ok((groups, dropped))
+    }
+
+    /// Runs `work` on each group, on all threads; the results are in the order of the groups.
+    pub fn each<T: Send>(
+        &self,
+        groups: &[Arc<RowGroup>],
+        work: impl Fn(&Arc<RowGroup>) -> Result<T, Stop> + Sync,
+    ) -> Result<Vec<T>, Stop> {
+        self.progress.begin(groups.len());
+        let one = |group: &Arc<RowGroup>| {
+            let result = work(group);
+            self.progress.group(u64::from(group.rows), &result);
+            result
+        };
+        if self.context.mode == Mode::Build {
+            return groups.par_iter().map(one).collect();
+        }
+        // A plan counts every group that would run, not the first alone.
+        let results: Vec<Result<T, Stop>> = groups.par_iter().map(one).collect();
+        let mut all = Vec::with_capacity(results.len());
+        let mut pending = false;
+        for result in results {
+            match result {
+                Ok(value) => all.push(value),
+                Err(Stop::Pending) => pending = true,
+                Err(other) => return Err(other),
+            }
+        }
+        if pending { Err(Stop::Pending) } else { Ok(all) }
+    }
+
+    fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
+        let mut group = group.clone();
+        let mut dropped = Vec::new();
+        for (i, stage) in stages.iter().enumerate() {
+            let schema = &schemas[first + i];
+            match stage {
+                Stage::Compute(ops) => {
+                    let mut columns = group.columns.clone();
+                    for work in ops {
+                        let chunks = self.column_of(work, schema, &group)?;
+                        columns.extend(chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None }));
+                    }
+                    group = Arc::new(RowGroup { rows: group.rows, columns });
+                }
+                Stage::Select(columns) => {
+                    let columns = columns.iter().map(|(index, _)| group.columns[*index]).collect();
+                    group = Arc::new(RowGroup { rows: group.rows, columns });
+                }
+                Stage::Filter(works) => {
+                    let (keep, reasons) = self.filter(works, schema, &group)?;
+                    if keep.is_identity() {
+                        continue;
+                    }
+                    let counts = self.count(reasons, works.len())?;
+                    let lost = self.retake(&group, &keep.complement())?;
+                    let mut columns = lost.columns.clone();
+                    columns.push(ColumnRef { chunk: reasons, take: None });
+                    dropped.push((first + i, Arc::new(RowGroup { rows: lost.rows, columns }), counts));
+                    if keep.is_empty() {
+                        return Ok(Passed { group: None, dropped });
+                    }
+                    group = Arc::new(self.retake(&group, &keep)?);
+                }
+                Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
+            }
+        }
+        Ok(Passed { group: Some(group), dropped })
+    }
+
+    fn gather(
+        &self,
+        passed: Vec<Passed>,
+        stages: &[Stage],
+        schemas: &[Schema],
+        dropped: &mut Vec<Dropped>,
+    ) -> Vec<Arc<RowGroup>> {
+        let mut groups = Vec::with_capacity(passed.len());
+        for one in passed {
+            groups.extend(one.group);
+            for (at, group, counts) in one.dropped {
+                let lost = match dropped.iter().position(|lost| lost.stage == at) {
+                    Some(found) => &mut dropped[found],
+                    None => {
+                        let Stage::Filter(works) = &stages[at] else {
+                            unreachable!("only filters drop group by group")
+                        };
+                        let names: Vec<&str> = works.iter().map(|work| work.name.as_str()).collect();
+                        dropped.push(empty_dropped(at, &names, &schemas[at]));
+                        dropped.last_mut().expect("it was just pushed")
+                    }
+                };
+                lost.groups.push(group);
+                lost.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            }
+        }
+        dropped.sort_by_key(|lost| lost.stage);
+        groups
+    }
+
+    /// Returns the chunks that an op makes of a row group.
+    pub fn column_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Vec<Hash>, Stop> {
+        let reads: Vec<(&String, ColumnRef)> = work
+            .op
+            .reads()
+            .iter()
+            .map(|name| (name, group.columns[schema.index(name).expect("binding checked the columns")]))
+            .collect();
+        let mut key = KeyWriter::new(work.op.name(), work.op.version());
+        work.op.write_key(&mut key);
+        for (_, column) in &reads {
+            key.hash("chunk", column.chunk).maybe("take", column.take);
+        }
+        if reads.is_empty() {
+            key.int("rows", i64::from(group.rows));
+        }
+        self.context.action(self.used, key.finish(), || {
+            let columns = reads
+                .iter()
+                .map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)))
+                .collect::<Result<_, Stop>>()?;
+            let batch = Batch { rows: group.rows as usize, columns };
+            let made = work.op.run(&batch).map_err(|error| self.row_error(work, &batch, error))?;
+            made.iter().map(|column| self.context.put_column(column)).collect()
+        })
+    }
+
+    fn row_error(&self, work: &Work, batch: &Batch, error: RowError) -> Stop {
+        let mut diagnostic =
+            Diagnostic::error("row-error", format!("a row of `{}` cannot be computed: {}", self.node, error.message))
+                .at(&work.span, "computed here");
+        for (name, column) in &batch.columns {
+            if error.row < column.len() {
+                let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();
+                diagnostic = diagnostic.note(format!("in that row `{name}` is {shown}"));
+            }
+        }
+        diagnostic.help.extend(error.help);
+        diagnostic.into()
+    }
+
+    /// Returns which rows stay, and the chunk of the reasons of those that do not.
+    fn filter(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<(Take, Hash), Stop> {
+        let masks = works
+            .iter()
+            .map(|work| Ok(self.column_of(work, schema, group)?[0]))
+            .collect::<Result<Vec<Hash>, Stop>>()?;
+        let mut key = KeyWriter::new("filter", 1);
+        masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
+        let outputs = self.context.action(self.used, key.finish(), || {
+            let masks = masks
+                .iter()
+                .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
+                .collect::<Result<Vec<ArrayRef>, Stop>>()?;
+            // A condition that is null has not said that the row may stay.
+            let stays =
+                |mask: &ArrayRef, row: usize| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|m| m.value(row));
+            let first_no: Vec<Option<i64>> = (0..group.rows as usize)
+                .map(|row| masks.iter().position(|mask| !stays(mask, row)).map(|at| at as i64))
+                .collect();
+            let keep = Take::of_mask(first_no.iter().map(Option::is_none));
+            let reasons: ArrayRef = Arc::new(first_no.into_iter().flatten().collect::<Int64Array>());
+            Ok(vec![self.context.put_take(&keep)?, self.context.put_column(&reasons)?])
+        })?;
+        Ok((self.context.take(outputs[0])?, outputs[1]))
+    }
+
+    fn count(&self, reasons: Hash, n: usize) -> Result<Vec<u64>, Stop> {
+        let column = self.context.column(ColumnRef { chunk: reasons, take: None })?;
+        let mut counts = vec![0; n];
+        for reason in column.as_primitive::<Int64Type>().values() {
+            counts[*reason as usize] += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Picks rows of a row group without copying a column.
+    pub fn retake(&self, group: &RowGroup, take: &Take) -> Result<RowGroup, Stop> {
+        let mut known: Vec<(Option<Hash>, Option<Hash>)> = Vec::new();
+        let mut columns = Vec::with_capacity(group.columns.len());
+        for column in &group.columns {
+            let composed = match known.iter().find(|(from, _)| *from == column.take) {
+                Some((_, to)) => *to,
+                None => {
+                    let whole = match column.take {
+                        None => take.clone(),
+                        Some(first) => self.context.take(first)?.then(take),
+                    };
+                    let to = if whole.is_identity() { None } else { Some(self.context.put_take(&whole)?) };
+                    known.push((column.take, to));
+                    to
+                }
+            };
+            columns.push(ColumnRef { chunk: column.chunk, take: composed });
+        }
+        Ok(RowGroup { rows: take.len() as u32, columns })
+    }
+
+    /// Decides over the hashes of all rows which of them stay: one take per group.
+    fn whole(&self, hashes: &Work, op: WholeOp, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Hash>, Stop> {
+        let chunks = self.each(groups, |group| self.column_of(hashes, schema, group))?;
+        let mut key = KeyWriter::new(op_name(op), 1);
+        if let WholeOp::Sample { rows, seed } = op {
+            key.int("rows", rows as i64).int("seed", seed);
+        }
+        chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
+        self.context.action(self.used, key.finish(), || {
+            let columns = self.ints(&chunks)?;
+            let takes = match op {
+                WholeOp::Dedup => {
+                    let pairs: Vec<(&[i64], &[i64])> =
+                        columns.iter().map(|pair| (&pair[0].values()[..], &pair[1].values()[..])).collect();
+                    op::keep_first(&pairs)
+                }
+                WholeOp::Sample { rows, seed } => {
+                    let hashes: Vec<&[i64]> = columns.iter().map(|one| &one[0].values()[..]).collect();
+                    op::smallest(&hashes, seed, rows)
+                }
+            };
+            takes.iter().map(|take| self.context.put_take(take)).collect()
+        })
+    }
+
+    /// Reads columns of hashes.
+    pub fn ints(&self, chunks: &[Vec<Hash>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
+        let read = |chunk: &Hash| {
+            let column = self.context.column(ColumnRef { chunk: *chunk, take: None })?;
+            column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(*chunk))
+        };
+        chunks.iter().map(|chunks| chunks.iter().map(read).collect()).collect()
+    }
+
+    /// Picks rows of all groups; those not picked are added to `lost`, for its first reason.
+    fn pick(
+        &self,
+        groups: Vec<Arc<RowGroup>>,
+        takes: Vec<Hash>,
+        lost: &mut Dropped,
+    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        let mut kept = Vec::with_capacity(groups.len());
+        for (group, take) in groups.into_iter().zip(takes) {
+            let take = self.context.take(take)?;
+            if take.is_identity() {
+                kept.push(group);
+                continue;
+            }
+            let rest = self.retake(&group, &take.complement())?;
+            let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rest.rows as usize]));
+            let mut columns = rest.columns;
+            columns.push(ColumnRef { chunk: self.context.put_column(&reasons)?, take: None });
+            lost.counts[0] += u64::from(rest.rows);
+            lost.groups.push(Arc::new(RowGroup { rows: rest.rows, columns }));
+            if !take.is_empty() {
+                kept.push(Arc::new(self.retake(&group, &take)?));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Divides row groups into parts.
+    pub fn split(
+        &self,
+        parts: &Parts,
+        schema: &Schema,
+        groups: &[Arc<RowGroup>],
+    ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
+        let n = parts.names.len();
+        let divided = self.each(groups, |group| {
+            let which = self.column_of(&parts.op, schema, group)?[0];
+            let key = KeyWriter::new("parts", 1).int("parts", n as i64).hash("chunk", which).finish();
+            let takes = self.context.action(self.used, key, || {
+                let column = self.context.column(ColumnRef { chunk: which, take: None })?;
+                let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
+                let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
+                (0..n).map(|part| self.context.put_take(&take(part))).collect()
+            })?;
+            takes
+                .into_iter()
+                .map(|take| {
+                    let take = self.context.take(take)?;
+                    Ok((!take.is_empty()).then_some(self.retake(group, &take)?).map(Arc::new))
+                })
+                .collect::<Result<Vec<_>, Stop>>()
+        })?;
+        let mut tables = vec![Vec::new(); n];
+        for group in divided {
+            group.into_iter().enumerate().for_each(|(part, group)| tables[part].extend(group));
+        }
+        Ok(tables)
+    }
+}
+
+fn op_name(op: WholeOp) -> &'static str {
+    match op {
+        WholeOp::Dedup => "dedup",
+        WholeOp::Sample { .. } => "sample",
+    }
+}
+
+fn empty_dropped(stage: usize, reasons: &[&str], schema: &Schema) -> Dropped {
+    let mut schema = schema.clone();
+    let mut name = DROPPED_BY.to_owned();
+    while schema.field(&name).is_some() {
+        name.push('_');
+    }
+    schema.0.push(Field::new(name, Type::Int));
+    Dropped {
+        stage,
+        reasons: reasons.iter().map(|name| (*name).to_owned()).collect(),
+        counts: vec![0; reasons.len()],
+        groups: Vec::new(),
+        schema,
+    }
+}
+
+impl Dropped {
+    /// Returns the dropped rows as a table.
+    pub fn table(&self, key: &[String]) -> Table {
+        Table { schema: self.schema.clone(), key: key.to_vec(), groups: self.groups.clone() }
+    }
+}
+
+/// Returns the columns before each stage.
+fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
+    let mut schema = first.clone();
+    let step = |stage: &Stage| {
+        let before = schema.clone();
+        match stage {
+            Stage::Compute(works) => {
+                let fields = works.iter().map(|work| Field::new(&work.name, work.op.writes()[0].clone()));
+                schema.0.extend(fields);
+            }
+            Stage::Select(columns) => {
+                let field = |(index, name): &(usize, String)| Field::new(name, before.0[*index].ty.clone());
+                schema = Schema(columns.iter().map(field).collect());
+            }
+            Stage::Filter(_) | Stage::Whole { .. } => {}
+        }
+        before
+    };
+    stages.iter().map(step).collect()
+}

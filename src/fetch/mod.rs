@@ -1,0 +1,15 @@
+//! The only door to the outside: files, Git, and in time models and programs.
+
+pub mod files;
+mod git;
+mod workspace;
+
+pub use git::{commit, file_at_revision};
+pub use workspace::{STATE_DIR, Texts, Workspace, write_beside};
+
+/// Says what went wrong with a file, without the number that the operating system gives it.
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_lowercase()
+}

@@ -1,0 +1,155 @@
+//! The project's folder: data files by content, template texts, and the files that exports write.
+
+use super::files::{FilesError, FoundFile, hash_file};
+use crate::diag::Source;
+use crate::hash::Hash;
+use crate::store::{RealDisk, StatCache, StoreError, stat};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// Hands out the texts of template files; `path` is relative to the project folder.
+pub trait Texts {
+    /// Reads a text, or says why not.
+    fn read(&self, path: &str) -> Result<Arc<Source>, String>;
+}
+
+/// A project's folder, and what is remembered of the files in and around it.
+#[derive(Debug)]
+pub struct Workspace {
+    root: PathBuf,
+    stat: Mutex<StatCache>,
+}
+
+/// The folder for what datamake keeps beside the manifest.
+pub const STATE_DIR: &str = ".datamake";
+
+impl Workspace {
+    /// Opens the project in `root`.
+    pub fn open(root: &Path) -> Workspace {
+        let stat = StatCache::load(Arc::new(RealDisk), &root.join(STATE_DIR).join("stat"));
+        Workspace { root: root.to_owned(), stat: Mutex::new(stat) }
+    }
+
+    /// Returns the project's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns the hash of a data file's bytes; reads it only if its stat tells that it may have changed.
+    pub fn hash(&self, file: &FoundFile) -> Result<Hash, FilesError> {
+        let now = stat(&file.absolute)?;
+        if let Some(known) = self.lock().get(&file.path, &now) {
+            return Ok(known);
+        }
+        let checked_at = SystemTime::now();
+        let hash = hash_file(file)?;
+        // The stat is of before the reading: if the file changes meanwhile, it will not agree.
+        self.lock().set(&file.path, now, hash, checked_at);
+        Ok(hash)
+    }
+
+    /// Returns the hash of a file that an export wrote, if it is there.
+    pub fn hash_output(&self, path: &str) -> Option<Hash> {
+        let absolute = self.root.join(path);
+        absolute.is_file().then_some(())?;
+        self.hash(&FoundFile { path: path.to_owned(), absolute }).ok()
+    }
+
+    /// Writes a file beside its place and renames it; returns its hash and size in bytes.
+    ///
+    /// # Errors
+    /// If the path leads out of the project, or `write` fails: then nothing has changed.
+    pub fn write_output<E: From<io::Error>>(
+        &self,
+        path: &str,
+        write: impl FnOnce(fs::File) -> Result<(), E>,
+    ) -> Result<(Hash, u64), E> {
+        let target = self.inside(path)?;
+        let folder = target.parent().expect("a file in a project has a folder");
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let written = fs::File::create(&beside)
+            .map_err(E::from)
+            .and_then(write)
+            .and_then(|()| Ok(self.publish(&beside, &target, path)?));
+        if written.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+
+    fn publish(&self, beside: &Path, target: &Path, path: &str) -> io::Result<(Hash, u64)> {
+        let file = FoundFile { path: path.to_owned(), absolute: beside.to_owned() };
+        let hash = hash_file(&file).map_err(|error| io::Error::other(error.to_string()))?;
+        let bytes = fs::metadata(beside)?.len();
+        fs::rename(beside, target)?;
+        if let Ok(now) = stat(target) {
+            self.lock().set(path, now, hash, SystemTime::now());
+        }
+        Ok((hash, bytes))
+    }
+
+    /// Returns the place of an output, with its folder made; refuses one that a link would lead out of the project.
+    fn inside(&self, path: &str) -> io::Result<PathBuf> {
+        let refused = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
+        if Path::new(path).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return refused("exports stay inside the project folder");
+        }
+        let target = self.root.join(path);
+        let folder = target.parent().expect("a file in a project has a folder");
+        fs::create_dir_all(folder)?;
+        if !fs::canonicalize(folder)?.starts_with(fs::canonicalize(&self.root)?) {
+            return refused("a link leads out of the project folder");
+        }
+        if target.is_dir() {
+            return refused("there is a folder in its place");
+        }
+        Ok(target)
+    }
+
+    /// Keeps what was learned of files for the next time.
+    pub fn save(&self) -> Result<(), StoreError> {
+        self.lock().save()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, StatCache> {
+        self.stat.lock().expect("no thread panics with this lock")
+    }
+}
+
+/// Bytes that a template file may have.
+const LARGEST_TEXT: u64 = 16 << 20;
+
+impl Texts for Workspace {
+    fn read(&self, path: &str) -> Result<Arc<Source>, String> {
+        let absolute = self.root.join(path);
+        let real = fs::canonicalize(&absolute).map_err(|error| super::plain(&error))?;
+        let root = fs::canonicalize(&self.root).map_err(|error| super::plain(&error))?;
+        if !real.starts_with(&root) {
+            return Err("a link leads out of the project folder".to_owned());
+        }
+        let mut text = String::new();
+        let file = fs::File::open(&real).map_err(|error| super::plain(&error))?;
+        file.take(LARGEST_TEXT + 1).read_to_string(&mut text).map_err(|error| super::plain(&error))?;
+        if text.len() as u64 > LARGEST_TEXT {
+            return Err("it is larger than 16 MiB".to_owned());
+        }
+        Ok(Source::new(path, text))
+    }
+}
+
+/// Writes all of `contents` to a file beside its place and renames it.
+pub fn write_beside(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(contents))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}

@@ -1,0 +1,166 @@
+//! Parquet and Arrow files of other makers, and damaged ones.
+
+use super::round_trip::{read_whole, write};
+use super::*;
+use crate::table::Schema;
+use arrow_array::types::{Int8Type, TimestampNanosecondType};
+use arrow_array::*;
+use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+/// Writes one column as another program would.
+fn foreign(column: ArrayRef) -> Vec<u8> {
+    let schema = Arc::new(ArrowSchema::new(vec![ArrowField::new("a", column.data_type().clone(), true)]));
+    let batch = RecordBatch::try_new(schema.clone(), vec![column]).unwrap();
+    let mut out = Vec::new();
+    let mut writer = arrow_ipc::writer::StreamWriter::try_new(&mut out, &schema).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    out
+}
+
+fn check_column(column: ArrayRef, declared: &[(&str, &str)], expect: &str) {
+    let ty = column.data_type().clone();
+    let found = match read_whole(Format::Arrow, &foreign(column), &types(declared)) {
+        Ok(batch) => shown(&batch).replace('\n', " "),
+        Err(problem) => problem.title,
+    };
+    assert_eq!(found.trim_end(), expect, "{ty}");
+}
+
+#[test]
+fn other_arrow_types_become_those_of_tables() {
+    let cases: Vec<(ArrayRef, &str)> = vec![
+        (Arc::new(Int8Array::from(vec![-1])), "a: int {\"a\":-1}"),
+        (Arc::new(UInt32Array::from(vec![u32::MAX])), "a: int {\"a\":4294967295}"),
+        (Arc::new(UInt64Array::from(vec![7])), "a: int {\"a\":7}"),
+        (
+            Arc::new(UInt64Array::from(vec![u64::MAX])),
+            "`a` holds an unsigned integer that does not fit into 64 bits with a sign",
+        ),
+        (Arc::new(Float32Array::from(vec![0.5])), "a: float {\"a\":0.5}"),
+        (Arc::new(LargeStringArray::from(vec!["x"])), "a: string {\"a\":\"x\"}"),
+        (Arc::new(StringViewArray::from(vec!["x"])), "a: string {\"a\":\"x\"}"),
+        (Arc::new(DictionaryArray::<Int8Type>::from_iter([Some("x"), None])), "a: string {\"a\":\"x\"} {\"a\":null}"),
+        (Arc::new(Date64Array::from(vec![86_400_000])), "a: date {\"a\":\"1970-01-02\"}"),
+        (
+            Arc::new(PrimitiveArray::<TimestampNanosecondType>::from(vec![1_500]).with_timezone("+05:00")),
+            "a: timestamp {\"a\":\"1970-01-01T00:00:00.000001Z\"}",
+        ),
+        (Arc::new(TimestampSecondArray::from(vec![1])), "a: timestamp {\"a\":\"1970-01-01T00:00:01Z\"}"),
+        (
+            Arc::new(LargeListArray::from_iter_primitive::<Int8Type, _, _>([Some(vec![Some(1), None])])),
+            "a: list<int> {\"a\":[1,null]}",
+        ),
+        (
+            Arc::new(FixedSizeListArray::from_iter_primitive::<Int8Type, _, _>([Some(vec![Some(1), Some(2)])], 2)),
+            "a: list<int> {\"a\":[1,2]}",
+        ),
+        (
+            Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(5, 2).unwrap()),
+            "`a` has the Arrow type Decimal128(5, 2), which tables do not have",
+        ),
+        (Arc::new(BinaryArray::from(vec![b"x".as_slice()])), "`a` has the Arrow type Binary, which tables do not have"),
+        (Arc::new(Time32SecondArray::from(vec![1])), "`a` has the Arrow type Time32(s), which tables do not have"),
+        (Arc::new(DurationSecondArray::from(vec![1])), "`a` has the Arrow type Duration(s), which tables do not have"),
+    ];
+    for (column, expect) in cases {
+        check_column(column, &[], expect);
+    }
+}
+
+#[test]
+fn declared_types_decide_here_too() {
+    let decimal = || Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(5, 2).unwrap());
+    let strings = |text: &str| Arc::new(StringArray::from(vec![text.to_owned()]));
+    let cases: Vec<(ArrayRef, &str, &str)> = vec![
+        (decimal(), "float", "a: float {\"a\":1.5}"),
+        (decimal(), "string", "a: string {\"a\":\"1.50\"}"),
+        (Arc::new(BinaryArray::from(vec![b"x".as_slice()])), "string", "a: string {\"a\":\"x\"}"),
+        (
+            Arc::new(BinaryArray::from(vec![b"\xff".as_slice()])),
+            "string",
+            "`a` is declared string, and holds bytes that are not UTF-8",
+        ),
+        (Arc::new(Int8Array::from(vec![1])), "float", "a: float {\"a\":1.0}"),
+        (Arc::new(Int8Array::from(vec![1])), "string", "a: string {\"a\":\"1\"}"),
+        (strings("2024-02-29"), "date", "a: date {\"a\":\"2024-02-29\"}"),
+        (strings("soon"), "date", "`a` is declared date, and is \"soon\" and not YYYY-MM-DD in row 1 of a batch"),
+        (Arc::new(Float32Array::from(vec![0.5])), "int", "`a` is declared int, and is float in row 1 of a batch"),
+        (
+            Arc::new(ListArray::from_iter_primitive::<Int8Type, _, _>([Some(vec![Some(1)])])),
+            "string",
+            "a: string {\"a\":\"[1]\"}",
+        ),
+    ];
+    for (column, ty, expect) in cases {
+        check_column(column, &[("a", ty)], expect);
+    }
+}
+
+#[test]
+fn a_file_without_rows_has_its_columns() {
+    let schema = Schema(vec![crate::table::Field::new("a", Type::Int)]);
+    for format in [Format::Parquet, Format::Arrow] {
+        let bytes = write(format, Compression::None, &schema, &[]);
+        let batch = read_whole(format, &bytes, &Types::new()).unwrap();
+        assert_eq!((batch.rows, batch.schema()), (0, schema.clone()));
+    }
+}
+
+#[test]
+fn what_is_no_such_file_is_said() {
+    for bytes in [b"".as_slice(), b"PAR1", b"hello, this is text", b"FEA1....FEA1", b"ARROW1\0\0", &[0; 100]] {
+        for format in [Format::Parquet, Format::Arrow] {
+            if let Ok(batch) = read_whole(format, bytes, &Types::new()) {
+                panic!("{format} of {bytes:?} is {}", shown(&batch));
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_come_in_batches() {
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
+    let batch = Batch { rows: 100_000, columns: vec![("a".to_owned(), column)] };
+    let bytes = write(Format::Parquet, Compression::None, &batch.schema(), std::slice::from_ref(&batch));
+    let mut most = 0;
+    let source = Box::new(std::io::Cursor::new(bytes.clone()));
+    read_batches::<Problem>(Format::Parquet, source, &Types::new(), &mut |batch| {
+        most = most.max(batch.rows);
+        Ok(())
+    })
+    .unwrap();
+    assert!(most <= 8192, "{most}");
+    assert_eq!(chunks(&read_whole(Format::Parquet, &bytes, &Types::new()).unwrap()), chunks(&batch));
+}
+
+fn sample(format: Format) -> Vec<u8> {
+    let text: ArrayRef = Arc::new(StringArray::from_iter((0..50).map(|i| (i % 7 > 0).then(|| format!("text {i}")))));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..50));
+    let batch = Batch { rows: 50, columns: vec![("a".to_owned(), text), ("b".to_owned(), numbers)] };
+    write(format, Compression::None, &batch.schema(), &[batch])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_damage_makes_a_reader_of_whole_files_panic(
+        format in prop::sample::select(vec![Format::Parquet, Format::Arrow]),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = sample(format);
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let _ = read_whole(format, &bytes, &Types::new());
+    }
+}

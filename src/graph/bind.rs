@@ -1,0 +1,404 @@
+//! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
+
+use super::{Graph, Node, NodeId, select};
+use crate::diag::{Diagnostic, Diagnostics, Span, list};
+use crate::expr::{Aggregate, Expr, ExprError};
+use crate::manifest::{Amount, Dataset, Maker, Method, Metric, Step, Text};
+use crate::op::{Computed, Fingerprint, Matching, Over, Render, RowOp, Sample, Split, row_identity};
+use crate::table::{Field, Schema, Type};
+use std::sync::Arc;
+
+/// What is known of a table before its rows are: its columns, and which of them identify a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub schema: Schema,
+    /// The declared key, or all columns of the maker. Never empty where there are columns.
+    pub key: Vec<String>,
+}
+
+/// A dataset's steps as stages over row groups.
+pub struct Bound {
+    /// What the maker hands to the first stage.
+    pub made: Shape,
+    pub stages: Vec<Stage>,
+    /// What comes out of the last stage.
+    pub shape: Shape,
+    pub split: Option<Parts>,
+}
+
+/// One step over row groups. All but `Whole` see one group at a time.
+pub enum Stage {
+    /// Each op adds a column of that name.
+    Compute(Vec<Work>),
+    /// The columns that stay, by position, and what they are called from here on.
+    Select(Vec<(usize, String)>),
+    /// A row stays if every op says true; the name of the first that does not is the reason.
+    Filter(Vec<Work>),
+    /// Hashes are made row by row; which rows stay is decided over all of them.
+    Whole { hashes: Work, op: WholeOp },
+}
+
+/// An op at its place in the manifest.
+#[derive(Clone)]
+pub struct Work {
+    /// The column that it adds, or the filter that it is.
+    pub name: String,
+    pub op: Arc<dyn RowOp>,
+    /// What to point at when a row cannot be computed.
+    pub span: Span,
+}
+
+impl Work {
+    /// Places an op.
+    pub fn new(name: &str, op: impl RowOp + 'static, span: &Span) -> Work {
+        Work { name: name.to_owned(), op: Arc::new(op), span: span.clone() }
+    }
+}
+
+/// An op that needs the whole table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WholeOp {
+    /// The first of rows with equal hashes stays.
+    Dedup,
+    /// The `rows` rows with the smallest hashes stay.
+    Sample { rows: u64, seed: i64 },
+}
+
+/// The division of a dataset: `op` gives the position of a row's part.
+pub struct Parts {
+    pub names: Vec<String>,
+    pub op: Work,
+}
+
+/// A metric against one table.
+pub struct BoundMetric {
+    pub aggregate: Aggregate,
+    pub condition: Option<Expr>,
+}
+
+/// Returns what a dataset's maker makes of its inputs; `files` is what a `files` maker found.
+pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&Schema>) -> Result<Shape, Diagnostics> {
+    let node = graph.node(id);
+    let dataset = &graph.manifest.datasets[node.declaration];
+    let all = |schema: &Schema| schema.names().map(str::to_owned).collect::<Vec<_>>();
+    match &dataset.maker {
+        Maker::Files(_) => keyed(dataset, files.cloned().unwrap_or_default()),
+        Maker::Synth(synth) => {
+            let field = |(name, recipe): &(Text, crate::op::Recipe)| Field::new(&name.value, recipe.ty());
+            keyed(dataset, Schema(synth.columns.iter().map(field).collect()))
+        }
+        Maker::From(_) => Ok(inputs[0].clone()),
+        Maker::Mix(mix) => union(node, inputs, mix.source.as_ref()),
+        Maker::Concat(concat) => union(node, inputs, concat.source.as_ref()),
+    }
+    .map(|shape| if shape.key.is_empty() { Shape { key: all(&shape.schema), ..shape } } else { shape })
+}
+
+/// Checks the declared key against the columns.
+fn keyed(dataset: &Dataset, schema: Schema) -> Result<Shape, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    for column in dataset.key.iter().filter(|column| schema.field(&column.value).is_none()) {
+        let title = format!("the key of `{}` is a column that it does not have", dataset.name.value);
+        problems.push(no_column(title, &column.value, &schema, |d| d.at(&column.span, "no such column")));
+    }
+    let key = dataset.key.iter().map(|column| column.value.clone()).collect();
+    if problems.has_errors() { Err(problems) } else { Ok(Shape { schema, key }) }
+}
+
+fn no_column(title: String, name: &str, schema: &Schema, place: impl FnOnce(Diagnostic) -> Diagnostic) -> Diagnostic {
+    place(Diagnostic::error("unknown-column", title))
+        .note(format!("columns: {}", list(schema.names())))
+        .did_you_mean(name, schema.names())
+}
+
+/// Returns the columns of all inputs together.
+fn union(node: &Node, inputs: &[Shape], source: Option<&Text>) -> Result<Shape, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let mut shape = Shape::default();
+    for (input, edge) in inputs.iter().zip(&node.inputs) {
+        for field in &input.schema.0 {
+            let Some(known) = shape.schema.0.iter_mut().find(|known| known.name == field.name) else {
+                shape.schema.0.push(field.clone());
+                continue;
+            };
+            match known.ty.unify(&field.ty) {
+                Some(ty) => known.ty = ty,
+                None => problems.push(
+                    Diagnostic::error("type-conflict", format!("the column `{}` has unlike types", field.name))
+                        .at(&edge.span, format!("{} here, {} in the ones before", field.ty, known.ty))
+                        .help("convert it with `columns` first, for example `cast(x as string)`"),
+                ),
+            }
+        }
+        for name in input.key.iter().filter(|name| !shape.key.contains(name)).cloned().collect::<Vec<_>>() {
+            shape.key.push(name);
+        }
+    }
+    if let Some(source) = source {
+        match shape.schema.field(&source.value) {
+            Some(_) => problems.push(taken(source)),
+            None => {
+                shape.schema.0.push(Field::new(&source.value, Type::String));
+                shape.key.push(source.value.clone());
+            }
+        }
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(shape) }
+}
+
+fn taken(name: &Text) -> Diagnostic {
+    Diagnostic::error("duplicate-column", format!("there is a column `{}` already", name.value))
+        .at(&name.span, "columns are never overwritten")
+        .help("choose another name; `select` can drop or rename the old column first")
+}
+
+/// Binds the steps of a dataset to what its maker makes.
+pub fn bind_dataset(graph: &Graph, id: NodeId, made: Shape) -> Result<Bound, Diagnostics> {
+    let node = graph.node(id);
+    let dataset = &graph.manifest.datasets[node.declaration];
+    let mut binder = Binder { graph, node, shape: made.clone(), problems: Diagnostics::default() };
+    let mut stages = Vec::new();
+    let mut split = None;
+    for (at, step) in dataset.steps.iter().enumerate() {
+        match binder.step(at, step) {
+            Some(Bind::Stage(stage)) => stages.push(stage),
+            Some(Bind::Split(parts)) => split = Some(parts),
+            None => {}
+        }
+    }
+    if binder.problems.has_errors() {
+        return Err(binder.problems);
+    }
+    Ok(Bound { made, stages, shape: binder.shape, split })
+}
+
+enum Bind {
+    Stage(Stage),
+    Split(Parts),
+}
+
+struct Binder<'a> {
+    graph: &'a Graph,
+    node: &'a Node,
+    shape: Shape,
+    problems: Diagnostics,
+}
+
+impl Binder<'_> {
+    fn step(&mut self, at: usize, step: &Step) -> Option<Bind> {
+        match step {
+            Step::Where(text) => Some(Bind::Stage(Stage::Filter(vec![self.condition("where", text)?]))),
+            Step::Filter(names) => {
+                let mut ops = Vec::new();
+                for name in names {
+                    let filter = self.graph.manifest.filters.iter().find(|f| f.name.value == name.value)?;
+                    ops.extend(self.condition(&name.value, &filter.condition));
+                }
+                Some(Bind::Stage(Stage::Filter(ops)))
+            }
+            Step::Columns(columns) => {
+                let before = self.shape.schema.clone();
+                let mut ops = Vec::new();
+                for (name, text) in columns {
+                    let siblings = columns.iter().map(|(name, _)| name.value.as_str()).collect::<Vec<_>>();
+                    let expr = self.expr(text, &before, &siblings);
+                    let ty = expr.as_ref().map_or(Type::Null, |expr| expr.ty().clone());
+                    self.add(name, ty);
+                    ops.extend(expr.map(|expr| Work::new(&name.value, Computed::new(expr), &text.span)));
+                }
+                Some(Bind::Stage(Stage::Compute(ops)))
+            }
+            Step::Select(entries) => self.select(entries).map(|columns| Bind::Stage(Stage::Select(columns))),
+            Step::Render(render) => {
+                let template = self.node.templates.get(&at)?.clone();
+                for column in template.reads().iter().filter(|column| self.shape.schema.field(column).is_none()) {
+                    let title = format!("the template reads a column that `{}` does not have here", self.node.name);
+                    let places = template.places(column);
+                    self.problems.push(no_column(title, column, &self.shape.schema, |mut diagnostic| {
+                        for place in &places {
+                            let place =
+                                super::resolve::in_manifest(place, &template.sources()[0], render.text.inline());
+                            diagnostic = diagnostic.at(&place, format!("no column `{column}`"));
+                        }
+                        diagnostic.at(&render.span, "filled here")
+                    }));
+                }
+                self.add(&render.into, Type::String);
+                let work = Work::new(&render.into.value, Render::new(template), &render.span);
+                Some(Bind::Stage(Stage::Compute(vec![work])))
+            }
+            Step::Dedup(dedup) => {
+                let matching = match dedup.method {
+                    Method::Exact => Matching::Exact,
+                    Method::Normalised => Matching::Normalised,
+                };
+                let hashes = if dedup.by.is_empty() {
+                    let columns = self.shape.schema.names().map(str::to_owned).collect();
+                    Work::new("dedup", Fingerprint::new(columns, matching), &dedup.span)
+                } else {
+                    let schema = self.shape.schema.clone();
+                    let exprs: Vec<Option<Expr>> = dedup.by.iter().map(|text| self.expr(text, &schema, &[])).collect();
+                    let exprs = exprs.into_iter().collect::<Option<Vec<_>>>()?;
+                    let inner = Fingerprint::new(Over::names(exprs.len()), matching);
+                    Work::new("dedup", Over::new(exprs, Box::new(inner)), &dedup.span)
+                };
+                Some(Bind::Stage(Stage::Whole { hashes, op: WholeOp::Dedup }))
+            }
+            Step::Sample(sample) => {
+                let key = self.shape.key.clone();
+                match sample.amount {
+                    Amount::Rows(rows) => {
+                        let op = WholeOp::Sample { rows, seed: sample.seed as i64 };
+                        let hashes = Work::new("sample", row_identity(key), &sample.span);
+                        Some(Bind::Stage(Stage::Whole { hashes, op }))
+                    }
+                    Amount::Fraction(fraction) => match Sample::new(key, fraction, sample.seed as i64) {
+                        Ok(op) => Some(Bind::Stage(Stage::Filter(vec![Work::new("sample", op, &sample.span)]))),
+                        Err(why) => self.refuse(Diagnostic::error("bad-sample", why).at(&sample.span, "here")),
+                    },
+                }
+            }
+            Step::Split(split) => {
+                let by = match &split.by {
+                    None => self.shape.key.clone(),
+                    Some(column) => {
+                        if self.shape.schema.field(&column.value).is_none() {
+                            let title =
+                                format!("the split of `{}` reads a column that it does not have", self.node.name);
+                            let place = |d: Diagnostic| d.at(&column.span, "no such column");
+                            self.problems.push(no_column(title, &column.value, &self.shape.schema, place));
+                        }
+                        vec![column.value.clone()]
+                    }
+                };
+                let shares: Vec<f64> = split.parts.iter().map(|(_, share)| *share).collect();
+                match Split::new(by, &shares, split.seed as i64) {
+                    Ok(op) => Some(Bind::Split(Parts {
+                        names: split.parts.iter().map(|(name, _)| name.value.clone()).collect(),
+                        op: Work::new("split", op, &split.span),
+                    })),
+                    Err(why) => self.refuse(Diagnostic::error("bad-split", why).at(&split.span, "here")),
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic) -> Option<Bind> {
+        self.problems.push(diagnostic);
+        None
+    }
+
+    fn add(&mut self, name: &Text, ty: Type) {
+        if self.shape.schema.field(&name.value).is_some() {
+            self.problems.push(taken(name));
+        } else {
+            self.shape.schema.0.push(Field::new(&name.value, ty));
+        }
+    }
+
+    fn condition(&mut self, name: &str, text: &Text) -> Option<Work> {
+        let schema = self.shape.schema.clone();
+        let expr = self.expr(text, &schema, &[])?;
+        if let Some(problem) = not_bool(text, &expr) {
+            self.problems.push(problem);
+        }
+        Some(Work::new(name, Computed::new(expr), &text.span))
+    }
+
+    fn expr(&mut self, text: &Text, schema: &Schema, siblings: &[&str]) -> Option<Expr> {
+        match Expr::parse(&text.value, schema) {
+            Ok(expr) => Some(expr),
+            Err(errors) => {
+                for error in errors {
+                    let named = text.value.get(error.range.clone()).unwrap_or("").to_owned();
+                    let mut diagnostic = in_text(text, error, &self.node.full_name());
+                    if siblings.contains(&named.as_str()) {
+                        diagnostic = diagnostic.help(format!(
+                            "`{named}` is made by this same step; move one of them to a step of its own"
+                        ));
+                    }
+                    self.problems.push(diagnostic);
+                }
+                None
+            }
+        }
+    }
+
+    fn select(&mut self, entries: &[Text]) -> Option<Vec<(usize, String)>> {
+        let mut columns: Vec<(usize, String)> = Vec::new();
+        for entry in entries {
+            match select::entry(&entry.value, &self.shape.schema) {
+                Ok(found) => {
+                    for (index, name) in found {
+                        if columns.iter().any(|(_, other)| *other == name) {
+                            let title = format!("the column `{name}` is selected twice");
+                            self.problems
+                                .push(Diagnostic::error("duplicate-column", title).at(&entry.span, "again here"));
+                        } else {
+                            columns.push((index, name));
+                        }
+                    }
+                }
+                Err(error) => self.problems.push(in_text(entry, error, &self.node.full_name())),
+            }
+        }
+        let renamed = |old: &String| {
+            let index = self.shape.schema.index(old)?;
+            columns.iter().find(|(at, _)| *at == index).map(|(_, name)| name.clone())
+        };
+        let key = self.shape.key.iter().map(renamed).collect::<Option<Vec<_>>>();
+        let field = |(index, name): &(usize, String)| Field::new(name, self.shape.schema.0[*index].ty.clone());
+        let schema = Schema(columns.iter().map(field).collect());
+        // Without all of its key a row is told by what is left of it.
+        let key = key.unwrap_or_else(|| schema.names().map(str::to_owned).collect());
+        self.shape = Shape { schema, key };
+        Some(columns)
+    }
+}
+
+fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
+    (!matches!(expr.ty(), Type::Bool | Type::Null)).then(|| {
+        Diagnostic::error("not-a-condition", "a condition has to be true or false")
+            .at(&text.span, format!("this is {}", expr.ty()))
+            .help("compare it with something, for example `… > 0`")
+    })
+}
+
+/// Places an expression's error in the manifest.
+fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(error.code, error.title)
+        .at(&text.inside(error.range), error.label)
+        .note(format!("in `{node}`"));
+    diagnostic.notes.extend(error.notes);
+    diagnostic.help.extend(error.help);
+    diagnostic
+}
+
+/// Binds a metric to a table.
+pub fn bind_metric(metric: &Metric, schema: &Schema) -> Result<BoundMetric, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let node = format!("metric.{}", metric.name.value);
+    let by: Vec<String> = metric.by.iter().map(|text| text.value.clone()).collect();
+    let aggregate = Aggregate::parse(&metric.value.value, &by, schema).map_err(|errors| {
+        for (which, error) in errors {
+            let text = if which == 0 { &metric.value } else { &metric.by[which - 1] };
+            problems.push(in_text(text, error, &node));
+        }
+    });
+    let mut condition = None;
+    if let Some(text) = &metric.condition {
+        match Expr::parse(&text.value, schema) {
+            Ok(expr) => {
+                if let Some(problem) = not_bool(text, &expr) {
+                    problems.push(problem);
+                }
+                condition = Some(expr);
+            }
+            Err(errors) => errors.into_iter().for_each(|error| problems.push(in_text(text, error, &node))),
+        }
+    }
+    match aggregate {
+        Ok(aggregate) if !problems.has_errors() => Ok(BoundMetric { aggregate, condition }),
+        _ => Err(problems),
+    }
+}

@@ -1,0 +1,346 @@
+//! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
+
+use crate::diag::Span;
+use crate::format::{Compression, Format};
+use crate::hash::Words;
+use crate::op::Recipe;
+use crate::table::Type;
+use std::ops::Range;
+
+/// A string of the manifest and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    pub value: String,
+    /// The inner text without quotes if `exact`, otherwise the whole literal.
+    pub span: Span,
+    /// The bytes at `span` are `value`, byte for byte (no escapes, no param put in), so ranges inside it can be pointed at.
+    pub exact: bool,
+}
+
+impl Text {
+    /// Returns the place of a range of `value`; the whole string where that cannot be told.
+    pub fn inside(&self, range: Range<usize>) -> Span {
+        if self.exact { self.span.inside(range) } else { self.span.clone() }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+/// What is said of a node for people only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    pub title: Option<String>,
+    pub doc: Option<String>,
+    pub tags: Vec<String>,
+}
+
+/// A string, number or bool.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(String),
+}
+
+impl Scalar {
+    /// Returns the type of a column of such values.
+    pub fn ty(&self) -> Type {
+        match self {
+            Scalar::Bool(_) => Type::Bool,
+            Scalar::Int(_) => Type::Int,
+            Scalar::Float(_) => Type::Float,
+            Scalar::String(_) => Type::String,
+        }
+    }
+}
+
+/// The table `[project]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Project {
+    pub name: Option<Text>,
+    pub include: Vec<Text>,
+}
+
+/// A param in effect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    pub name: String,
+    pub value: Scalar,
+    /// Where the value in effect stands: in `[params]`, a profile or `--set`.
+    pub span: Span,
+}
+
+/// A node `[dataset.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pub name: Text,
+    pub about: About,
+    pub maker: Maker,
+    pub steps: Vec<Step>,
+    /// The columns that identify a row; empty: its content.
+    pub key: Vec<Text>,
+    pub definition: Words,
+}
+
+impl Dataset {
+    /// Returns the split that ends the steps, if one does.
+    pub fn split(&self) -> Option<&Split> {
+        match self.steps.last() {
+            Some(Step::Split(split)) => Some(split),
+            _ => None,
+        }
+    }
+}
+
+/// What makes a dataset's first rows.
+#[derive(Clone, Debug)]
+pub enum Maker {
+    Files(Files),
+    Synth(Synth),
+    Mix(Mix),
+    Concat(Concat),
+    /// `name` or `name.part`.
+    From(Text),
+}
+
+/// Rows read from files.
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub patterns: Vec<Text>,
+    /// As declared; without it the ending of each file decides, see [`Encoding::of_path`].
+    pub format: Option<Spanned<Format>>,
+    /// Sorted by column.
+    pub types: Vec<(Text, Spanned<Type>)>,
+}
+
+/// How a file is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    pub format: Format,
+    pub compression: Compression,
+}
+
+impl Encoding {
+    /// Reads a name such as `jsonl.gz`.
+    pub fn named(name: &str) -> Option<Encoding> {
+        Encoding::of_path(&format!("x.{name}")).filter(|encoding| encoding.name() == name)
+    }
+
+    /// Tells the encoding from the ending of a path.
+    pub fn of_path(path: &str) -> Option<Encoding> {
+        Format::by_extension(path).map(|(format, compression)| Encoding { format, compression })
+    }
+
+    /// Returns the name: `jsonl.gz`.
+    pub fn name(self) -> String {
+        let ending = match self.compression {
+            Compression::None => "",
+            Compression::Gzip => ".gz",
+            Compression::Zstd => ".zst",
+        };
+        format!("{}{ending}", self.format)
+    }
+}
+
+/// Rows from nothing.
+#[derive(Clone, Debug)]
+pub struct Synth {
+    pub rows: Spanned<u64>,
+    pub seed: u64,
+    /// Sorted by name.
+    pub columns: Vec<(Text, Recipe)>,
+}
+
+/// Rows of several datasets by ratio.
+#[derive(Clone, Debug)]
+pub struct Mix {
+    /// None: as many as the ratios allow.
+    pub rows: Option<Spanned<u64>>,
+    /// Datasets and ratios above 0, sorted by name.
+    pub of: Vec<(Text, f64)>,
+    pub seed: u64,
+    /// The column for the name of the input.
+    pub source: Option<Text>,
+}
+
+/// Rows of several datasets in order.
+#[derive(Clone, Debug)]
+pub struct Concat {
+    pub of: Vec<Text>,
+    /// The column for the name of the input.
+    pub source: Option<Text>,
+}
+
+/// One step over the rows.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Where(Text),
+    Filter(Vec<Text>),
+    /// Names and expressions, sorted by name.
+    Columns(Vec<(Text, Text)>),
+    Select(Vec<Text>),
+    Render(Render),
+    Dedup(Dedup),
+    Sample(Sample),
+    Split(Split),
+}
+
+impl Step {
+    /// Returns where the step stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Step::Where(text) => &text.span,
+            Step::Filter(texts) | Step::Select(texts) => &texts.first().expect("the list of a step is not empty").span,
+            Step::Columns(columns) => &columns.first().expect("the table of a step is not empty").0.span,
+            Step::Render(render) => &render.span,
+            Step::Dedup(dedup) => &dedup.span,
+            Step::Sample(sample) => &sample.span,
+            Step::Split(split) => &split.span,
+        }
+        .clone()
+    }
+
+    /// Returns the key that the manifest has for this step.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Where(_) => "where",
+            Step::Filter(_) => "filter",
+            Step::Columns(_) => "columns",
+            Step::Select(_) => "select",
+            Step::Render(_) => "render",
+            Step::Dedup(_) => "dedup",
+            Step::Sample(_) => "sample",
+            Step::Split(_) => "split",
+        }
+    }
+}
+
+/// Fills a template with each row.
+#[derive(Clone, Debug)]
+pub struct Render {
+    pub text: RenderText,
+    pub into: Text,
+    pub span: Span,
+}
+
+/// Where a rendered text comes from.
+#[derive(Clone, Debug)]
+pub enum RenderText {
+    /// The name of a prompt.
+    Prompt(Text),
+    Template(Text),
+    /// A path relative to the project.
+    File(Text),
+}
+
+impl RenderText {
+    /// Returns the text that stands in the manifest itself.
+    pub fn inline(&self) -> Option<&Text> {
+        match self {
+            RenderText::Template(text) => Some(text),
+            RenderText::Prompt(_) | RenderText::File(_) => None,
+        }
+    }
+}
+
+/// Keeps the first of rows that are alike.
+#[derive(Clone, Debug)]
+pub struct Dedup {
+    /// Columns or expressions; empty: all columns.
+    pub by: Vec<Text>,
+    pub method: Method,
+    pub span: Span,
+}
+
+/// When two rows are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Exact,
+    Normalised,
+}
+
+/// Keeps some rows.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub amount: Amount,
+    pub seed: u64,
+    pub span: Span,
+}
+
+/// How many rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Rows(u64),
+    /// Above 0, at most 1.
+    Fraction(f64),
+}
+
+/// Divides the rows into parts.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// Names and shares that sum to 1, sorted by name.
+    pub parts: Vec<(Text, f64)>,
+    pub seed: u64,
+    /// Rows that agree in this column stay together.
+    pub by: Option<Text>,
+    pub span: Span,
+}
+
+/// A node `[prompt.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    pub name: Text,
+    pub about: About,
+    pub text: PromptText,
+    pub system: Option<Text>,
+    pub definition: Words,
+}
+
+/// Where a prompt's text comes from.
+#[derive(Clone, Debug)]
+pub enum PromptText {
+    Template(Text),
+    /// A path relative to the project.
+    File(Text),
+}
+
+/// A node `[filter.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub name: Text,
+    pub about: About,
+    /// The key `where`.
+    pub condition: Text,
+    pub definition: Words,
+}
+
+/// A node `[metric.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Metric {
+    pub name: Text,
+    pub about: About,
+    pub on: Vec<Text>,
+    pub value: Text,
+    pub by: Vec<Text>,
+    /// The key `where`.
+    pub condition: Option<Text>,
+    pub definition: Words,
+}
+
+/// A node `[export.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub name: Text,
+    pub about: About,
+    pub from: Text,
+    /// Relative to the project and inside it.
+    pub to: Text,
+    pub encoding: Encoding,
+    pub definition: Words,
+}

@@ -1,0 +1,410 @@
+//! The table of keys: the whole language as data. The checker, the words of a definition, the JSON Schema and
+//! `docs/manifest.md` are all made from it, so they cannot disagree.
+
+use super::shape::Role::{Definition, Description, Edge};
+use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
+
+/// A kind of node, `[kind.name]`, or one of the tables that describe the project as a whole.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    /// What stands under `[name]`.
+    pub holds: Holds,
+    pub doc: &'static str,
+    /// A manifest that shows it.
+    pub example: &'static str,
+}
+
+/// What stands under the name of a kind.
+#[derive(Debug)]
+pub enum Holds {
+    /// Keys: `[project]`.
+    Keys(&'static Table),
+    /// Named values: `[params]`.
+    Values,
+    /// Named overlays: `[profile.NAME]`.
+    Overlays,
+    /// Named nodes: `[kind.NAME]`.
+    Nodes(&'static Table),
+}
+
+/// Returns the kind called `name`.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+const ANY_INT: Shape = Shape::Int(i64::MIN, i64::MAX);
+const COUNT: Shape = Shape::Int(1, i64::MAX);
+const SEED: Shape = Shape::Int(0, i64::MAX);
+const SQL: Shape = Shape::Text(Text::Sql);
+const COLUMN: Shape = Shape::Text(Text::Column);
+const NAME: Shape = Shape::Text(Text::Name);
+const REF: Shape = Shape::Text(Text::Ref);
+const PLAIN: Shape = Shape::Text(Text::Plain);
+
+/// The formats of files that are read.
+pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow"];
+/// The formats of files that are written.
+pub const EXPORTS: &[&str] = &["jsonl", "jsonl.gz", "jsonl.zst", "csv", "tsv", "parquet", "arrow"];
+
+const ABOUT: &[Key] = &[
+    key("title", Description, PLAIN, "A short name for people."),
+    key("doc", Description, PLAIN, "What it is for."),
+    key("tags", Description, Shape::List(&PLAIN), "Words to select nodes by."),
+];
+
+pub static PROJECT: Table = Table {
+    sections: &[&[
+        key("name", Description, PLAIN, "The project's name."),
+        key(
+            "include",
+            Edge,
+            Shape::List(&Shape::Text(Text::Pattern)),
+            "More files of declarations: patterns relative to the project, with `*`, `?` and `**`. Only the main file may include.",
+        ),
+    ]],
+    groups: &[],
+};
+
+pub static DATASET: Table = Table {
+    sections: &[MAKERS, STEPS, STEP, ABOUT],
+    groups: &[
+        Group {
+            keys: &["files", "synth", "mix", "concat", "from"],
+            required: Required::Yes,
+            doc: "a dataset has one maker",
+        },
+        Group {
+            keys: &["steps", "where", "filter", "columns", "select", "render", "dedup", "sample", "split"],
+            required: Required::No,
+            doc: "a dataset has one step inline, or several in `steps`",
+        },
+    ],
+};
+
+/// The keys that make a dataset's first rows.
+pub const MAKERS: &[Key] = &[
+    key("files", Edge, Shape::OneOrMore(&Shape::Text(Text::Pattern)), "Maker: the rows of all files that match, in the order of their paths."),
+    key(
+        "format",
+        Definition,
+        Shape::Text(Text::OneOf(FORMATS)),
+        "The format of the files. Without it the ending decides; `.gz` and `.zst` are read through.",
+    )
+    .with(&["files"]),
+    key(
+        "types",
+        Definition,
+        Shape::Map(Text::Column, &Shape::Text(Text::Type)),
+        "Types of columns: `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`. Other columns are inferred over all rows.",
+    )
+    .with(&["files"]),
+    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth"]),
+    key("synth", Definition, Shape::Table(&SYNTH), "Maker: rows from nothing, one recipe per column."),
+    key("mix", Definition, Shape::Table(&MIX), "Maker: rows of several datasets, by ratio."),
+    key("concat", Definition, Shape::ListOr(&REF, &CONCAT), "Maker: the rows of several datasets, one after the other."),
+    key("from", Edge, REF, "Maker: the rows of another dataset, or of a part of it: `name.part`."),
+];
+
+const ONE_STEP: Shape = Shape::Table(&STEP_TABLE);
+const STEPS: &[Key] =
+    &[key("steps", Definition, Shape::List(&ONE_STEP), "Several steps in order, each a table with one step.")];
+
+/// The steps.
+pub const STEP: &[Key] = &[
+    key("where", Definition, SQL, "Step: keep the rows for which this is true."),
+    key(
+        "filter",
+        Definition,
+        Shape::OneOrMore(&NAME),
+        "Step: keep the rows that pass these filters. Dropped rows remember the first filter that they failed.",
+    ),
+    key(
+        "columns",
+        Definition,
+        Shape::Map(Text::Column, &SQL),
+        "Step: add or replace columns. All read the rows as they were before.",
+    ),
+    key(
+        "select",
+        Definition,
+        Shape::OneOrMore(&SQL),
+        "Step: keep, rename and order columns: `id`, `question as q`, `* exclude (x)`.",
+    ),
+    key("render", Definition, Shape::Table(&RENDER), "Step: fill a template with each row, into a column."),
+    key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
+    key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
+    key(
+        "split",
+        Definition,
+        Shape::Table(&SPLIT),
+        "Step: divide the rows into parts, addressed as `name.part`. Must be the last step.",
+    ),
+];
+
+pub static STEP_TABLE: Table = Table {
+    sections: &[STEP],
+    groups: &[Group {
+        keys: &["where", "filter", "columns", "select", "render", "dedup", "sample", "split"],
+        required: Required::Yes,
+        doc: "each element of `steps` is one step",
+    }],
+};
+
+pub static SYNTH: Table = Table {
+    sections: &[&[
+        key("rows", Definition, COUNT, "The number of rows.").required(),
+        key("seed", Definition, SEED, "Another seed gives other values.").default("0"),
+        key(
+            "columns",
+            Definition,
+            Shape::Map(Text::Column, &Shape::Table(&RECIPE)),
+            "A recipe for each column. They come in the order of their names.",
+        )
+        .required(),
+    ]],
+    groups: &[],
+};
+
+pub static RECIPE: Table = Table {
+    sections: &[&[
+        key("choice", Definition, Shape::List(&Shape::Scalar), "One of these values, all of one type."),
+        key(
+            "weights",
+            Definition,
+            Shape::List(&Shape::Number(Range::NotNegative)),
+            "How often each choice comes, relative to the others. Without it all are alike.",
+        )
+        .with(&["choice"]),
+        key("integer", Definition, Shape::Pair(&ANY_INT), "An integer between the two, both included."),
+        key("float", Definition, Shape::Pair(&Shape::Number(Range::Any)), "A number between the two."),
+        key(
+            "normal",
+            Definition,
+            Shape::Pair(&Shape::Number(Range::Any)),
+            "A number of the normal distribution: mean, standard deviation.",
+        ),
+        key("decimals", Definition, Shape::Int(0, 15), "Rounds to so many decimals.").with(&["float", "normal"]),
+        key("bool", Definition, Shape::Number(Range::Probability), "True with this probability."),
+        key("sequence", Definition, ANY_INT, "Counts from here."),
+        key("step", Definition, ANY_INT, "By how much it counts.").default("1").with(&["sequence"]),
+        key("name", Definition, Shape::Text(Text::OneOf(&["first", "last", "full"])), "A person's name."),
+        key("date", Definition, Shape::Pair(&Shape::Text(Text::Date)), "A day between the two, both included."),
+        key("uuid", Definition, Shape::True, "A UUID."),
+        key("constant", Definition, Shape::Scalar, "This value in every row."),
+    ]],
+    groups: &[Group {
+        keys: &["choice", "integer", "float", "normal", "bool", "sequence", "name", "date", "uuid", "constant"],
+        required: Required::Yes,
+        doc: "a column has one recipe",
+    }],
+};
+
+pub static MIX: Table = Table {
+    sections: &[&[
+        key("rows", Definition, COUNT, "The number of rows. Without it, as many as the ratios allow."),
+        key(
+            "of",
+            Definition,
+            Shape::Map(Text::Ref, &Shape::Number(Range::Positive)),
+            "Datasets and their ratios. In the key of the node they stand by position, in the order of the names, so renaming a dataset rebuilds nothing.",
+        )
+        .required(),
+        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
+        key("source", Definition, COLUMN, "A column for the name of the dataset that a row came from."),
+    ]],
+    groups: &[],
+};
+
+pub static CONCAT: Table = Table {
+    sections: &[&[
+        key("of", Edge, Shape::List(&REF), "The datasets, in order.").required(),
+        key("source", Definition, COLUMN, "A column for the name of the dataset that a row came from."),
+    ]],
+    groups: &[],
+};
+
+pub static RENDER: Table = Table {
+    sections: &[&[
+        key("prompt", Edge, NAME, "A prompt; its text enters the key, its name does not."),
+        key("template", Definition, Shape::Text(Text::Template), "A Jinja template."),
+        key("file", Edge, Shape::Text(Text::Path), "A file with a Jinja template."),
+        key("into", Definition, COLUMN, "The column for the text.").required(),
+    ]],
+    groups: &[Group {
+        keys: &["prompt", "template", "file"],
+        required: Required::Yes,
+        doc: "a text comes from one place",
+    }],
+};
+
+pub static DEDUP: Table = Table {
+    sections: &[&[
+        key(
+            "by",
+            Definition,
+            Shape::OneOrMore(&SQL),
+            "The columns or expressions to compare. Without it, all columns.",
+        ),
+        key(
+            "method",
+            Definition,
+            Shape::Text(Text::OneOf(&["exact", "normalised"])),
+            "`exact`: the same bytes; `normalised`: the same but for case, spaces, punctuation and Unicode forms.",
+        )
+        .default("\"exact\""),
+    ]],
+    groups: &[],
+};
+
+pub static SAMPLE: Table = Table {
+    sections: &[&[
+        key("rows", Definition, COUNT, "So many rows."),
+        key(
+            "fraction",
+            Definition,
+            Shape::Number(Range::Share),
+            "About this share of the rows; a row stays in or out whatever the others are.",
+        ),
+        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
+    ]],
+    groups: &[Group { keys: &["rows", "fraction"], required: Required::Yes, doc: "a sample has one size" }],
+};
+
+pub static SPLIT: Table = Table {
+    sections: &[&[
+        key(
+            "parts",
+            Definition,
+            Shape::Map(Text::Name, &Shape::Number(Range::Share)),
+            "Parts and their shares, which sum to 1.",
+        )
+        .required(),
+        key("seed", Definition, SEED, "Another seed deals the rows anew.").default("0"),
+        key(
+            "by",
+            Definition,
+            COLUMN,
+            "Rows that agree in this column stay together. Without it, the key of the row decides.",
+        ),
+    ]],
+    groups: &[],
+};
+
+pub static PROMPT: Table = Table {
+    sections: &[
+        &[
+            key(
+                "template",
+                Definition,
+                Shape::Text(Text::Template),
+                "The text: a Jinja template. The columns that it reads are found by parsing it.",
+            ),
+            key("file", Edge, Shape::Text(Text::Path), "A file with the text; its contents enter the key."),
+            key("system", Definition, Shape::Text(Text::Template), "The system message: a Jinja template."),
+        ],
+        ABOUT,
+    ],
+    groups: &[Group {
+        keys: &["template", "file"],
+        required: Required::Yes,
+        doc: "a prompt's text comes from one place",
+    }],
+};
+
+pub static FILTER: Table = Table {
+    sections: &[&[key("where", Definition, SQL, "A row passes if this is true.").required()], ABOUT],
+    groups: &[],
+};
+
+pub static METRIC: Table = Table {
+    sections: &[
+        &[
+            key("on", Edge, Shape::OneOrMore(&REF), "The datasets to measure, each for itself.").required(),
+            key("value", Definition, SQL, "An SQL aggregate: `avg(words)`, `count(distinct topic)`.").required(),
+            key(
+                "by",
+                Definition,
+                Shape::OneOrMore(&SQL),
+                "Slices: one value per group of these columns or expressions.",
+            ),
+            key("where", Definition, SQL, "Measure only the rows for which this is true."),
+        ],
+        ABOUT,
+    ],
+    groups: &[],
+};
+
+pub static EXPORT: Table = Table {
+    sections: &[
+        &[
+            key("from", Edge, REF, "The dataset, or a part of it: `name.part`.").required(),
+            key("to", Edge, Shape::Text(Text::Output), "The file to write, inside the project.").required(),
+            key(
+                "format",
+                Definition,
+                Shape::Text(Text::OneOf(EXPORTS)),
+                "The format. Without it the ending of `to` decides.",
+            ),
+        ],
+        ABOUT,
+    ],
+    groups: &[],
+};
+
+/// All kinds, in the order of the reference.
+pub static KINDS: &[Kind] = &[
+    Kind {
+        name: "project",
+        holds: Holds::Keys(&PROJECT),
+        doc: "The project as a whole. It may be left out.",
+        example: "[project]\nname = \"tutor\"\ninclude = [\"pipelines/*.toml\"]\n",
+    },
+    Kind {
+        name: "params",
+        holds: Holds::Values,
+        doc: "Named strings, numbers and bools. `${params.NAME}` stands for the value inside any string of the manifest (template files \
+              are left alone), and `\"${params.NAME}\"` alone also where a number is wanted. `$${` writes `${`, and `${{` is left to Jinja.",
+        example: "[params]\nmin_words = 5\n\n[filter.long_enough]\nwhere = \"words >= ${params.min_words}\"\n",
+    },
+    Kind {
+        name: "profile",
+        holds: Holds::Overlays,
+        doc: "An overlay: `--profile NAME` merges it onto the manifest, table by table; anything but a table is replaced. Several are merged in \
+              the order given. `--set path.to.key=value` comes last.",
+        example: "[params]\nmin_words = 5\n\n[dataset.people]\nsynth = { rows = 1000, columns = { words = { integer = [1, 20] } } }\n\
+                  where = \"words >= ${params.min_words}\"\n\n[profile.quick]\nparams.min_words = 9\ndataset.people.synth.rows = 10\n",
+    },
+    Kind {
+        name: "dataset",
+        holds: Holds::Nodes(&DATASET),
+        doc: "A table: one maker, then one step inline or several in `steps`.",
+        example: "[dataset.seeds]\nfiles = \"data/seeds/*.jsonl\"\nkey = \"id\"\n\n\
+                  [dataset.clean]\nfrom = \"seeds\"\nsteps = [\n  { columns = { words = \"word_count(question)\" } },\n  { where = \"words >= 5\" },\n  \
+                  { dedup = { by = \"question\", method = \"normalised\" } },\n  { split = { parts = { train = 0.9, test = 0.1 } } },\n]\n",
+    },
+    Kind {
+        name: "prompt",
+        holds: Holds::Nodes(&PROMPT),
+        doc: "A text with places for columns.",
+        example: "[prompt.answer]\nsystem = \"You are a patient teacher.\"\ntemplate = \"Solve step by step: {{ question }}\"\n",
+    },
+    Kind {
+        name: "filter",
+        holds: Holds::Nodes(&FILTER),
+        doc: "A named condition, for the step `filter`.",
+        example: "[filter.long_enough]\nwhere = \"word_count(question) >= 5\"\n",
+    },
+    Kind {
+        name: "metric",
+        holds: Holds::Nodes(&METRIC),
+        doc: "A number about a dataset.",
+        example: "[metric.accuracy]\non = [\"clean\", \"clean.test\"]\nvalue = \"avg(final = gold)\"\nby = [\"topic\"]\n",
+    },
+    Kind {
+        name: "export",
+        holds: Holds::Nodes(&EXPORT),
+        doc: "A file written from a dataset.",
+        example: "[export.train]\nfrom = \"clean.train\"\nto = \"out/train.parquet\"\n",
+    },
+];

@@ -1,0 +1,106 @@
+//! The manifest: TOML → declarations with spans, and every mistake at once.
+//!
+//! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
+
+mod build;
+mod check;
+mod decl;
+mod declare;
+mod keys;
+mod load;
+mod map;
+mod nodes;
+mod overlay;
+mod parallel;
+mod params;
+mod recipe;
+mod reference;
+mod schema;
+mod shape;
+mod syntax;
+mod unused;
+mod value;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use decl::*;
+pub use load::MAIN;
+pub use reference::reference;
+pub use schema::schema;
+
+use crate::diag::{Diagnostic, Diagnostics, Source};
+use declare::Declarer;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use value::Table;
+
+/// What a project declares, after profiles, `--set` and params. Nodes are sorted by name.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The project's folder.
+    pub root: PathBuf,
+    /// The main file first, then what it includes, then the values of `--set` if there are any.
+    pub sources: Vec<Arc<Source>>,
+    pub project: Project,
+    pub params: BTreeMap<String, Param>,
+    pub datasets: Vec<Dataset>,
+    pub prompts: Vec<Prompt>,
+    pub filters: Vec<Filter>,
+    pub metrics: Vec<Metric>,
+    pub exports: Vec<Export>,
+}
+
+/// What the command line changes about a manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Names of profiles, in the order in which they are laid onto the file.
+    pub profiles: Vec<String>,
+    /// `path.to.key=value`, laid on last.
+    pub set: Vec<String>,
+}
+
+impl Manifest {
+    /// Reads the manifest of the project in `root`, and returns it with warnings.
+    pub fn load(root: &Path, options: &Options) -> Result<(Manifest, Diagnostics), Diagnostics> {
+        let main = [load::main(root)?];
+        let (table, mut problems) = syntax::parse(&main, 0);
+        let include = table.get("project").and_then(|project| project.value.table());
+        let patterns = include.map(|table| Declarer { sources: &main, problems: Vec::new() }.project(table).include);
+        let (included, unread) = load::included(root, &patterns.unwrap_or_default());
+        problems.extend(unread);
+        Manifest::assemble(root, &main, table, problems, included, options)
+    }
+
+    /// Reads a manifest from texts; `include` is taken to have matched `included`.
+    pub fn parse(
+        root: &Path,
+        main: Arc<Source>,
+        included: Vec<Arc<Source>>,
+        options: &Options,
+    ) -> Result<(Manifest, Diagnostics), Diagnostics> {
+        let main = [main];
+        let (table, problems) = syntax::parse(&main, 0);
+        Manifest::assemble(root, &main, table, problems, included, options)
+    }
+
+    /// Goes on from the main file's table and what was wrong so far.
+    fn assemble(
+        root: &Path,
+        main: &[Arc<Source>],
+        table: Table<'_>,
+        problems: Vec<Diagnostic>,
+        included: Vec<Arc<Source>>,
+        options: &Options,
+    ) -> Result<(Manifest, Diagnostics), Diagnostics> {
+        let mut sources = main.to_vec();
+        sources.extend(included);
+        let files = sources.len();
+        if !options.set.is_empty() {
+            sources.push(overlay::source(&options.set));
+        }
+        build::Build { sources: &sources, tree: Table::new(), problems }.finish(root, table, files, options)
+    }
+}

@@ -1,0 +1,76 @@
+//! Ops: pure functions of the columns that they read. No I/O, no clock, no randomness of their own.
+//!
+//! Ops that need the whole table (`dedup`, `sample` by a number of rows, `mix`) do their heavy part row by row, into
+//! a column of hashes, and then see only those hashes.
+
+mod computed;
+mod dedup;
+mod draw;
+mod identity;
+mod mix;
+mod normal;
+mod render;
+mod sample;
+mod split;
+mod synth;
+
+pub use computed::{Computed, Over};
+pub use dedup::{Fingerprint, Matching, keep_first, normalise};
+pub use identity::{Identity, row_identity};
+pub use mix::{MixError, mix};
+pub use render::Render;
+pub use sample::{Sample, smallest};
+pub use split::Split;
+pub use synth::{GROUP, Literal, NamePart, Recipe, SYNTH_VERSION, synth_column, synth_groups};
+
+use crate::hash::KeyWriter;
+use crate::table::{Batch, RowError, Take, Type};
+use arrow_array::ArrayRef;
+
+/// A pure function of the columns that it reads: one row group in, one or more columns of equal length out.
+pub trait RowOp: Send + Sync {
+    /// Writes the parameters in canonical form; the caller begins the key with name and version, and adds the chunks.
+    fn write_key(&self, key: &mut KeyWriter);
+
+    /// Returns the name in keys; it never changes.
+    fn name(&self) -> &'static str;
+
+    /// Returns the version in keys; it is raised when results change.
+    fn version(&self) -> u32;
+
+    /// Returns exactly the columns that are read, in a fixed order.
+    fn reads(&self) -> &[String];
+
+    /// Returns the types of the columns that `run` makes.
+    fn writes(&self) -> &[Type];
+
+    /// Makes the columns, each of `input.rows` rows. The input has at least the columns that are read.
+    fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError>;
+}
+
+/// Returns the columns called `names`, in their order.
+fn columns(input: &Batch, names: &[String]) -> Result<Vec<ArrayRef>, RowError> {
+    let absent = |name| RowError { row: 0, message: format!("there is no column `{name}`"), help: None };
+    names.iter().map(|name| input.column(name).cloned().ok_or_else(|| absent(name))).collect()
+}
+
+/// Writes the names of the columns whose values make up a row's identity.
+fn write_count(key: &mut KeyWriter, columns: &[String]) {
+    // Their contents are in the key as chunks; what they are called does not matter.
+    key.int("columns", columns.len() as i64);
+}
+
+/// Cuts one mask over all rows into a take for each group.
+fn takes(lengths: impl Iterator<Item = usize>, keep: &[bool]) -> Vec<Take> {
+    let mut rest = keep;
+    lengths
+        .map(|length| {
+            let (group, after) = rest.split_at(length);
+            rest = after;
+            Take::of_mask(group.iter().copied())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

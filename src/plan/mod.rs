@@ -1,0 +1,152 @@
+//! Reasons: why a node is stale, from what it was made of last time and what it would be made of now.
+
+use crate::exec::NodeRecord;
+use crate::graph::Node;
+use crate::hash::Hash;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// One cause for a node to be made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum Reason {
+    /// It was never built in this checkout.
+    New,
+    /// A field of its definition, or of a prompt or filter that it uses.
+    Field {
+        path: String,
+        old: Option<String>,
+        new: Option<String>,
+    },
+    /// A data file with other contents.
+    FileChanged {
+        path: String,
+    },
+    FileAdded {
+        path: String,
+    },
+    FileRemoved {
+        path: String,
+    },
+    /// The table of an input is another one.
+    Input {
+        name: String,
+    },
+    /// The file that it exports is not there.
+    OutputMissing {
+        path: String,
+    },
+    /// The file that it exports is not what was written.
+    OutputEdited {
+        path: String,
+    },
+    /// What was made is not in the store any more, or this version of datamake makes it otherwise.
+    Forgotten,
+}
+
+/// What a node would be made of now.
+pub struct Present<'a> {
+    pub node: &'a Node,
+    pub files: Vec<(String, Hash)>,
+    /// Name and table of each input; none where it is not known yet.
+    pub inputs: Vec<(String, Option<Hash>)>,
+    /// Of an export: the path, and the hash of what is there.
+    pub output: Option<(String, Option<Hash>)>,
+}
+
+/// Returns why a node is not fresh. `last` is what it was in the last build.
+pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
+    let Some(last) = last else { return vec![Reason::New] };
+    let mut found = Vec::new();
+    let paths: BTreeSet<&String> = last.words.0.keys().chain(present.node.words.0.keys()).collect();
+    for path in paths {
+        let (old, new) = (last.words.0.get(path), present.node.words.0.get(path));
+        if old != new {
+            found.push(Reason::Field { path: path.clone(), old: old.cloned(), new: new.cloned() });
+        }
+    }
+    let before: BTreeMap<&String, &Hash> = last.files.iter().map(|(path, hash)| (path, hash)).collect();
+    let now: BTreeMap<&String, &Hash> = present.files.iter().map(|(path, hash)| (path, hash)).collect();
+    let moved = |hash: &Hash, among: &BTreeMap<&String, &Hash>| among.values().any(|other| *other == hash);
+    for (path, hash) in &now {
+        match before.get(path) {
+            Some(old) if old == hash => {}
+            Some(_) => found.push(Reason::FileChanged { path: (*path).clone() }),
+            None if moved(hash, &before) => {}
+            None => found.push(Reason::FileAdded { path: (*path).clone() }),
+        }
+    }
+    for (path, hash) in &before {
+        if !now.contains_key(path) && !moved(hash, &now) {
+            found.push(Reason::FileRemoved { path: (*path).clone() });
+        }
+    }
+    for (at, (name, hash)) in present.inputs.iter().enumerate() {
+        if hash.is_some_and(|hash| last.inputs.get(at) != Some(&hash)) {
+            found.push(Reason::Input { name: name.clone() });
+        }
+    }
+    if let (Some((path, there)), crate::exec::Output::Export { file, .. }) = (&present.output, &last.output) {
+        match there {
+            None => found.push(Reason::OutputMissing { path: path.clone() }),
+            Some(hash) if hash != file => found.push(Reason::OutputEdited { path: path.clone() }),
+            Some(_) => {}
+        }
+    }
+    let waits = present.inputs.iter().any(|(_, hash)| hash.is_none());
+    if found.is_empty() && !waits {
+        found.push(Reason::Forgotten);
+    }
+    found
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::New => f.write_str("it was never built here"),
+            Reason::Field { path, old: None, new } => write!(f, "{path} is new: {}", shown(new)),
+            Reason::Field { path, old, new: None } => write!(f, "{path} is gone; it was {}", shown(old)),
+            Reason::Field { path, old: Some(old), new: Some(new) } => match changed_line(old, new) {
+                Some((line, old, new)) => write!(f, "{path} changed in line {line}: {} → {}", quoted(old), quoted(new)),
+                None => write!(f, "{path} changed: {} → {}", quoted(old), quoted(new)),
+            },
+            Reason::FileChanged { path } => write!(f, "the file {path} changed"),
+            Reason::FileAdded { path } => write!(f, "the file {path} is new"),
+            Reason::FileRemoved { path } => write!(f, "the file {path} is gone"),
+            Reason::Input { name } => write!(f, "its input {name} changed"),
+            Reason::OutputMissing { path } => write!(f, "{path} is not there"),
+            Reason::OutputEdited { path } => write!(f, "{path} is not what was written"),
+            Reason::Forgotten => f.write_str("what was made is not in the store any more"),
+        }
+    }
+}
+
+fn shown(text: &Option<String>) -> String {
+    text.as_deref().map_or_else(|| "nothing".to_owned(), quoted)
+}
+
+/// Writes a value on one line, shortened.
+fn quoted(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c == '\n' { '⏎' } else { c }).collect();
+    match line.char_indices().nth(80) {
+        Some((end, _)) => format!("`{}…`", &line[..end]),
+        None => format!("`{line}`"),
+    }
+}
+
+/// Returns the number and texts of the first line that differs, where a text has several.
+fn changed_line<'a>(old: &'a str, new: &'a str) -> Option<(usize, &'a str, &'a str)> {
+    if !old.contains('\n') && !new.contains('\n') {
+        return None;
+    }
+    let (mut before, mut after) = (old.lines(), new.lines());
+    for line in 1.. {
+        match (before.next(), after.next()) {
+            (None, None) => return None,
+            (a, b) if a == b => {}
+            (a, b) => return Some((line, a.unwrap_or(""), b.unwrap_or(""))),
+        }
+    }
+    None
+}

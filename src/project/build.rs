@@ -1,0 +1,271 @@
+//! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
+
+use super::{Project, unusable, unwritable};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::exec::{self, Event, Mode, NodeRecord, Request, Run, State};
+use crate::fetch::{STATE_DIR, commit, write_beside};
+use crate::graph::{Kind, NodeId};
+use crate::hash::Hash;
+use crate::history::{
+    Build, History, LOCK_FILE, Made, View, lock_of, parse_lock, read_record, read_view, render_lock, write_view,
+};
+use crate::plan::{Present, Reason, reasons};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// How to build.
+pub struct BuildOptions<'a> {
+    /// Patterns of nodes; empty: all.
+    pub targets: &'a [String],
+    /// Threads; none: as many as the machine has.
+    pub jobs: Option<usize>,
+    pub events: &'a (dyn Fn(Event) + Sync),
+    /// Called when another build of this project has to be waited for.
+    pub waiting: &'a dyn Fn(),
+    pub cancel: &'a AtomicBool,
+    /// The command as given, for the log.
+    pub command: &'a [String],
+}
+
+/// Never set: for what is not to be stopped.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl<'a> BuildOptions<'a> {
+    /// Returns options for looking: nothing is told on the way, and nothing is remembered.
+    pub fn quiet(targets: &'a [String]) -> BuildOptions<'a> {
+        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|| (), cancel: &NEVER, command: &[] }
+    }
+}
+
+/// A build that came to its end.
+#[derive(Debug)]
+pub struct Built {
+    pub run: Run,
+    /// Why each node that was made was made.
+    pub reasons: BTreeMap<NodeId, Vec<Reason>>,
+    /// The records of the nodes that are up to date, where something was made.
+    pub records: BTreeMap<NodeId, NodeRecord>,
+    /// The number in the log; none if nothing changed.
+    pub number: Option<u64>,
+    pub seconds: f64,
+}
+
+/// What a build would do.
+#[derive(Debug)]
+pub struct Planned {
+    pub nodes: Vec<PlannedNode>,
+}
+
+/// What a build would do with a node.
+#[derive(Debug)]
+pub struct PlannedNode {
+    pub node: NodeId,
+    pub state: State,
+    pub reasons: Vec<Reason>,
+}
+
+impl Project {
+    /// Chooses nodes by patterns; none: all.
+    pub fn targets(&self, patterns: &[String]) -> Result<Vec<NodeId>, Diagnostics> {
+        if patterns.is_empty() {
+            return Ok(self.graph.iter().map(|(id, _)| id).collect());
+        }
+        self.graph.select(patterns).map_err(|pattern| {
+            let plain = pattern.trim_matches('+');
+            let names: Vec<String> = self.graph.nodes.iter().map(|node| node.name.clone()).collect();
+            Diagnostic::error("unknown-node", format!("no node is called `{pattern}`"))
+                .did_you_mean(plain, names.iter().map(String::as_str))
+                .help("`datamake graph` lists the nodes; prompts and filters are not built by themselves")
+                .into()
+        })
+    }
+
+    fn run(&self, mode: Mode, options: &BuildOptions) -> Result<Run, Diagnostics> {
+        let targets = self.targets(options.targets)?;
+        let request = Request {
+            graph: &self.graph,
+            targets: &targets,
+            workspace: &self.workspace,
+            store: &self.store,
+            mode,
+            limits: self.limits,
+            events: options.events,
+            cancel: options.cancel,
+        };
+        match options.jobs {
+            None => exec::run(&request),
+            Some(jobs) => {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build().map_err(|error| {
+                    Diagnostics::from(Diagnostic::error("threads", format!("cannot start {jobs} threads: {error}")))
+                })?;
+                pool.install(|| exec::run(&request))
+            }
+        }
+    }
+
+    /// Brings nodes up to date.
+    ///
+    /// One build of a project runs at a time; a second waits, and then finds the work done.
+    ///
+    /// # Errors
+    /// What is wrong before anything runs. What fails while running is in the states of the nodes.
+    pub fn build(&self, options: &BuildOptions) -> Result<Built, Diagnostics> {
+        let begun = Instant::now();
+        self.claim()?;
+        let _lock = self.lock(options.waiting)?;
+        self.store.refresh().map_err(unusable)?;
+        let mut history = self.history()?;
+        let run = self.run(Mode::Build, options);
+        // What was learned is kept even if the build failed.
+        let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
+        let _ = self.workspace.save();
+        let run = run?;
+
+        let before = self.last_view(&history)?;
+        let mut view: View = before.clone();
+        view.retain(|name, _| !self.plain || self.graph.nodes.iter().any(|node| node.full_name() == *name));
+        let mut made = BTreeMap::new();
+        let mut found = BTreeMap::new();
+        let mut records = BTreeMap::new();
+        for one in &run.nodes {
+            let name = self.graph.node(one.node).full_name();
+            let Some(outcome) = &one.outcome else { continue };
+            if let State::Done(work) = one.state {
+                let last = before.get(&name).map(|hash| read_record(&self.store, *hash)).transpose().ok().flatten();
+                let why = self.reasons_of(&run, one.node, last.as_ref());
+                let entry = Made {
+                    reasons: why.clone(),
+                    groups: work.groups,
+                    groups_made: work.groups_made,
+                    rows_made: work.rows_made,
+                    actions: work.actions,
+                };
+                made.insert(name.clone(), entry);
+                found.insert(one.node, why);
+                records.insert(one.node, read_record(&self.store, outcome.record).map_err(unusable)?);
+            }
+            view.insert(name, outcome.record);
+        }
+        let failed: Vec<String> = run
+            .nodes
+            .iter()
+            .filter(|one| matches!(one.state, State::Failed(_)))
+            .map(|one| self.graph.node(one.node).full_name())
+            .collect();
+        let mut built = Built { run, reasons: found, records, number: None, seconds: 0.0 };
+        let changed = view != before || !made.is_empty() || !failed.is_empty();
+        let lock_file = self.root().join(LOCK_FILE);
+        let lock_there = self.workspace.hash_output(LOCK_FILE);
+        let mut lock = history.last().map(|build| build.lock);
+        if changed || (self.plain && lock_there != lock) {
+            if self.plain {
+                let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
+                lock = Some(Hash::of(text.as_bytes()));
+                if lock_there != lock {
+                    write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
+                }
+            }
+        }
+        if changed {
+            let number = history.last().map_or(1, |build| build.number + 1);
+            let build = Build {
+                number,
+                time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+                view: write_view(&self.store, &view).map_err(unusable)?,
+                lock: lock.unwrap_or(Hash::of(b"")),
+                commit: commit(self.root()),
+                command: options.command.to_vec(),
+                seconds: begun.elapsed().as_secs_f64(),
+                ran: built.run.ran,
+                reused: built.run.reused,
+                nodes: made,
+                failed,
+            };
+            self.store.finish().map_err(unusable)?;
+            history.append(build).map_err(unusable)?;
+            built.number = Some(number);
+        }
+        self.store.finish().map_err(unusable)?;
+        built.seconds = begun.elapsed().as_secs_f64();
+        Ok(built)
+    }
+
+    /// Finds what a build would do. Nothing is run or written.
+    pub fn plan(&self, options: &BuildOptions) -> Result<Planned, Diagnostics> {
+        let run = self.run(Mode::Plan, options)?;
+        let view = self.last_view(&self.history()?)?;
+        let nodes = run.nodes.iter().map(|one| {
+            let last = view.get(&self.graph.node(one.node).full_name());
+            let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
+            let reasons = match one.state {
+                State::Fresh => Vec::new(),
+                _ => self.reasons_of(&run, one.node, last.as_ref()),
+            };
+            (one.node, reasons)
+        });
+        let reasons: Vec<(NodeId, Vec<Reason>)> = nodes.collect();
+        let nodes = run.nodes.into_iter().zip(reasons);
+        Ok(Planned {
+            nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect(),
+        })
+    }
+
+    /// Finds all that can be known to be wrong without building.
+    pub fn check(&self) -> Result<(), Diagnostics> {
+        self.run(Mode::Plan, &BuildOptions::quiet(&[])).map(|_| ())
+    }
+
+    fn reasons_of(&self, run: &Run, id: NodeId, last: Option<&NodeRecord>) -> Vec<Reason> {
+        let node = self.graph.node(id);
+        let input = |input: &crate::graph::Input| {
+            let outcome = run.of(input.node).and_then(|run| run.outcome.as_ref());
+            let at = input.part.as_ref().map_or(Some(0), |part| {
+                self.graph.parts(input.node).iter().position(|name| name == part).map(|at| at + 1)
+            });
+            let table = outcome.and_then(|outcome| outcome.tables.get(at?)).map(|table| table.hash);
+            let name = self.graph.node(input.node).name.clone();
+            (input.part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}")), table)
+        };
+        let output = (node.kind == Kind::Export).then(|| {
+            let to = self.graph.manifest.exports[node.declaration].to.value.clone();
+            let there = run.outputs.get(&id).copied().unwrap_or_else(|| self.workspace.hash_output(&to));
+            (to, there)
+        });
+        let present = Present {
+            node,
+            files: run.files.get(&id).cloned().unwrap_or_default(),
+            inputs: node.inputs.iter().map(input).collect(),
+            output,
+        };
+        reasons(&present, last)
+    }
+
+    /// Returns what every node was after the last build, or what the lock file knows.
+    pub(super) fn last_view(&self, history: &History) -> Result<View, Diagnostics> {
+        match history.last() {
+            // A view that is lost means that nothing is known of the last build; that is no error.
+            Some(build) => Ok(read_view(&self.store, build.view).unwrap_or_default()),
+            None => Ok(View::new()),
+        }
+    }
+
+    fn lock(&self, waiting: &dyn Fn()) -> Result<File, Diagnostics> {
+        let path = self.root().join(STATE_DIR).join("lock");
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
+        if file.try_lock().is_err() {
+            waiting();
+            file.lock().map_err(|error| unwritable(&path, &error))?;
+        }
+        Ok(file)
+    }
+
+    /// Reads the lock file of the project as it stands.
+    pub fn lock_file(&self) -> Option<Result<crate::history::Lock, String>> {
+        let text = std::fs::read_to_string(self.root().join(Path::new(LOCK_FILE))).ok()?;
+        Some(parse_lock(&text))
+    }
+}

@@ -1,0 +1,117 @@
+//! A project as a whole: manifest, store and history opened together, and the commands' work on them.
+
+mod build;
+mod clean;
+mod inspect;
+mod revision;
+
+pub use build::{BuildOptions, Built, Planned, PlannedNode};
+pub use clean::{Checked, Garbage, Repair};
+pub use inspect::{Explanation, Rows, Statistics};
+pub use revision::{NodeDiff, Point, Version};
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::{STATE_DIR, Workspace};
+use crate::graph::Graph;
+use crate::history::History;
+use crate::manifest::{Manifest, Options};
+use crate::store::{RealDisk, Store};
+use crate::table::Limits;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the manifest.
+pub const MANIFEST: &str = "datamake.toml";
+
+/// An opened project. Opening reads and checks the manifest; it writes nothing.
+#[derive(Debug)]
+pub struct Project {
+    pub graph: Graph,
+    /// What may be wrong but stops nothing.
+    pub warnings: Diagnostics,
+    workspace: Workspace,
+    store: Store,
+    limits: Limits,
+    /// Whether the manifest is taken as it stands, without profiles or `--set`.
+    plain: bool,
+}
+
+/// Finds the project that `folder` is in: the nearest folder upwards with a manifest.
+pub fn find_root(folder: &Path) -> Result<PathBuf, Diagnostics> {
+    let found = folder.ancestors().find(|folder| folder.join(MANIFEST).is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Diagnostic::error("no-project", format!("there is no {MANIFEST} in {} or above it", folder.display()))
+            .help("make one with `datamake init`, or name the project's folder with `-C DIR`")
+            .into()
+    })
+}
+
+impl Project {
+    /// Opens the project in `root`.
+    ///
+    /// # Errors
+    /// All that is wrong with the manifest and its templates.
+    pub fn open(root: &Path, options: &Options) -> Result<Project, Diagnostics> {
+        let (manifest, warnings) = Manifest::load(root, options)?;
+        let workspace = Workspace::open(root);
+        let graph = Graph::resolve(manifest, &workspace)?;
+        let folder = match std::env::var_os("DATAMAKE_STORE") {
+            Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+            _ => root.join(STATE_DIR).join("store"),
+        };
+        let store = Store::open(Arc::new(RealDisk), &folder).map_err(unusable)?;
+        let plain = options.profiles.is_empty() && options.set.is_empty();
+        Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, plain })
+    }
+
+    /// Opens a project with a store and limits of the caller's, for tests.
+    pub fn with(graph: Graph, workspace: Workspace, store: Store, limits: Limits) -> Project {
+        Project { graph, warnings: Diagnostics::default(), workspace, store, limits, plain: true }
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns the project's folder.
+    pub fn root(&self) -> &Path {
+        self.workspace.root()
+    }
+
+    /// Returns the builds of this checkout; none if it never built.
+    pub fn history(&self) -> Result<History, Diagnostics> {
+        let id = std::fs::read_to_string(self.id_file()).unwrap_or_default();
+        let id: String = id.trim().chars().filter(char::is_ascii_alphanumeric).collect();
+        History::open(&self.store, if id.is_empty() { "none" } else { &id }).map_err(unusable)
+    }
+
+    fn id_file(&self) -> PathBuf {
+        self.root().join(STATE_DIR).join("id")
+    }
+
+    /// Gives the checkout a name of its own in the store, if it has none.
+    fn claim(&self) -> Result<(), Diagnostics> {
+        let file = self.id_file();
+        if std::fs::read_to_string(&file).is_ok_and(|id| !id.trim().is_empty()) {
+            return Ok(());
+        }
+        let folder = self.root().join(STATE_DIR);
+        std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
+        // The folder is the user's to delete, and never Git's to keep.
+        let ignore = folder.join(".gitignore");
+        std::fs::write(&ignore, "*\n").map_err(|error| unwritable(&ignore, &error))?;
+        let seed = format!("{:?} {} {:?}", std::time::SystemTime::now(), std::process::id(), self.root());
+        let id = &crate::hash::Hash::of(seed.as_bytes()).to_string()[..16];
+        crate::fetch::write_beside(&file, format!("{id}\n").as_bytes()).map_err(|error| unwritable(&file, &error))
+    }
+}
+
+/// Says that the store cannot be used.
+pub(crate) fn unusable(error: crate::store::StoreError) -> Diagnostics {
+    Diagnostic::error("store", error.to_string()).into()
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Diagnostics {
+    Diagnostic::error("unwritable", format!("cannot write {}: {}", path.display(), crate::fetch::plain(error))).into()
+}

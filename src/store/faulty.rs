@@ -1,0 +1,144 @@
+//! A disk that fails on demand, so that every call of the store can be seen to fail.
+
+use super::disk::{Append, Disk, Entry, Guard, Lock, Metadata, Wait};
+use arrow_buffer::Buffer;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Which calls fail, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The first call that fails, counted from 1.
+    pub at: u64,
+    pub lasting: Lasting,
+    pub kind: io::ErrorKind,
+    pub write: Torn,
+}
+
+/// How long a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// One call fails, as by a disk that is full for a moment.
+    Once,
+    /// All later calls fail too, as if the process had died there.
+    Forever,
+}
+
+/// What a write that fails leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torn {
+    /// Nothing.
+    Nothing,
+    /// The first half, under the final name, as by a machine that lost its power.
+    Half,
+}
+
+/// A disk that does as the one inside, except for the calls that its fault names.
+#[derive(Debug)]
+pub struct FaultyDisk<D> {
+    inner: D,
+    fuse: Arc<Fuse>,
+}
+
+#[derive(Debug)]
+struct Fuse {
+    fault: Fault,
+    calls: AtomicU64,
+}
+
+struct FaultyLog {
+    inner: Box<dyn Append>,
+    fuse: Arc<Fuse>,
+}
+
+impl Fuse {
+    fn burn(&self) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fails = match self.fault.lasting {
+            Lasting::Once => call == self.fault.at,
+            Lasting::Forever => call >= self.fault.at,
+        };
+        if fails { Err(self.fault.kind.into()) } else { Ok(()) }
+    }
+
+    /// Whether the call that just failed leaves half of what it was given; later ones leave nothing.
+    fn tears(&self) -> bool {
+        self.fault.write == Torn::Half && self.calls.load(Ordering::SeqCst) == self.fault.at
+    }
+}
+
+impl<D: Disk> FaultyDisk<D> {
+    /// Wraps a disk; `inner` is cloned or shared by whoever wants to open it afterwards.
+    pub fn new(inner: D, fault: Fault) -> FaultyDisk<D> {
+        FaultyDisk { inner, fuse: Arc::new(Fuse { fault, calls: AtomicU64::new(0) }) }
+    }
+
+    /// Counts the calls so far, failed ones included.
+    pub fn calls(&self) -> u64 {
+        self.fuse.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl<D: Disk> Disk for FaultyDisk<D> {
+    fn read(&self, path: &Path, from: u64) -> io::Result<Buffer> {
+        self.fuse.burn()?;
+        self.inner.read(path, from)
+    }
+
+    fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.fuse.burn().inspect_err(|_| {
+            if self.fuse.tears() {
+                let whole = parts.concat();
+                let _ = self.inner.write_new(path, &[&whole[..whole.len() / 2]]);
+            }
+        })?;
+        self.inner.write_new(path, parts)
+    }
+
+    fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>> {
+        self.fuse.burn().inspect_err(|_| {
+            if self.fuse.tears() {
+                drop(self.inner.append(path, &first[..first.len() / 2]));
+            }
+        })?;
+        Ok(Box::new(FaultyLog { inner: self.inner.append(path, first)?, fuse: self.fuse.clone() }))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
+        self.fuse.burn()?;
+        self.inner.list(folder)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.fuse.burn()?;
+        self.inner.metadata(path)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.inner.touch(path)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.inner.remove(path)
+    }
+
+    fn lock(&self, path: &Path, lock: Lock, wait: Wait) -> io::Result<Option<Guard>> {
+        self.fuse.burn()?;
+        self.inner.lock(path, lock, wait)
+    }
+}
+
+impl Append for FaultyLog {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.fuse.burn().inspect_err(|_| {
+            if self.fuse.tears() {
+                let _ = self.inner.append(&bytes[..bytes.len() / 2]);
+            }
+        })?;
+        self.inner.append(bytes)
+    }
+}

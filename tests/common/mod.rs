@@ -1,0 +1,176 @@
+//! A project in a folder of its own, built through the library.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use datamake::diag::{Diagnostic, Diagnostics, Style, render};
+use datamake::fetch::Workspace;
+use datamake::graph::Graph;
+use datamake::manifest::{Manifest, Options};
+use datamake::project::{BuildOptions, Built, Planned, Project};
+use datamake::store::{Disk, MemoryDisk, RealDisk, Store};
+use datamake::table::Limits;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Row groups of a few rows, so that small data has many.
+pub const SMALL: Limits = Limits { min: 2, target: 4, max: 16 };
+
+/// A folder with a project, and a store in memory.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    disk: Arc<dyn Disk>,
+    /// The folder of the store in the project's; none: in memory.
+    store: Option<&'static str>,
+    pub limits: Limits,
+    pub jobs: Option<usize>,
+}
+
+/// What the nodes are after a build: full name → what tells one result from another.
+pub type Results = BTreeMap<String, String>;
+
+impl Sandbox {
+    pub fn new() -> Sandbox {
+        Sandbox::on(Arc::new(MemoryDisk::default()))
+    }
+
+    /// A project whose store is on `disk`.
+    pub fn on(disk: Arc<dyn Disk>) -> Sandbox {
+        Sandbox {
+            folder: tempfile::tempdir().expect("a folder can be made"),
+            disk,
+            limits: SMALL,
+            jobs: None,
+            store: None,
+        }
+    }
+
+    /// A project whose store is in its folder `store`.
+    pub fn on_real_disk() -> Sandbox {
+        Sandbox { store: Some("store"), ..Sandbox::on(Arc::new(RealDisk)) }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let file = self.file(path);
+        std::fs::create_dir_all(file.parent().expect("it is in the folder")).expect("folders can be made");
+        std::fs::write(file, text).expect("files can be written");
+    }
+
+    pub fn remove(&self, path: &str) {
+        std::fs::remove_file(self.file(path)).expect("the file is there");
+    }
+
+    /// Replaces `old` by `new` in a file.
+    pub fn edit(&self, path: &str, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.file(path)).expect("the file is there");
+        assert!(text.contains(old), "{path} has no {old:?}");
+        self.write(path, text.replace(old, new));
+    }
+
+    /// The same folder with an empty store of its own.
+    pub fn project_in(&self, disk: Arc<dyn Disk>) -> Result<Project, Diagnostics> {
+        self.project_at(disk, Path::new("/store"))
+    }
+
+    fn project_at(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<Project, Diagnostics> {
+        let (manifest, _) = Manifest::load(self.path(), &Options::default())?;
+        let workspace = Workspace::open(self.path());
+        let graph = Graph::resolve(manifest, &workspace)?;
+        let store = Store::open(disk, folder).map_err(|error| Diagnostic::error("store", error.to_string()))?;
+        Ok(Project::with(graph, workspace, store, self.limits))
+    }
+
+    pub fn project(&self) -> Result<Project, Diagnostics> {
+        match self.store {
+            None => self.project_in(self.disk.clone()),
+            Some(folder) => self.project_at(self.disk.clone(), &self.file(folder)),
+        }
+    }
+
+    pub fn build(&self) -> Result<Built, Diagnostics> {
+        build(&self.project()?, &[], self.jobs)
+    }
+
+    /// Builds; panics with the diagnostics if anything is wrong.
+    pub fn built(&self) -> Built {
+        let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        fine(&built);
+        built
+    }
+
+    /// Returns the names of the nodes that a build makes.
+    pub fn made(&self) -> Vec<String> {
+        let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        fine(&built);
+        built.reasons.keys().map(|id| project.graph.node(*id).full_name()).collect()
+    }
+
+    /// Builds what is there in an empty store, and returns what the nodes are.
+    pub fn clean(&self) -> Results {
+        let project = self.project_in(Arc::new(MemoryDisk::default())).expect("the manifest is right");
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        fine(&built);
+        results(&project)
+    }
+
+    /// Returns what the nodes were after the last build.
+    pub fn results(&self) -> Results {
+        results(&self.project().expect("the manifest is right"))
+    }
+
+    pub fn plan(&self) -> Planned {
+        let never = AtomicBool::new(false);
+        let project = self.project().expect("the manifest is right");
+        project
+            .plan(&options(&[], self.jobs, &never))
+            .unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)))
+    }
+
+    /// Returns the rows of a dataset as JSON, in order.
+    pub fn rows(&self, name: &str) -> Vec<serde_json::Value> {
+        let project = self.project().expect("the manifest is right");
+        let table = project.table(name).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let rows = project.rows(&table, 0, usize::MAX).expect("rows can be read");
+        let object = |row: &Vec<datamake::expr::Value>| {
+            let pairs = rows.schema.names().zip(row);
+            pairs.map(|(name, value)| (name.to_owned(), serde_json::to_value(value).expect("plain"))).collect()
+        };
+        rows.rows.iter().map(object).collect()
+    }
+}
+
+fn options<'a>(targets: &'a [String], jobs: Option<usize>, cancel: &'a AtomicBool) -> BuildOptions<'a> {
+    BuildOptions { targets, jobs, events: &|_| (), waiting: &|| (), cancel, command: &[] }
+}
+
+pub fn build(project: &Project, targets: &[String], jobs: Option<usize>) -> Result<Built, Diagnostics> {
+    let never = AtomicBool::new(false);
+    project.build(&options(targets, jobs, &never))
+}
+
+/// Panics if a node failed.
+pub fn fine(built: &Built) {
+    for node in &built.run.nodes {
+        if let datamake::exec::State::Failed(problems) = &node.state {
+            panic!("{}", render(problems, Style::Plain));
+        }
+    }
+}
+
+pub fn results(project: &Project) -> Results {
+    let version = project.version("last").unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+    version.nodes.into_iter().map(|(name, node)| (name, format!("{node:?}"))).collect()
+}

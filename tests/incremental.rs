@@ -1,0 +1,480 @@
+//! The main law: after any edits, a build gives what a clean build in an empty store gives, and runs no action twice.
+//!
+//! `DATAMAKE_SEQUENCES=10000 cargo test --release --test incremental` is the long run; `DATAMAKE_SEED=n` repeats one sequence.
+
+mod common;
+
+use common::Sandbox;
+use std::fmt::Write;
+
+/// Numbers that look random and are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    id: u64,
+    n: i64,
+    x: Option<f64>,
+    text: String,
+    tag: Option<&'static str>,
+}
+
+const WORDS: [&str; 8] = ["apple", "Pear", "plum ", "fig", "the", "of", "a  b", "Zebra"];
+const TAGS: [&str; 4] = ["red", "green", "blue", "Red"];
+
+impl Row {
+    fn new(random: &mut Random, id: u64) -> Row {
+        let text = (0..1 + random.below(5)).map(|_| *random.one(&WORDS)).collect::<Vec<_>>().join(" ");
+        Row {
+            id,
+            n: random.below(20) as i64,
+            x: random.chance(80).then(|| random.below(40) as f64 / 4.0),
+            text,
+            tag: random.chance(85).then(|| *random.one(&TAGS)),
+        }
+    }
+
+    fn json(&self) -> String {
+        let x = self.x.map_or("null".to_owned(), |x| format!("{x:?}"));
+        let tag = self.tag.map_or("null".to_owned(), |tag| format!("{tag:?}"));
+        format!(r#"{{"id": {}, "n": {}, "x": {x}, "text": {:?}, "tag": {tag}}}"#, self.id, self.n, self.text)
+    }
+
+    fn csv(&self) -> String {
+        let x = self.x.map_or(String::new(), |x| format!("{x:?}"));
+        format!("{},{},{x},\"{}\",{}", self.id, self.n, self.text, self.tag.unwrap_or(""))
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Maker {
+    Files { folder: usize, keyed: bool },
+    Synth { rows: usize, seed: usize },
+    From(String),
+    Concat(Vec<String>),
+    Mix(Vec<(String, usize)>, usize),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Where(usize),
+    Filter(Vec<usize>),
+    Column(usize, usize),
+    Render(usize, usize),
+    Dedup(usize),
+    Fraction(usize),
+    Rows(usize),
+    Drop(usize),
+    Split(usize),
+}
+
+#[derive(Clone, Debug)]
+struct Dataset {
+    name: String,
+    maker: Maker,
+    steps: Vec<Step>,
+}
+
+/// A project as data, and the files that it makes.
+struct Model {
+    random: Random,
+    folders: [Vec<(String, Vec<Row>)>; 2],
+    datasets: Vec<Dataset>,
+    filters: [usize; 3],
+    prompts: [usize; 2],
+    param: usize,
+    metrics: Vec<(String, usize)>,
+    cosmetic: usize,
+    next: u64,
+}
+
+const CONDITIONS: [&str; 6] = [
+    "n >= T",
+    "x < T",
+    "word_count(text) > 1",
+    "tag is not null and n <> T",
+    "text like '%a%'",
+    "coalesce(x, 0) + n > T",
+];
+const EXPRESSIONS: [&str; 6] = [
+    "n + ${params.k}",
+    "x * 2",
+    "upper(text)",
+    "case when n > 3 then 'big' else tag end",
+    "length(text) % 7",
+    "tag || '-' || cast(n as string)",
+];
+const VALUES: [&str; 5] = ["count(*)", "avg(n)", "sum(x)", "count(distinct tag)", "max(n) - min(n)"];
+
+impl Model {
+    fn new(seed: u64) -> Model {
+        let mut model = Model {
+            random: Random(seed),
+            folders: [Vec::new(), Vec::new()],
+            datasets: Vec::new(),
+            filters: [1, 8, 3],
+            prompts: [0, 0],
+            param: 1,
+            metrics: Vec::new(),
+            cosmetic: 0,
+            next: 0,
+        };
+        for folder in 0..2 {
+            for _ in 0..1 + model.random.below(2) {
+                model.add_file(folder);
+            }
+        }
+        for _ in 0..3 + model.random.below(4) {
+            model.add_dataset();
+        }
+        model
+    }
+
+    fn id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn add_file(&mut self, folder: usize) {
+        let name = format!("f{}", self.id());
+        let rows = (0..self.random.below(40)).map(|_| self.row()).collect();
+        self.folders[folder].push((name, rows));
+    }
+
+    fn row(&mut self) -> Row {
+        let id = self.id();
+        Row::new(&mut self.random, id)
+    }
+
+    fn add_dataset(&mut self) {
+        let earlier: Vec<String> = self.datasets.iter().map(|dataset| dataset.name.clone()).collect();
+        let random = &mut self.random;
+        let maker = match random.below(if earlier.is_empty() { 3 } else { 10 }) {
+            0 | 1 => Maker::Files { folder: random.below(2), keyed: random.chance(50) },
+            2 => Maker::Synth { rows: 1 + random.below(50), seed: random.below(3) },
+            3..=6 => Maker::From(random.one(&earlier).clone()),
+            7 | 8 => Maker::Concat((0..1 + random.below(2)).map(|_| random.one(&earlier).clone()).collect()),
+            _ => {
+                let mut of: Vec<String> = (0..2).map(|_| random.one(&earlier).clone()).collect();
+                of.sort();
+                of.dedup();
+                Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+            }
+        };
+        let name = format!("d{}", self.id());
+        let mut dataset = Dataset { name, maker, steps: Vec::new() };
+        for _ in 0..self.random.below(4) {
+            let step = self.step();
+            dataset.steps.push(step);
+        }
+        if self.random.chance(15) {
+            dataset.steps.push(Step::Split(self.random.below(3)));
+        }
+        if self.random.chance(40) {
+            let value = self.random.below(VALUES.len());
+            self.metrics.push((dataset.name.clone(), value));
+        }
+        self.datasets.push(dataset);
+    }
+
+    fn step(&mut self) -> Step {
+        let id = self.id() as usize;
+        let random = &mut self.random;
+        match random.below(8) {
+            0 => Step::Where(random.below(CONDITIONS.len())),
+            1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
+            2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
+            4 => Step::Render(id, random.below(2)),
+            5 => Step::Dedup(random.below(4)),
+            6 => {
+                if random.chance(50) {
+                    Step::Fraction(1 + random.below(9))
+                } else {
+                    Step::Rows(1 + random.below(30))
+                }
+            }
+            _ => Step::Drop(id),
+        }
+    }
+
+    /// Changes one thing.
+    fn edit(&mut self) -> &'static str {
+        let folder = self.random.below(2);
+        let file = self.random.below(self.folders[folder].len());
+        match self.random.below(16) {
+            0 => {
+                let row = self.row();
+                self.rows(folder, file).push(row);
+                "row added"
+            }
+            1 => {
+                let row = self.row();
+                let len = self.folders[folder].get(file).map_or(0, |(_, rows)| rows.len());
+                let at = self.random.below(len + 1);
+                self.rows(folder, file).insert(at.min(len), row);
+                "row inserted"
+            }
+            2 | 3 => {
+                let row = self.row();
+                let (at, which) = (self.random.next() as usize, self.random.below(4));
+                let rows = self.rows(folder, file);
+                if !rows.is_empty() {
+                    let at = at % rows.len();
+                    match which {
+                        0 => rows[at].n = row.n,
+                        1 => rows[at].x = row.x,
+                        2 => rows[at].text = row.text,
+                        _ => rows[at].tag = row.tag,
+                    }
+                }
+                "cell changed"
+            }
+            4 => {
+                let at = self.random.next() as usize;
+                let rows = self.rows(folder, file);
+                if !rows.is_empty() {
+                    rows.remove(at % rows.len());
+                }
+                "row removed"
+            }
+            5 => {
+                self.rows(folder, file).reverse();
+                "rows reordered"
+            }
+            6 => {
+                self.add_file(folder);
+                "file added"
+            }
+            7 => {
+                let id = self.id();
+                if let Some((name, _)) = self.folders[folder].get_mut(file) {
+                    *name = format!("g{id}");
+                }
+                "file renamed"
+            }
+            8 => {
+                let (at, value) = (self.random.below(3), self.random.below(12));
+                self.filters[at] = value;
+                "threshold changed"
+            }
+            9 => {
+                let at = self.random.below(2);
+                self.prompts[at] += 1;
+                "prompt changed"
+            }
+            10 => {
+                self.param = self.random.below(5);
+                "parameter changed"
+            }
+            11 => {
+                self.add_dataset();
+                "node added"
+            }
+            12 => {
+                self.rename();
+                "node renamed"
+            }
+            13 => {
+                self.remove_last();
+                "node removed"
+            }
+            14 => {
+                let step = self.step();
+                let at = self.random.below(self.datasets.len());
+                let steps = &mut self.datasets[at].steps;
+                let end = steps.iter().position(|step| matches!(step, Step::Split(_))).unwrap_or(steps.len());
+                steps.insert(end, step);
+                "step added"
+            }
+            _ => {
+                self.cosmetic += 1;
+                "comment changed"
+            }
+        }
+    }
+
+    fn rows(&mut self, folder: usize, file: usize) -> &mut Vec<Row> {
+        &mut self.folders[folder][file].1
+    }
+
+    fn rename(&mut self) {
+        let at = self.random.below(self.datasets.len());
+        let new = format!("r{}", self.id());
+        let old = std::mem::replace(&mut self.datasets[at].name, new.clone());
+        let swap = |name: &mut String| {
+            if *name == old {
+                name.clone_from(&new);
+            }
+        };
+        self.metrics.iter_mut().for_each(|(name, _)| swap(name));
+        for dataset in &mut self.datasets {
+            match &mut dataset.maker {
+                Maker::From(name) => swap(name),
+                Maker::Concat(names) => names.iter_mut().for_each(swap),
+                Maker::Mix(of, _) => of.iter_mut().for_each(|(name, _)| swap(name)),
+                Maker::Files { .. } | Maker::Synth { .. } => {}
+            }
+        }
+    }
+
+    fn remove_last(&mut self) {
+        if self.datasets.len() > 2 {
+            let gone = self.datasets.pop().expect("there are more than two");
+            self.metrics.retain(|(name, _)| *name != gone.name);
+        }
+    }
+
+    fn manifest(&self) -> String {
+        let mut out = format!("# comment {}\n[params]\nk = {}\n", self.cosmetic, self.param);
+        for (i, t) in self.filters.iter().enumerate() {
+            let _ = writeln!(
+                out,
+                "[filter.f{i}]\nwhere = \"{}\"",
+                CONDITIONS[(i * 2 + t / 6) % 6].replace('T', &t.to_string())
+            );
+        }
+        let _ = writeln!(out, "[prompt.p0]\ntemplate = \"{} {{{{ id }}}}: {{{{ text }}}}\"", self.prompts[0]);
+        let _ = writeln!(out, "[prompt.p1]\nfile = \"prompts/p1.md\"");
+        for dataset in &self.datasets {
+            let _ = writeln!(out, "[dataset.{}]", dataset.name);
+            let _ = match &dataset.maker {
+                Maker::Files { folder, keyed } => {
+                    let ending = if *folder == 0 { "jsonl" } else { "csv" };
+                    let key = if *keyed { "key = \"id\"\n" } else { "" };
+                    let types =
+                        "types = { id = \"int\", n = \"int\", x = \"float\", text = \"string\", tag = \"string\" }";
+                    writeln!(out, "files = \"data{folder}/*.{ending}\"\n{key}{types}")
+                }
+                Maker::Synth { rows, seed } => writeln!(
+                    out,
+                    "synth = {{ rows = {rows}, seed = {seed}, columns = {{ id = {{ sequence = 1000 }}, n = {{ integer = [0, 20] }}, \
+                     x = {{ float = [0, 9], decimals = 1 }}, text = {{ choice = [\"fig plum\", \"apple\", \"a b c\"] }}, \
+                     tag = {{ choice = [\"red\", \"blue\"], weights = [3, 1] }} }} }}"
+                ),
+                Maker::From(name) => writeln!(out, "from = \"{name}\""),
+                Maker::Concat(names) => writeln!(out, "concat = {names:?}"),
+                Maker::Mix(of, seed) => {
+                    let total: usize = of.iter().map(|(_, share)| share).sum();
+                    let of: Vec<String> =
+                        of.iter().map(|(name, share)| format!("{name} = {:?}", *share as f64 / total as f64)).collect();
+                    writeln!(out, "mix = {{ of = {{ {} }}, seed = {seed} }}", of.join(", "))
+                }
+            };
+            let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
+            if !steps.is_empty() {
+                let _ = writeln!(out, "steps = [{}]", steps.join(", "));
+            }
+        }
+        for (i, (dataset, value)) in self.metrics.iter().enumerate() {
+            let _ = writeln!(out, "[metric.m{i}]\non = \"{dataset}\"\nvalue = \"{}\"\nby = [\"tag\"]", VALUES[*value]);
+        }
+        out
+    }
+
+    fn toml(&self, step: &Step) -> String {
+        match step {
+            Step::Where(at) => format!("{{ where = \"{}\" }}", CONDITIONS[*at].replace('T', "5")),
+            Step::Filter(of) => {
+                format!("{{ filter = {:?} }}", of.iter().map(|at| format!("f{at}")).collect::<Vec<_>>())
+            }
+            Step::Column(id, at) => format!("{{ columns = {{ c{id} = \"{}\" }} }}", EXPRESSIONS[*at]),
+            Step::Render(id, at) => format!("{{ render = {{ prompt = \"p{at}\", into = \"t{id}\" }} }}"),
+            Step::Dedup(0) => "{ dedup = { } }".to_owned(),
+            Step::Dedup(1) => "{ dedup = { by = \"text\", method = \"normalised\" } }".to_owned(),
+            Step::Dedup(2) => "{ dedup = { by = [\"tag\", \"n % 5\"] } }".to_owned(),
+            Step::Dedup(_) => "{ dedup = { by = \"lower(text)\" } }".to_owned(),
+            Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
+            Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),
+            Step::Drop(id) => format!("{{ select = [\"* exclude (x)\", \"x as old{id}\", \"x\"] }}"),
+            Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
+        }
+    }
+
+    /// Writes the whole project.
+    fn write(&self, sandbox: &Sandbox) {
+        for folder in ["data0", "data1", "prompts"] {
+            let _ = std::fs::remove_dir_all(sandbox.file(folder));
+        }
+        for (at, files) in self.folders.iter().enumerate() {
+            for (name, rows) in files {
+                let mut text = if at == 1 { "id,n,x,text,tag\n".to_owned() } else { String::new() };
+                for row in rows {
+                    text.push_str(&if at == 0 { row.json() } else { row.csv() });
+                    text.push('\n');
+                }
+                sandbox.write(&format!("data{at}/{name}.{}", if at == 0 { "jsonl" } else { "csv" }), text);
+            }
+        }
+        let p1 = format!(
+            "{{% include 'prompts/head.md' %}}{{{{ tag | default('none', true) }}}} {{{{ n }}}} v{}",
+            self.prompts[1] / 2
+        );
+        sandbox.write("prompts/p1.md", p1);
+        sandbox.write("prompts/head.md", format!("head {}: ", self.prompts[1].div_ceil(2)));
+        sandbox.write("datamake.toml", self.manifest());
+    }
+}
+
+fn sequence(seed: u64) {
+    let mut model = Model::new(seed);
+    let mut sandbox = Sandbox::new();
+    sandbox.jobs = Some([1, 2, 8][seed as usize % 3]);
+    let mut edits = vec!["begin"];
+    for _ in 0..5 {
+        model.write(&sandbox);
+        let context = || format!("seed {seed} after {edits:?}\n{}", model.manifest());
+        let cosmetic = edits.last() == Some(&"comment changed");
+
+        let project = sandbox.project().unwrap_or_else(|problems| {
+            panic!("{}\n{}", context(), datamake::diag::render(&problems, datamake::diag::Style::Plain))
+        });
+        let traces = project.store().stats().expect("memory can be read").traces;
+        let built = common::build(&project, &[], sandbox.jobs).unwrap_or_else(|problems| {
+            panic!("{}\n{}", context(), datamake::diag::render(&problems, datamake::diag::Style::Plain))
+        });
+        common::fine(&built);
+        assert_eq!(common::results(&project), sandbox.clean(), "incremental = clean; {}", context());
+        if cosmetic {
+            assert_eq!(built.run.ran, 0, "a cosmetic edit runs nothing; {}", context());
+        }
+        // Each action that ran left a trace that was not there; the others are of nodes and of files.
+        let new = project.store().stats().expect("memory can be read").traces - traces;
+        assert!(built.run.ran <= new, "{} actions ran and {new} keys are new; {}", built.run.ran, context());
+        let again = sandbox.built();
+        assert_eq!((again.run.ran, again.number), (0, None), "nothing is left to do; {}", context());
+        edits.push(model.edit());
+    }
+}
+
+#[test]
+fn after_any_edits_a_build_gives_what_a_clean_build_gives_and_runs_nothing_twice() {
+    if let Ok(seed) = std::env::var("DATAMAKE_SEED") {
+        return sequence(seed.parse().expect("a seed is a number"));
+    }
+    let sequences = std::env::var("DATAMAKE_SEQUENCES").map_or(300, |n| n.parse().expect("a number of sequences"));
+    for seed in 0..sequences {
+        sequence(seed);
+    }
+}
