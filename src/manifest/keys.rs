@@ -99,7 +99,7 @@ pub const MAKERS: &[Key] = &[
         "Types of columns: `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`. Other columns are inferred over all rows.",
     )
     .with(&["files"]),
-    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files"]),
+    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth"]),
     key("synth", Definition, Shape::Table(&SYNTH), "Maker: rows from nothing, one recipe per column."),
     key("mix", Definition, Shape::Table(&MIX), "Maker: rows of several datasets, by ratio."),
     key("concat", Definition, Shape::ListOr(&REF, &CONCAT), "Maker: the rows of several datasets, one after the other."),
