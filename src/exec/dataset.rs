@@ -102,10 +102,9 @@ impl Flow<'_> {
                 })?;
                 Ok(ColumnRef { chunk: outputs[0], take: None })
             });
-            let columns = columns.collect::<Result<_, Stop>>();
             let rows = (rows.end - rows.start) as u32;
-            self.progress.group(u64::from(rows), &columns);
-            Ok(Arc::new(RowGroup { rows, columns: columns? }))
+            let columns = self.progress.group(u64::from(rows), || columns.collect())?;
+            Ok(Arc::new(RowGroup { rows, columns }))
         };
         let groups: Vec<Result<_, Stop>> = ranges.par_iter().map(make).collect();
         groups.into_iter().collect()

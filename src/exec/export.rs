@@ -58,7 +58,7 @@ impl Walk<'_> {
                 if format.is_text() {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
                         let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
-                        progress.group(u64::from(group.rows), &Ok(()));
+                        progress.group(u64::from(group.rows), || Ok(()))?;
                         Ok(rows)
                     };
                     let encoded: Vec<Result<Vec<u8>, Unwritten>> = groups.par_iter().map(encode).collect();
@@ -68,7 +68,7 @@ impl Walk<'_> {
                 } else {
                     for group in groups {
                         writer.write(&self.batch(&table, group)?)?;
-                        progress.group(u64::from(group.rows), &Ok(()));
+                        progress.group(u64::from(group.rows), || Ok(()))?;
                     }
                 }
                 groups.iter().for_each(|group| progress.make(u64::from(group.rows)));

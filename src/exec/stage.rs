@@ -85,11 +85,7 @@ impl Flow<'_> {
         work: impl Fn(&Arc<RowGroup>) -> Result<T, Stop> + Sync,
     ) -> Result<Vec<T>, Stop> {
         self.progress.begin(groups.len());
-        let one = |group: &Arc<RowGroup>| {
-            let result = work(group);
-            self.progress.group(u64::from(group.rows), &result);
-            result
-        };
+        let one = |group: &Arc<RowGroup>| self.progress.group(u64::from(group.rows), || work(group));
         if self.context.mode == Mode::Build {
             return groups.par_iter().map(one).collect();
         }

@@ -95,9 +95,8 @@ impl Project {
         let (id, part) = self.one(name)?;
         let Output::Table { table, parts, .. } = self.record(id)?.output else {
             let node = self.graph.node(id);
-            return Err(
-                Diagnostic::error("no-rows", format!("`{}` is a {}, it has no rows", node.name, node.kind)).into()
-            );
+            let kind = if node.kind == Kind::Export { "an export" } else { "a metric" };
+            return Err(Diagnostic::error("no-rows", format!("`{}` is {kind}, it has no rows", node.name)).into());
         };
         let hash = match part {
             None => table,
