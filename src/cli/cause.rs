@@ -53,7 +53,8 @@ pub fn full(reason: &Reason, paint: Paint, most: Option<usize>) -> Vec<String> {
     let rest = old.len().min(new.len()) - same;
     let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
     let many = old.len().max(new.len()) > 1;
-    let mut out = vec![if many { format!("{path} changed from line {}:", same + 1) } else { format!("{path} changed:") }];
+    let mut out =
+        vec![if many { format!("{path} changed from line {}:", same + 1) } else { format!("{path} changed:") }];
     let mut side = |text: &[String], sign: &str, colour: fn(Paint, &str) -> String| {
         let changed = &text[same..text.len() - tail];
         let shown = most.unwrap_or(MOST).min(changed.len());

@@ -47,6 +47,18 @@ impl Log {
         let (paint, now) = (session.out.paint, now());
         let mut grid = Grid::default();
         for build in &builds {
+<<<<<<< HEAD
+=======
+            let made = if build.nodes.is_empty() {
+                "nothing".to_owned()
+            } else {
+                some(build.nodes.keys().map(|name| short(name)))
+            };
+            let failed = match build.failed.as_slice() {
+                [] => String::new(),
+                failed => format!("; {} {}", paint.red("failed:"), some(failed.iter().map(|name| short(name)))),
+            };
+>>>>>>> main
             grid.row([
                 paint.bold(&format!("build {}", build.number)),
                 format!("{}, {}", utc(build.time), ago(now, build.time)),

@@ -136,7 +136,16 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Prepares for one build or plan.
     pub fn new(store: &'a Store, mode: Mode, limits: Limits, cancel: &'a AtomicBool) -> Context<'a> {
-        Context { store, mode, limits, cancel, counts: Counts::default(), columns: Mutex::default(), running: Running::default(), imagined: Mutex::default() }
+        Context {
+            store,
+            mode,
+            limits,
+            cancel,
+            counts: Counts::default(),
+            columns: Mutex::default(),
+            running: Running::default(),
+            imagined: Mutex::default(),
+        }
     }
 
     /// Returns whether the user asked to stop.

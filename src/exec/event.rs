@@ -9,13 +9,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Something happened to a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    Begin { node: NodeId },
+    Begin {
+        node: NodeId,
+    },
     /// So many row groups are to be gone through, in this pass over them.
-    Groups { node: NodeId, total: u64 },
+    Groups {
+        node: NodeId,
+        total: u64,
+    },
     /// One of them is done.
-    Group { node: NodeId, rows: u64 },
-    End { node: NodeId, work: Work },
-    Failed { node: NodeId },
+    Group {
+        node: NodeId,
+        rows: u64,
+    },
+    End {
+        node: NodeId,
+        work: Work,
+    },
+    Failed {
+        node: NodeId,
+    },
 }
 
 /// Tells of one node's row groups, and counts them.

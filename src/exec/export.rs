@@ -51,7 +51,8 @@ impl Walk<'_> {
         }
         let (format, compression) = (export.encoding.format, export.encoding.compression);
         let written = self.request.workspace.write_output::<Unwritten>(&export.to.value, |file| {
-            let mut writer = Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
+            let mut writer =
+                Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
             for groups in table.groups.chunks(TOGETHER) {
                 self.context.go_on()?;
                 if format.is_text() {
@@ -92,7 +93,8 @@ impl Walk<'_> {
 
     fn batch(&self, table: &Table, group: &RowGroup) -> Result<Batch, Stop> {
         let column = |(name, at): (&str, _)| Ok((name.to_owned(), self.context.column(at)?));
-        let columns = table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
+        let columns =
+            table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
         Ok(Batch { rows: group.rows as usize, columns })
     }
 }

@@ -17,9 +17,9 @@ pub use sources::Sources;
 pub use stage::DROPPED_BY;
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::Workspace;
 use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key, KeyWriter};
-use crate::fetch::Workspace;
 use crate::store::Store;
 use crate::table::{Limits, Table};
 use std::collections::HashMap;
@@ -126,9 +126,12 @@ pub fn run(request: &Request) -> Result<Run, Diagnostics> {
                 mended.push(hash);
             }
             Err(Stop::Missing(hash)) => {
-                return Err(Diagnostic::error("damaged-store", format!("the blob {hash} is damaged and cannot be made again"))
-                    .help("run `datamake verify --repair`, and build again")
-                    .into());
+                return Err(Diagnostic::error(
+                    "damaged-store",
+                    format!("the blob {hash} is damaged and cannot be made again"),
+                )
+                .help("run `datamake verify --repair`, and build again")
+                .into());
             }
             Err(Stop::Failed(problems)) => return Err(problems),
             Err(Stop::Interrupted | Stop::Pending) => {
@@ -212,7 +215,8 @@ impl<'a> Walk<'a> {
             Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
         });
         let nodes = nodes.collect();
-        let (ran, reused) = (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
+        let (ran, reused) =
+            (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
         let files = self.sources.contents();
         Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
     }
@@ -352,7 +356,9 @@ impl<'a> Walk<'a> {
         let Some(inputs) = self.inputs(id) else {
             let state = match node.inputs.iter().find(|input| self.failed(input.node)) {
                 Some(failed) => State::Skipped(failed.node),
-                None => State::Unknown(node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect()),
+                None => State::Unknown(
+                    node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect(),
+                ),
             };
             self.states.insert(id, state);
             return Ok(());

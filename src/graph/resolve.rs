@@ -6,7 +6,11 @@ use crate::fetch::Texts;
 use crate::manifest::{Dataset, Maker, Manifest, Prompt, PromptText, RenderText, Step, Text};
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
+
+/// What stands for the path of a template that is written in the manifest.
+const INLINE: &str = "<template>";
 
 /// A name as it is written at an edge: a dataset, or `dataset.part`.
 struct Edge<'a> {
@@ -64,8 +68,17 @@ impl Graph {
                     Step::Filter(names) => add_filters(&manifest, names, &mut node, &mut problems),
                     Step::Render(render) => {
                         if let Some(template) = templates.of(&render.text, &mut problems) {
-                            for source in template.sources() {
-                                node.words.set(format!("prompt.{}", source.path.display()), source.text.clone());
+                            for (i, source) in template.sources().iter().enumerate() {
+                                // The step that a text is for counts; an included text is told by its name.
+                                let path = match (i, &render.text) {
+                                    (0, RenderText::Template(_)) => continue, // it is in the definition
+                                    (0, RenderText::Prompt(_)) if source.path == Path::new(INLINE) => {
+                                        format!("steps.{step}.prompt")
+                                    }
+                                    (0, _) => format!("steps.{step}.prompt.{}", source.path.display()),
+                                    _ => format!("included.{}", source.path.display()),
+                                };
+                                node.words.set(path, source.text.clone());
                             }
                             node.templates.insert(step, template);
                         }
@@ -238,7 +251,7 @@ impl Templates<'_> {
 
     fn inline(&mut self, text: &Text, problems: &mut Diagnostics) -> Option<Arc<Template>> {
         // The text stands in the manifest; where it does so byte for byte, errors can point into it.
-        let source = Source::new("<template>", text.value.clone());
+        let source = Source::new(INLINE, text.value.clone());
         self.parse(source, Some(text), problems)
     }
 
@@ -256,7 +269,12 @@ impl Templates<'_> {
         }
     }
 
-    fn parse(&mut self, source: Arc<Source>, inline: Option<&Text>, problems: &mut Diagnostics) -> Option<Arc<Template>> {
+    fn parse(
+        &mut self,
+        source: Arc<Source>,
+        inline: Option<&Text>,
+        problems: &mut Diagnostics,
+    ) -> Option<Arc<Template>> {
         let id = (source.path.display().to_string(), source.text.clone());
         if let Some(known) = self.parsed.get(&id) {
             return known.clone();

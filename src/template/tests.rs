@@ -1,3 +1,5 @@
+//! The laws of templates: what they read, what they give, and what is said of wrong ones.
+
 use super::*;
 use arrow_array::{
     BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, NullArray, StringArray, StructArray,

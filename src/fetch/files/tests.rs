@@ -1,3 +1,5 @@
+//! Finding and reading files: patterns, links, and files that change while they are read.
+
 use super::*;
 use crate::format::Compression;
 use crate::hash::Hash;

@@ -1,3 +1,5 @@
+//! The laws of synthetic columns.
+
 use super::*;
 use crate::table::encode_chunk;
 use arrow_array::cast::AsArray;
