@@ -75,13 +75,7 @@ impl Grid {
             }
             lines.push(line.trim_end().to_owned());
             let most = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(8));
-<<<<<<< HEAD
             lines.extend(row.under.iter().flat_map(|line| wrap(line, most)).map(|line| format!("{}{line}", " ".repeat(INDENT))));
-=======
-            lines.extend(
-                row.under.iter().map(|line| format!("{}{}", " ".repeat(INDENT), truncate_str(line, most, "…"))),
-            );
->>>>>>> main
         }
         lines
     }
@@ -147,14 +141,10 @@ mod tests {
 
     #[test]
     fn the_widest_column_gives_way_first() {
-<<<<<<< HEAD
         check(
             Some(22),
             &[" id  name  text", "  1  Ann   a long tex…", "        a line under", "          it, which", "          is broken", "100  日本  x"],
         );
-=======
-        check(Some(22), &[" id  name  text", "  1  Ann   a long tex…", "        a line under …", "100  日本  x"]);
->>>>>>> main
     }
 
     #[test]
