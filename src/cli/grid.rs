@@ -75,7 +75,9 @@ impl Grid {
             }
             lines.push(line.trim_end().to_owned());
             let most = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(8));
-            lines.extend(row.under.iter().flat_map(|line| wrap(line, most)).map(|line| format!("{}{line}", " ".repeat(INDENT))));
+            lines.extend(
+                row.under.iter().flat_map(|line| wrap(line, most)).map(|line| format!("{}{line}", " ".repeat(INDENT))),
+            );
         }
         lines
     }
@@ -143,7 +145,14 @@ mod tests {
     fn the_widest_column_gives_way_first() {
         check(
             Some(22),
-            &[" id  name  text", "  1  Ann   a long tex…", "        a line under", "          it, which", "          is broken", "100  日本  x"],
+            &[
+                " id  name  text",
+                "  1  Ann   a long tex…",
+                "        a line under",
+                "          it, which",
+                "          is broken",
+                "100  日本  x",
+            ],
         );
     }
 

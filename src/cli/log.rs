@@ -47,18 +47,6 @@ impl Log {
         let (paint, now) = (session.out.paint, now());
         let mut grid = Grid::default();
         for build in &builds {
-<<<<<<< HEAD
-=======
-            let made = if build.nodes.is_empty() {
-                "nothing".to_owned()
-            } else {
-                some(build.nodes.keys().map(|name| short(name)))
-            };
-            let failed = match build.failed.as_slice() {
-                [] => String::new(),
-                failed => format!("; {} {}", paint.red("failed:"), some(failed.iter().map(|name| short(name)))),
-            };
->>>>>>> main
             grid.row([
                 paint.bold(&format!("build {}", build.number)),
                 format!("{}, {}", utc(build.time), ago(now, build.time)),
@@ -71,7 +59,9 @@ impl Log {
             }
             if session.detail == Detail::Verbose {
                 for (name, Made { reasons, .. }) in &build.nodes {
-                    reasons.iter().for_each(|reason| grid.under(format!("made {}: {}", short(name), cause::line(reason))));
+                    reasons
+                        .iter()
+                        .for_each(|reason| grid.under(format!("made {}: {}", short(name), cause::line(reason))));
                 }
             }
             if !build.failed.is_empty() {

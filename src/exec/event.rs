@@ -84,7 +84,8 @@ impl<'a> Progress<'a> {
     /// Returns what was counted.
     pub fn work(&self, actions: u64) -> Work {
         let before = *self.before.lock().expect("no thread panics with this lock");
-        let (groups_made, rows_made) = before.max((self.made.load(Ordering::Relaxed), self.rows.load(Ordering::Relaxed)));
+        let (groups_made, rows_made) =
+            before.max((self.made.load(Ordering::Relaxed), self.rows.load(Ordering::Relaxed)));
         Work { groups: self.groups.load(Ordering::Relaxed), groups_made, rows_made, actions }
     }
 }
