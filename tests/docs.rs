@@ -70,7 +70,7 @@ fn plain(text: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         let rules = [
             (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?", "DATE"),
-            (r"\b([0-9]+ (second|minute|hour)s? ago|just now)\b", "AGO"),
+            (r"\b([0-9]+ (s|min|h|days?) ago|just now)\b", "AGO"),
             (r"\b[0-9]+(\.[0-9]+)? ?(µs|ms|s|min)\b", "TIME"),
             (r"\b[0-9a-f]{7,64}\b", "HASH"),
             (r"\b[0-9][0-9.,]* ?(bytes?|[KMG]i?B|B)\b", "SIZE"),

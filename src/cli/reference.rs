@@ -106,11 +106,11 @@ fn arguments(out: &mut String, arguments: &[&Arg]) {
     for argument in arguments {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
-        let default = default.filter(|_| argument.get_action().takes_values());
+        let default = default.filter(|_| argument.get_action().takes_values() && !argument.is_hide_default_value_set());
         let values: Vec<String> =
             argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
         let mut meaning = help.replace('|', "\\|");
-        if argument.get_action().takes_values() && !values.is_empty() {
+        if argument.get_action().takes_values() && !values.is_empty() && !argument.is_hide_possible_values_set() {
             let _ = write!(meaning, "; one of {}", values.join(", "));
         }
         if let Some(default) = default {
