@@ -12,7 +12,7 @@
 //! Blocks without a title in other languages are only read. `datamake` is the binary under test, and so is `cargo run --release --`.
 //! The README begins with the examples at their place. Times, hashes, sizes and widths of columns are not compared (see [`plain`]).
 //!
-//! After a change that is meant: `DATAMAKE_DOCS=update cargo nextest run --test docs` writes what commands print into the pages.
+//! After a change that is meant: `UPDATE=1 cargo nextest run --test docs` writes what commands print into the pages.
 
 use regex::Regex;
 use std::fs;
@@ -38,7 +38,9 @@ impl Block {
     }
 
     fn exit(&self) -> i32 {
-        self.info.split_once("exit=").map_or(0, |(_, code)| code.split(' ').next().unwrap().parse().expect("an exit code is a number"))
+        self.info
+            .split_once("exit=")
+            .map_or(0, |(_, code)| code.split(' ').next().unwrap().parse().expect("an exit code is a number"))
     }
 }
 
@@ -205,7 +207,7 @@ fn execute(page: &str, prepare: impl Fn(&Session)) {
             (_, None) => {}
         }
     }
-    if std::env::var("DATAMAKE_DOCS").is_ok_and(|value| value == "update") {
+    if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, lines.join("\n") + "\n").unwrap();
     } else {
         assert!(problems.is_empty(), "{page} tells what does not happen:\n\n{}", problems.join("\n\n"));
@@ -278,7 +280,8 @@ fn the_guide_to_the_store_tells_what_happens() {
 /// Returns the pages that people read.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(ROOT);
-    let mut found: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root.join(name)).collect();
+    let mut found: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].iter().map(|name| root.join(name)).collect();
     let mut folders = vec![root.join("docs"), root.join("examples")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -332,8 +335,11 @@ fn links_lead_to_files_and_headings_that_exist() {
 fn the_architecture_names_files_that_exist() {
     let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
     let path = Regex::new(r"`((?:src|tests|docs|schemas|benches|examples)/[\w./-]*)`").unwrap();
-    let absent: Vec<String> =
-        path.captures_iter(&text).map(|found| found[1].to_owned()).filter(|path| !Path::new(ROOT).join(path).exists()).collect();
+    let absent: Vec<String> = path
+        .captures_iter(&text)
+        .map(|found| found[1].to_owned())
+        .filter(|path| !Path::new(ROOT).join(path).exists())
+        .collect();
     assert!(absent.is_empty(), "there is no {}", absent.join(", "));
 }
 
@@ -351,7 +357,10 @@ fn prose(text: &str) -> String {
 
 /// Returns the names of the headings, as links have them.
 fn anchors(text: &str) -> Vec<String> {
-    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let headings = text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim().to_lowercase());
     let keep = |c: char| c.is_alphanumeric() || c == '-' || c == '_' || c == ' ';
     headings.map(|heading| heading.chars().filter(|c| keep(*c)).collect::<String>().replace(' ', "-")).collect()
 }

@@ -117,7 +117,10 @@ fn told(kind: &str) -> &'static [&'static str] {
 
 /// Returns the whole numbers in a text.
 fn numbers(text: &str) -> BTreeSet<i64> {
-    text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).map(|part| part.parse().unwrap()).collect()
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().unwrap())
+        .collect()
 }
 
 /// Returns the number behind `####`, which ends a solution.
@@ -188,7 +191,8 @@ fn no_question_is_in_two_parts_and_the_files_have_the_rows() {
         let rows = example.rows(&format!("problems.{part}"));
         assert!(rows.len() > 50);
         all += rows.len();
-        rows.iter().for_each(|row| assert!(seen.insert(row.text("question").to_lowercase()), "{}", row.text("question")));
+        rows.iter()
+            .for_each(|row| assert!(seen.insert(row.text("question").to_lowercase()), "{}", row.text("question")));
     }
     assert_eq!(all, example.rows("problems").len());
     let train = example.rows("train");
@@ -210,5 +214,8 @@ fn the_tables_are_those_of_the_lock_file() {
     let example = Example::built();
     let kept = fs::read_to_string(source().join("datamake.lock")).unwrap();
     let made = fs::read_to_string(example.folder.path().join("datamake.lock")).unwrap();
-    assert!(kept == made, "results changed: if that is meant, build examples/word-problems and keep its datamake.lock\n{made}");
+    assert!(
+        kept == made,
+        "results changed: if that is meant, build examples/word-problems and keep its datamake.lock\n{made}"
+    );
 }

@@ -110,8 +110,14 @@ struct Model {
     next: u64,
 }
 
-const CONDITIONS: [&str; 6] =
-    ["n >= T", "x < T", "word_count(text) > 1", "tag is not null and n <> T", "text like '%a%'", "coalesce(x, 0) + n > T"];
+const CONDITIONS: [&str; 6] = [
+    "n >= T",
+    "x < T",
+    "word_count(text) > 1",
+    "tag is not null and n <> T",
+    "text like '%a%'",
+    "coalesce(x, 0) + n > T",
+];
 const EXPRESSIONS: [&str; 6] = [
     "n + ${params.k}",
     "x * 2",
@@ -343,7 +349,11 @@ impl Model {
     fn manifest(&self) -> String {
         let mut out = format!("# comment {}\n[params]\nk = {}\n", self.cosmetic, self.param);
         for (i, t) in self.filters.iter().enumerate() {
-            let _ = writeln!(out, "[filter.f{i}]\nwhere = \"{}\"", CONDITIONS[(i * 2 + t / 6) % 6].replace('T', &t.to_string()));
+            let _ = writeln!(
+                out,
+                "[filter.f{i}]\nwhere = \"{}\"",
+                CONDITIONS[(i * 2 + t / 6) % 6].replace('T', &t.to_string())
+            );
         }
         let _ = writeln!(out, "[prompt.p0]\ntemplate = \"{} {{{{ id }}}}: {{{{ text }}}}\"", self.prompts[0]);
         let _ = writeln!(out, "[prompt.p1]\nfile = \"prompts/p1.md\"");
@@ -353,7 +363,8 @@ impl Model {
                 Maker::Files { folder, keyed } => {
                     let ending = if *folder == 0 { "jsonl" } else { "csv" };
                     let key = if *keyed { "key = \"id\"\n" } else { "" };
-                    let types = "types = { id = \"int\", n = \"int\", x = \"float\", text = \"string\", tag = \"string\" }";
+                    let types =
+                        "types = { id = \"int\", n = \"int\", x = \"float\", text = \"string\", tag = \"string\" }";
                     writeln!(out, "files = \"data{folder}/*.{ending}\"\n{key}{types}")
                 }
                 Maker::Synth { rows, seed } => writeln!(
@@ -416,7 +427,10 @@ impl Model {
                 sandbox.write(&format!("data{at}/{name}.{}", if at == 0 { "jsonl" } else { "csv" }), text);
             }
         }
-        let p1 = format!("{{% include 'prompts/head.md' %}}{{{{ tag | default('none', true) }}}} {{{{ n }}}} v{}", self.prompts[1] / 2);
+        let p1 = format!(
+            "{{% include 'prompts/head.md' %}}{{{{ tag | default('none', true) }}}} {{{{ n }}}} v{}",
+            self.prompts[1] / 2
+        );
         sandbox.write("prompts/p1.md", p1);
         sandbox.write("prompts/head.md", format!("head {}: ", self.prompts[1].div_ceil(2)));
         sandbox.write("datamake.toml", self.manifest());

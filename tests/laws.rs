@@ -116,7 +116,11 @@ fn comments_spaces_and_the_order_of_keys_and_nodes_change_nothing() {
     let sandbox = project();
     let (head, tail) = PROJECT.split_once("[prompt.ask]").expect("it is there");
     sandbox.write("datamake.toml", format!("# moved\n[prompt.ask]{tail}\n\n# a comment{head}"));
-    sandbox.edit("datamake.toml", "files = \"data/*.jsonl\"\nkey = \"id\"", "key    =   'id'\nfiles = ['data/*.jsonl']");
+    sandbox.edit(
+        "datamake.toml",
+        "files = \"data/*.jsonl\"\nkey = \"id\"",
+        "key    =   'id'\nfiles = ['data/*.jsonl']",
+    );
     nothing(&sandbox);
 }
 
@@ -169,7 +173,8 @@ fn other_content_under_an_older_mtime_is_seen() {
     sandbox.built();
     sandbox.edit("data/a.jsonl", "\"id\": 11, \"n\": 4", "\"id\": 11, \"n\": 6");
     let file = File::options().write(true).open(sandbox.file("data/a.jsonl")).expect("it is there");
-    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))).expect("times can be set");
+    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
+        .expect("times can be set");
     drop(file);
     assert!(actions(&sandbox).contains_key("dataset.rows"));
     assert_eq!(sandbox.results(), sandbox.clean());
@@ -184,7 +189,11 @@ fn other_content_of_the_same_size_inode_and_mtime_is_seen() {
     let modified = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it is there");
     // Writing in place keeps the inode.
     sandbox.edit("data/a.jsonl", "\"id\": 11, \"n\": 4", "\"id\": 11, \"n\": 6");
-    File::options().write(true).open(&path).and_then(|f| f.set_times(FileTimes::new().set_modified(modified))).expect("times");
+    File::options()
+        .write(true)
+        .open(&path)
+        .and_then(|f| f.set_times(FileTimes::new().set_modified(modified)))
+        .expect("times");
     assert_eq!(std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it is there"), modified);
     assert!(actions(&sandbox).contains_key("dataset.rows"));
     assert_eq!(sandbox.results(), sandbox.clean());
@@ -273,7 +282,9 @@ fn a_damaged_blob_that_a_build_reads_is_made_again() {
     sandbox.write("data/a.jsonl", rows(3000));
     sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
     sandbox.built();
-    for entry in walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().filter(|e| e.file_type().is_file()) {
+    for entry in
+        walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().filter(|e| e.file_type().is_file())
+    {
         let mut bytes = std::fs::read(entry.path()).expect("it is there");
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
@@ -290,12 +301,8 @@ fn a_plan_names_what_a_build_then_makes() {
     let sandbox = project();
     sandbox.edit("prompts/ask.md", "What", "How much");
     let plan = sandbox.plan();
-    let stale: Vec<usize> = plan
-        .nodes
-        .iter()
-        .filter(|node| matches!(node.state, State::Stale(_)))
-        .map(|node| node.node.index())
-        .collect();
+    let stale: Vec<usize> =
+        plan.nodes.iter().filter(|node| matches!(node.state, State::Stale(_))).map(|node| node.node.index()).collect();
     assert_eq!(stale.len(), 1, "the export waits for it");
     let State::Stale(work) = plan.nodes[stale[0]].state else { unreachable!("it was just found stale") };
     let ran = actions(&sandbox);
@@ -337,7 +344,8 @@ fn one_row_more_less_or_other_in_many_changes_at_most_three_row_groups_per_colum
     sandbox.limits = Limits::DEFAULT;
     sandbox.write("datamake.toml", "[dataset.rows]\nfiles = \"rows.jsonl\"\n");
     let n = 1_000_000i32;
-    let lines: Vec<String> = (0..n).map(|i| format!("{{\"id\": {i}, \"v\": {}}}\n", i64::from(i) * 7919 % 1000)).collect();
+    let lines: Vec<String> =
+        (0..n).map(|i| format!("{{\"id\": {i}, \"v\": {}}}\n", i64::from(i) * 7919 % 1000)).collect();
     let chunks = |lines: &[String]| {
         sandbox.write("rows.jsonl", lines.concat());
         sandbox.built();

@@ -33,7 +33,8 @@ fn files() -> Vec<File> {
     walk(&root, &mut paths);
     paths.sort();
     let file = |path: PathBuf| {
-        let parts: Vec<String> = path.strip_prefix(&root).unwrap().iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let parts: Vec<String> =
+            path.strip_prefix(&root).unwrap().iter().map(|part| part.to_string_lossy().into_owned()).collect();
         File { path: parts.join("/"), text: fs::read_to_string(&path).unwrap() }
     };
     paths.into_iter().map(file).collect()
@@ -67,7 +68,8 @@ fn uses(text: &str, depth: usize) -> Vec<(usize, String)> {
         code.push('\n');
     }
     let line = |at: usize| code[..at].matches('\n').count() + 1;
-    let mut roots: Vec<(usize, usize)> = code.match_indices("crate::").map(|(at, root)| (at, at + root.len())).collect();
+    let mut roots: Vec<(usize, usize)> =
+        code.match_indices("crate::").map(|(at, root)| (at, at + root.len())).collect();
     let mut from = 0;
     while let Some(at) = code[from..].find("super::").map(|at| from + at) {
         let mut end = at;
@@ -124,7 +126,11 @@ fn a_module_uses_only_modules_listed_before_it() {
         };
         for (line, used) in uses(&file.text, file.depth()) {
             if modules.iter().position(|module| *module == used).is_some_and(|used| used > own) {
-                wrong.push(format!("src/{}:{line}: `{}` uses `{used}`, which lib.rs lists after it", file.path, file.module()));
+                wrong.push(format!(
+                    "src/{}:{line}: `{}` uses `{used}`, which lib.rs lists after it",
+                    file.path,
+                    file.module()
+                ));
             }
         }
     }

@@ -33,7 +33,9 @@ fn two_prompts_that_change_places_are_rendered_again() {
 fn of_two_prompts_in_the_manifest_each_counts() {
     let prompts = |first: &str| {
         let both = two("prompt = \"one\"", "prompt = \"two\"");
-        format!("[prompt.one]\ntemplate = \"{first} {{{{ n }}}}\"\n[prompt.two]\ntemplate = \"Two {{{{ n }}}}\"\n{both}")
+        format!(
+            "[prompt.one]\ntemplate = \"{first} {{{{ n }}}}\"\n[prompt.two]\ntemplate = \"Two {{{{ n }}}}\"\n{both}"
+        )
     };
     check(&prompts("One"), &prompts("First"));
 }

@@ -2,6 +2,7 @@
 
 use super::{build, check, completions, diff, gc, graph, init, log, man, plan, show, verify, why};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub struct Global {
     /// Lays a profile onto the manifest; may be repeated
     #[arg(long, value_name = "NAME", global = true)]
     pub profile: Vec<String>,
-    /// Sets a key of the manifest, as in `--set params.min_words=20`; may be repeated
+    /// Sets a key of the manifest, as in `--set params.n=20`; may be repeated
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub set: Vec<String>,
     /// Writes JSON to stdout; docs/commands.md has its form
@@ -46,8 +47,8 @@ pub struct Global {
     /// Says more
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// When to colour; `auto` is on a terminal, unless NO_COLOR is set
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true)]
+    /// When to colour: auto (on a terminal, unless NO_COLOR is set), always, never
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true, hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
 }
 
@@ -96,4 +97,64 @@ pub fn groups(tree: &clap::Command) -> String {
         }
     }
     out
+}
+
+/// Moves shared arguments from before the command to behind it.
+///
+/// The parser keeps those of one place only; this way `--set a=1 build --set b=2` sets both.
+pub fn in_order(mut args: Vec<OsString>) -> Vec<OsString> {
+    let mut at = 1;
+    while let Some(arg) = args.get(at).and_then(|arg| arg.to_str()) {
+        at += match arg {
+            "-C" | "--profile" | "--set" | "--color" => 2,
+            "--json" | "-q" | "--quiet" | "-v" | "--verbose" => 1,
+            _ if arg.starts_with("-C") || arg.starts_with("--") && arg.contains('=') => 1,
+            _ => break,
+        };
+    }
+    let command = args.get(at).and_then(|arg| arg.to_str()).unwrap_or("-");
+    if !command.starts_with('-') && command != "help" {
+        args[1..=at].rotate_right(1);
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: &str, expect: &str) {
+        let args = args.split(' ').map(OsString::from).collect();
+        assert_eq!(in_order(args).join(" ".as_ref()), *expect);
+    }
+
+    #[test]
+    fn shared_arguments_go_behind_the_command() {
+        check("datamake --set a=1 -q build x --set b=2", "datamake build --set a=1 -q x --set b=2");
+        check("datamake -C dir --color=never -Cdir log", "datamake log -C dir --color=never -Cdir");
+        check("datamake build -q", "datamake build -q");
+    }
+
+    #[test]
+    fn what_has_no_command_stays_as_it_is() {
+        check("datamake", "datamake");
+        check("datamake -q", "datamake -q");
+        check("datamake --set", "datamake --set");
+        check("datamake -q help build", "datamake -q help build");
+        check("datamake --help build", "datamake --help build");
+        check("datamake -q --help build", "datamake -q --help build");
+    }
+
+    #[test]
+    fn the_tree_of_arguments_is_sound() {
+        super::super::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_in_a_group() {
+        use clap::CommandFactory;
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let tree = Cli::command();
+        assert_eq!(tree.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), grouped);
+    }
 }

@@ -225,7 +225,11 @@ fn failed(session: &mut Session, project: &Project, built: &Built) -> io::Result
 fn summary_line(session: &mut Session, built: &Built, counts: &Counts) -> io::Result<()> {
     let out = &mut session.out;
     if !built.run.mended.is_empty() {
-        writeln!(out, "{} of the store was damaged, and was made again", things(built.run.mended.len() as u64, "blob"))?;
+        writeln!(
+            out,
+            "{} of the store was damaged, and was made again",
+            things(built.run.mended.len() as u64, "blob")
+        )?;
     }
     if built.run.interrupted {
         return writeln!(out, "stopped after {}; what was done is kept", things(counts.made, "node"));

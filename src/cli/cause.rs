@@ -1,16 +1,44 @@
 //! Reasons for people, in one line or with the lines that changed, and for programs.
 
 use super::out::Paint;
-use super::words::lines;
+use super::words::{change, lines, plain};
 use crate::plan::Reason;
 use serde_json::{Value, json};
 
 /// Lines of a text that are shown of each side.
 const MOST: usize = 8;
 
-/// Writes a reason in one line; the text of a template is said to be at its file.
+/// Writes a reason in one line; of texts, where they differ.
 pub fn line(reason: &Reason) -> String {
-    super::words::plain(&reason.to_string())
+    let Reason::Field { path, old: Some(old), new: Some(new) } = reason else { return plain(&reason.to_string()) };
+    let path = place(path);
+    if !old.contains('\n') && !new.contains('\n') {
+        let (old, new) = change(old, new);
+        return format!("{path} changed: `{old}` → `{new}`");
+    }
+    let (mut before, mut after) = (old.lines(), new.lines());
+    for number in 1.. {
+        match (before.next(), after.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => {
+                let (old, new) = change(a, b);
+                return format!("{path} changed in line {number}: `{old}` → `{new}`");
+            }
+            (None, Some(line)) => return format!("{path} has a new line {number}: `{}`", plain(line)),
+            (Some(line), None) => return format!("{path} lost line {number}: `{}`", plain(line)),
+            (None, None) => break,
+        }
+    }
+    format!("{path} changed in its line ends")
+}
+
+/// Writes where a field is: a template that is a file, by its path.
+fn place(path: &str) -> &str {
+    match path.strip_prefix("prompt.") {
+        Some("<template>") => "its template",
+        Some(file) => file,
+        None => path,
+    }
 }
 
 /// Writes a reason in full: of a long text, the lines that changed.
@@ -19,12 +47,14 @@ pub fn full(reason: &Reason, paint: Paint, most: Option<usize>) -> Vec<String> {
     if !old.contains('\n') && !new.contains('\n') && old.len() + new.len() < 60 {
         return vec![line(reason)];
     }
+    let path = place(path);
     let (old, new) = (lines(old), lines(new));
     let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let rest = old.len().min(new.len()) - same;
     let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
     let many = old.len().max(new.len()) > 1;
-    let mut out = vec![if many { format!("{path} changed from line {}:", same + 1) } else { format!("{path} changed:") }];
+    let mut out =
+        vec![if many { format!("{path} changed from line {}:", same + 1) } else { format!("{path} changed:") }];
     let mut side = |text: &[String], sign: &str, colour: fn(Paint, &str) -> String| {
         let changed = &text[same..text.len() - tail];
         let shown = most.unwrap_or(MOST).min(changed.len());
@@ -64,18 +94,27 @@ mod tests {
     #[test]
     fn a_long_text_is_shown_by_the_lines_that_changed() {
         let shown = full(&field("one\ntwo\nthree\n", "one\nTWO\nand\nthree\n"), Paint::Plain, None);
-        assert_eq!(shown, ["prompt.a.md changed from line 2:", "  - two", "  + TWO", "  + and"]);
+        assert_eq!(shown, ["a.md changed from line 2:", "  - two", "  + TWO", "  + and"]);
     }
 
     #[test]
     fn many_lines_are_counted() {
         let new: String = (0..20).map(|i| format!("{i}\n")).collect();
         let shown = full(&field("x\n", &new), Paint::Plain, Some(2));
-        assert_eq!(shown, ["prompt.a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 more lines"]);
+        assert_eq!(shown, ["a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 more lines"]);
     }
 
     #[test]
     fn a_short_value_is_shown_in_one_line() {
-        assert_eq!(full(&field("3", "4"), Paint::Plain, None), ["prompt.a.md changed: `3` → `4`"]);
+        assert_eq!(full(&field("3", "4"), Paint::Plain, None), ["a.md changed: `3` → `4`"]);
+    }
+
+    #[test]
+    fn one_line_shows_where_texts_differ() {
+        assert_eq!(line(&field("a\nb\n", "a\nc\n")), "a.md changed in line 2: `b` → `c`");
+        assert_eq!(line(&field("a\n", "a\nb\n")), "a.md has a new line 2: `b`");
+        assert_eq!(line(&field("a\nb\n", "a\n")), "a.md lost line 2: `b`");
+        assert_eq!(line(&field("a\n", "a")), "a.md changed in its line ends");
+        assert_eq!(line(&field("a\u{1b}\n", "b\n")), "a.md changed in line 1: `a\u{fffd}` → `b`");
     }
 }

@@ -56,7 +56,12 @@ impl Check {
     }
 }
 
-fn report(session: &mut Session, project: &Project, found: Result<(), Diagnostics>, counts: &[(&str, usize)]) -> Ending {
+fn report(
+    session: &mut Session,
+    project: &Project,
+    found: Result<(), Diagnostics>,
+    counts: &[(&str, usize)],
+) -> Ending {
     let mut problems = Diagnostics(project.warnings.0.clone());
     let fine = found.is_ok();
     found.err().into_iter().flat_map(|found| found.0).for_each(|problem| problems.push(problem));

@@ -63,7 +63,9 @@ impl Diff {
         let found = project.diff(&old, &new, &only, self.samples)?;
         if session.json() {
             let nodes: Vec<Value> = found.iter().map(node_json).collect();
-            session.out.json(&json!({ "old": point_json(&old.point), "new": point_json(&new.point), "nodes": nodes }))?;
+            session
+                .out
+                .json(&json!({ "old": point_json(&old.point), "new": point_json(&new.point), "nodes": nodes }))?;
             return Ok(Exit::Fine);
         }
         writeln!(session.out, "{} → {}", point(&old.point), point(&new.point))?;
@@ -80,7 +82,9 @@ impl Diff {
             None if project.history()?.builds.len() < 2 => {
                 let title = "there are no two builds to compare yet";
                 let problem = Diagnostic::error("unknown-version", title);
-                return Err(problem.help("edit something and `datamake build`; or compare with a revision: `datamake diff git:main`").into());
+                return Err(problem
+                    .help("edit something and `datamake build`; or compare with a revision: `datamake diff git:main`")
+                    .into());
             }
             None => "last-1",
         };
@@ -124,7 +128,11 @@ fn text(session: &mut Session, node: &NodeDiff) -> io::Result<()> {
     }
     let parts = parts(old, new);
     let Some(found) = &node.table else {
-        let why = if old.table == new.table { "" } else { "; the rows of one are not in the store, so they cannot be compared" };
+        let why = if old.table == new.table {
+            ""
+        } else {
+            "; the rows of one are not in the store, so they cannot be compared"
+        };
         return writeln!(session.out, "\n{name}  {rows}{why}{parts}");
     };
     writeln!(session.out, "\n{name}  {rows}  {}{parts}", table::counts(paint, found))?;

@@ -82,7 +82,8 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                 short.push_str(&format!(" ({})", signed(*old, *rows)));
             }
             if !parts.is_empty() {
-                let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
+                let parts: Vec<String> =
+                    parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
             Summary { short, more: dropped(&record.dropped).into_iter().collect() }
@@ -91,7 +92,9 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
             let names = Names::new(graph);
             let tables: Vec<String> = node.inputs.iter().map(|input| names.input(input)).collect();
             let old: BTreeMap<String, Value> = match before.map(|before| &before.output) {
-                Some(Output::Metric(values)) => figures(&tables, values).into_iter().map(|f| (f.label, f.value)).collect(),
+                Some(Output::Metric(values)) => {
+                    figures(&tables, values).into_iter().map(|f| (f.label, f.value)).collect()
+                }
                 _ => BTreeMap::new(),
             };
             let found = figures(&tables, values);
@@ -117,8 +120,12 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
 
 /// Tells how many rows were dropped, and by what.
 pub fn dropped(steps: &[DroppedRows]) -> Option<String> {
-    let reasons: Vec<(&str, u64)> =
-        steps.iter().flat_map(|step| &step.reasons).map(|(name, rows)| (name.as_str(), *rows)).filter(|(_, n)| *n > 0).collect();
+    let reasons: Vec<(&str, u64)> = steps
+        .iter()
+        .flat_map(|step| &step.reasons)
+        .map(|(name, rows)| (name.as_str(), *rows))
+        .filter(|(_, n)| *n > 0)
+        .collect();
     let all: u64 = reasons.iter().map(|(_, rows)| rows).sum();
     match reasons.as_slice() {
         [] => None,
@@ -145,7 +152,10 @@ pub fn json(record: &NodeRecord) -> Value {
 pub fn dropped_json(steps: &[DroppedRows]) -> Value {
     let one = |step: &DroppedRows| {
         let at = step.step;
-        step.reasons.iter().map(move |(name, rows)| json!({ "step": at + 1, "reason": name, "rows": rows })).collect::<Vec<_>>()
+        step.reasons
+            .iter()
+            .map(move |(name, rows)| json!({ "step": at + 1, "reason": name, "rows": rows }))
+            .collect::<Vec<_>>()
     };
     steps.iter().flat_map(one).collect()
 }

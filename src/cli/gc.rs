@@ -36,7 +36,8 @@ impl Gc {
         let project = session.project()?;
         let garbage = project.garbage(self.keep)?;
         let plan = &garbage.plan;
-        let (blobs, traces, leftovers, size) = (plan.blobs as u64, plan.traces as u64, plan.leftovers as u64, plan.bytes);
+        let (blobs, traces, leftovers, size) =
+            (plan.blobs as u64, plan.traces as u64, plan.leftovers as u64, plan.bytes);
         if self.yes {
             project.remove(&garbage)?;
         }

@@ -3,7 +3,7 @@
 use super::grid::Grid;
 use super::names::Names;
 use super::session::{Ending, Exit, Session};
-use super::words::{things, count};
+use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
 use crate::manifest::{About, Amount, Dataset, Maker, Method, RenderText, Step, Text};
 use serde_json::{Value, json};
@@ -152,7 +152,8 @@ fn step(step: &Step) -> String {
             Amount::Fraction(share) => format!("sample {share}"),
         },
         Step::Split(split) => {
-            let parts: Vec<String> = split.parts.iter().map(|(name, share)| format!("{} {share}", name.value)).collect();
+            let parts: Vec<String> =
+                split.parts.iter().map(|(name, share)| format!("{} {share}", name.value)).collect();
             format!("split {}", parts.join(", "))
         }
     }
@@ -175,7 +176,12 @@ fn dot(out: &mut impl Write, graph: &Nodes, chosen: &[NodeId]) -> io::Result<()>
             Kind::Export => "note",
         };
         let tip = quoted(&summary(graph, *id));
-        writeln!(out, "  {} [label = {}, shape = {shape}, tooltip = {tip}]", quoted(&node.full_name()), quoted(&node.name))?;
+        writeln!(
+            out,
+            "  {} [label = {}, shape = {shape}, tooltip = {tip}]",
+            quoted(&node.full_name()),
+            quoted(&node.name)
+        )?;
     }
     for (from, to, part) in edges(graph, chosen) {
         let label = part.map_or(String::new(), |part| format!(" [label = {}]", quoted(part)));

@@ -75,10 +75,28 @@ impl Grid {
             }
             lines.push(line.trim_end().to_owned());
             let most = width.map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(8));
-            lines.extend(row.under.iter().map(|line| format!("{}{}", " ".repeat(INDENT), truncate_str(line, most, "…"))));
+            lines.extend(
+                row.under.iter().flat_map(|line| wrap(line, most)).map(|line| format!("{}{line}", " ".repeat(INDENT))),
+            );
         }
         lines
     }
+}
+
+/// Breaks a line at spaces; what follows the first part is indented a little more.
+fn wrap(line: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for word in line.split(' ') {
+        if !current.trim().is_empty() && measure_text_width(&current) + 1 + measure_text_width(word) > width {
+            lines.push(std::mem::replace(&mut current, "  ".to_owned()));
+        } else if !current.is_empty() {
+            current.push(' ');
+        }
+        current.push_str(word);
+    }
+    lines.push(current);
+    lines.into_iter().map(|line| truncate_str(&line, width, "…").into_owned()).collect()
 }
 
 /// Takes width from the widest columns until all fit.
@@ -105,7 +123,7 @@ mod tests {
         let mut grid = Grid::right([0]);
         grid.row(["id", "name", "text"]);
         grid.row(["1", "Ann", "a long text that goes on"]);
-        grid.under("a line under it, which is cut as well");
+        grid.under("a line under it, which is broken");
         grid.row(["100", "日本", "x"]);
         assert_eq!(grid.lines(width), expect);
     }
@@ -117,7 +135,7 @@ mod tests {
             &[
                 " id  name  text",
                 "  1  Ann   a long text that goes on",
-                "        a line under it, which is cut as well",
+                "        a line under it, which is broken",
                 "100  日本  x",
             ],
         );
@@ -127,7 +145,14 @@ mod tests {
     fn the_widest_column_gives_way_first() {
         check(
             Some(22),
-            &[" id  name  text", "  1  Ann   a long tex…", "        a line under …", "100  日本  x"],
+            &[
+                " id  name  text",
+                "  1  Ann   a long tex…",
+                "        a line under",
+                "          it, which",
+                "          is broken",
+                "100  日本  x",
+            ],
         );
     }
 

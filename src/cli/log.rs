@@ -45,25 +45,27 @@ impl Log {
             return Ok(Exit::Fine);
         }
         let (paint, now) = (session.out.paint, now());
-        let mut grid = Grid::right([0]);
+        let mut grid = Grid::default();
         for build in &builds {
-            let made = if build.nodes.is_empty() { "nothing".to_owned() } else { some(build.nodes.keys().map(|name| short(name))) };
-            let failed = match build.failed.as_slice() {
-                [] => String::new(),
-                failed => format!("; {} {}", paint.red("failed:"), some(failed.iter().map(|name| short(name)))),
-            };
             grid.row([
-                paint.bold(&build.number.to_string()),
-                format!("{} {}", utc(build.time), paint.dim(&format!("({})", ago(now, build.time)))),
+                paint.bold(&format!("build {}", build.number)),
+                format!("{}, {}", utc(build.time), ago(now, build.time)),
                 seconds(build.seconds),
-                build.commit.as_deref().map_or(String::new(), |commit| commit.chars().take(8).collect()),
+                build.commit.as_deref().map_or_else(String::new, short_commit),
                 paint.dim(&plain(&format!("datamake {}", build.command.join(" ")))),
-                format!("made {made}{failed}"),
             ]);
+            if !build.nodes.is_empty() && session.detail < Detail::Verbose {
+                grid.under(format!("made {}", some(build.nodes.keys().map(|name| short(name)))));
+            }
             if session.detail == Detail::Verbose {
                 for (name, Made { reasons, .. }) in &build.nodes {
-                    reasons.iter().for_each(|reason| grid.under(format!("{}: {}", short(name), cause::line(reason))));
+                    reasons
+                        .iter()
+                        .for_each(|reason| grid.under(format!("made {}: {}", short(name), cause::line(reason))));
                 }
+            }
+            if !build.failed.is_empty() {
+                grid.under(format!("{} {}", paint.red("failed"), some(build.failed.iter().map(|name| short(name)))));
             }
         }
         for line in grid.lines(session.out.width) {
@@ -75,6 +77,12 @@ impl Log {
         }
         Ok(Exit::Fine)
     }
+}
+
+/// Cuts a commit to what people use; a `+` tells that files were changed since.
+fn short_commit(commit: &str) -> String {
+    let short: String = commit.chars().take(8).collect();
+    if commit.len() > 8 && commit.ends_with('+') { short + "+" } else { short }
 }
 
 /// Returns the name of a node without its kind where that is most likely clear.

@@ -29,8 +29,9 @@ impl Man {
         let mut tree = super::command();
         tree.build();
         if let Some(dir) = &self.dir {
-            let written = write_all(&tree, dir)
-                .map_err(|error| Diagnostic::error("unwritable", format!("cannot write to {}: {error}", dir.display())))?;
+            let written = write_all(&tree, dir).map_err(|error| {
+                Diagnostic::error("unwritable", format!("cannot write to {}: {error}", dir.display()))
+            })?;
             writeln!(session.out, "wrote {} to {}", things(written, "page"), dir.display())?;
             return Ok(Exit::Fine);
         }

@@ -56,7 +56,9 @@ fn bug(panic: &str) -> String {
 }
 
 fn run() -> Exit {
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = command()
+        .try_get_matches_from(args::in_order(std::env::args_os().collect()))
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let Cli { global, command } = match parsed {
         Ok(cli) => cli,
         Err(message) => {
@@ -88,5 +90,7 @@ fn run() -> Exit {
 fn command() -> clap::Command {
     let tree = Cli::command();
     let groups = args::groups(&tree);
-    tree.help_template(format!("{{about}}\n\n{{usage-heading}} {{usage}}\n{groups}\n{{options}}\n{{after-help}}"))
+    tree.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n{groups}\nEverywhere:\n{{options}}{{after-help}}"
+    ))
 }

@@ -74,7 +74,8 @@ impl Out {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let (terminal, live) = (stdout.is_terminal(), stderr.is_terminal());
         // A terminal that does not tell its size is taken to be an old one.
-        let width = terminal.then(|| console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)));
+        let width =
+            terminal.then(|| console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)));
         Out {
             paint: Paint::new(color, terminal),
             error_paint: Paint::new(color, live),

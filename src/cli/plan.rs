@@ -7,6 +7,7 @@ use super::session::{Detail, Ending, Exit, Session};
 use super::words::{count, things};
 use crate::exec::{State, Work};
 use crate::graph::{Graph, NodeId};
+use crate::plan::Reason;
 use crate::project::{BuildOptions, Planned, PlannedNode, Project};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ Examples:
   datamake plan --set params.n=20    with another value
   datamake plan -v                   fresh nodes too
 
-A node is `stale` (with the row groups and rows that would be redone), `unknown` while it depends on what others come out as, or fresh.
+A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` while it depends on what others come out as, or fresh.
 `reuse` is a node whose definition changed, but not what has to run for it.")]
 pub struct Plan {
     /// Names or patterns of nodes; without any, all
@@ -123,17 +124,19 @@ fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Resu
     let verbose = session.detail == Detail::Verbose;
     let mut grid = Grid::default();
     for one in &planned.nodes {
+        let new = one.reasons == [Reason::New];
         let word = word(&one.state);
         let shown = match &one.state {
             State::Fresh if !verbose => continue,
+            _ if new => paint.green("new"),
             State::Fresh => paint.green(word),
             State::Stale(_) => paint.yellow(word),
             State::Failed(_) => paint.red(word),
             _ => paint.dim(word),
         };
         grid.row([shown, paint.bold(&names.of(one.node)), extent(&one.state, &names)]);
-        for reason in &one.reasons {
-            grid.under(cause::line(reason));
+        if !new {
+            one.reasons.iter().for_each(|reason| grid.under(cause::line(reason)));
         }
     }
     grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;

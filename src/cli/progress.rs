@@ -54,7 +54,12 @@ impl<'a> Progress<'a> {
             _ => Canvas::Lines,
         };
         let begun = Instant::now();
-        Progress { names: Names::new(graph), canvas, begun, state: Mutex::new(State { nodes: HashMap::new(), told: begun }) }
+        Progress {
+            names: Names::new(graph),
+            canvas,
+            begun,
+            state: Mutex::new(State { nodes: HashMap::new(), told: begun }),
+        }
     }
 
     /// Takes in what happened.
@@ -98,7 +103,8 @@ impl<'a> Progress<'a> {
             Canvas::None => {}
             Canvas::Bars(bars) => {
                 let bar = node.bar.get_or_insert_with(|| {
-                    let style = ProgressStyle::with_template("{prefix:.bold} {bar:24} {pos}/{len} {wide_msg} {elapsed}");
+                    let style =
+                        ProgressStyle::with_template("{prefix:.bold} {bar:24} {pos}/{len} {wide_msg} {elapsed}");
                     let bar = bars.add(ProgressBar::no_length().with_prefix(self.names.of(id)));
                     bar.set_style(style.expect("the template is well-formed").progress_chars("━╸ "));
                     bar.enable_steady_tick(Duration::from_millis(200));
@@ -112,7 +118,12 @@ impl<'a> Progress<'a> {
                 if told.elapsed() >= SELDOM {
                     *told = Instant::now();
                     let groups = things(node.total, "row group");
-                    note(&format!("{}: {} of {groups}, {}", self.names.of(id), count(node.groups), things(node.rows, "row")));
+                    note(&format!(
+                        "{}: {} of {groups}, {}",
+                        self.names.of(id),
+                        count(node.groups),
+                        things(node.rows, "row")
+                    ));
                 }
             }
         }

@@ -107,7 +107,8 @@ fn arguments(out: &mut String, arguments: &[&Arg]) {
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let default = argument.get_default_values().first().map(|value| value.to_string_lossy().into_owned());
         let default = default.filter(|_| argument.get_action().takes_values());
-        let values: Vec<String> = argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
+        let values: Vec<String> =
+            argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
         let mut meaning = help.replace('|', "\\|");
         if argument.get_action().takes_values() && !values.is_empty() {
             let _ = write!(meaning, "; one of {}", values.join(", "));
@@ -121,7 +122,8 @@ fn arguments(out: &mut String, arguments: &[&Arg]) {
 
 /// Writes an argument as it is typed: `-j, --jobs N`.
 fn spelling(argument: &Arg) -> String {
-    let value = argument.get_value_names().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    let value =
+        argument.get_value_names().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
     let value = value.filter(|_| argument.get_action().takes_values());
     if argument.is_positional() {
         return format!("[{}]", value.unwrap_or_else(|| argument.get_id().to_string().to_uppercase()));

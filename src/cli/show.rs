@@ -81,7 +81,7 @@ impl Show {
     pub fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
         let (id, part) = project.one(&self.node)?;
-        if !project.is_dataset(id) && !(self.schema || self.stats || self.dropped) {
+        if !(project.is_dataset(id) || self.schema || self.stats || self.dropped) {
             output(session, &project, id)?;
             return Ok(Exit::Fine);
         }
@@ -127,7 +127,14 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
         }
         (Output::Export { bytes: size, rows, file }, Kind::Export) => {
             let to = &graph.manifest.exports[node.declaration].to.value;
-            writeln!(session.out, "{}: {}, {}, hash {}", paint.bold(to), things(*rows, "row"), bytes(*size), file.short())?;
+            writeln!(
+                session.out,
+                "{}: {}, {}, hash {}",
+                paint.bold(to),
+                things(*rows, "row"),
+                bytes(*size),
+                file.short()
+            )?;
         }
         _ => {}
     }
@@ -141,9 +148,12 @@ fn title(session: &mut Session, name: &str, rest: &str) -> io::Result<()> {
 
 fn schema(session: &mut Session, name: &str, full: &str, table: &Table) -> io::Result<()> {
     if session.json() {
-        let columns: Vec<_> = table.schema.0.iter().map(|f| json!({ "name": f.name, "type": f.ty.to_string() })).collect();
+        let columns: Vec<_> =
+            table.schema.0.iter().map(|f| json!({ "name": f.name, "type": f.ty.to_string() })).collect();
         let groups = table.groups.len();
-        return session.out.json(&json!({ "node": full, "rows": table.rows(), "groups": groups, "key": table.key, "columns": columns }));
+        return session.out.json(
+            &json!({ "node": full, "rows": table.rows(), "groups": groups, "key": table.key, "columns": columns }),
+        );
     }
     let rows = format!("{} in {}", things(table.rows(), "row"), things(table.groups.len() as u64, "row group"));
     title(session, name, &format!("{rows}, {}", things(table.schema.0.len() as u64, "column")))?;

@@ -59,8 +59,12 @@ impl Verify {
         match (fine, self.repair) {
             (true, _) if session.detail == Detail::Quiet => {}
             (true, _) => writeln!(session.out, "fine: {what}, and all is what its name says")?,
-            (false, true) => writeln!(session.out, "\nmended {number} of it: the next build makes again what is missing")?,
-            (false, false) => writeln!(session.out, "\n{number} wrong in {what}; to mend it: datamake verify --repair")?,
+            (false, true) => {
+                writeln!(session.out, "\nmended {number} of it: the next build makes again what is missing")?
+            }
+            (false, false) => {
+                writeln!(session.out, "\n{number} wrong in {what}; to mend it: datamake verify --repair")?
+            }
         }
         Ok(exit)
     }

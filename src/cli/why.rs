@@ -4,7 +4,7 @@ use super::cause;
 use super::names::Names;
 use super::plan::{extent, node_json, word};
 use super::session::{Detail, Ending, Exit, Session};
-use super::words::{ago, now, things, utc};
+use super::words::{ago, count, now, things, utc};
 use crate::exec::State;
 use crate::graph::Graph;
 use crate::history::{Build, Made};
@@ -68,11 +68,12 @@ fn text(session: &mut Session, graph: &Graph, found: &Explanation) -> io::Result
     let Some((build, made)) = &found.last else {
         return writeln!(session.out, "it was never built here");
     };
+    let rows = things(made.rows_made, "row");
     let work = match made {
         Made { groups_made: 0, .. } | Made { groups: 0, .. } => String::new(),
-        made if made.groups == made.groups_made => format!(", {}", things(made.rows_made, "row")),
-        made => {
-            format!(", {} of {}, {}", made.groups_made, things(made.groups, "row group"), things(made.rows_made, "row"))
+        Made { groups, groups_made, .. } if groups == groups_made => format!(", {rows} made"),
+        Made { groups, groups_made, .. } => {
+            format!(", {} of {}, {rows} made", count(*groups_made), things(*groups, "row group"))
         }
     };
     let when = ago(now(), build.time);

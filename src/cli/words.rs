@@ -151,7 +151,10 @@ mod tests {
     fn sizes_and_durations_keep_two_or_three_digits() {
         let sizes = [1, 999, 1000, 9_949, 12_345, 999_600, 1_234_567_890].map(bytes);
         assert_eq!(sizes, ["1 byte", "999 bytes", "1.0 kB", "9.9 kB", "12 kB", "1.0 MB", "1.2 GB"]);
-        assert_eq!([0.0, 0.214, 12.34, 61.0, 7_300.0].map(seconds), ["0.00 s", "0.21 s", "12.3 s", "1 min 1 s", "2 h 1 min"]);
+        assert_eq!(
+            [0.0, 0.214, 12.34, 61.0, 7_300.0].map(seconds),
+            ["0.00 s", "0.21 s", "12.3 s", "1 min 1 s", "2 h 1 min"]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -79,6 +80,7 @@ pub struct Counts {
 impl Counts {
     /// Counts an action that ran.
     pub fn run(&self) {
+        RAN_HERE.set(RAN_HERE.get() + 1);
         self.ran.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -86,6 +88,17 @@ impl Counts {
     pub fn reuse(&self, n: u64) {
         self.reused.fetch_add(n, Ordering::Relaxed);
     }
+}
+
+thread_local! {
+    static RAN_HERE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Returns how many actions ran on this thread so far; what ran one meanwhile has made it grow.
+///
+/// An action that waits for other threads may run others' work here meanwhile, but then it counts for itself anyway.
+pub fn ran_here() -> u64 {
+    RAN_HERE.get()
 }
 
 /// The keys that a node used, for `gc` to keep.
@@ -123,7 +136,16 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Prepares for one build or plan.
     pub fn new(store: &'a Store, mode: Mode, limits: Limits, cancel: &'a AtomicBool) -> Context<'a> {
-        Context { store, mode, limits, cancel, counts: Counts::default(), columns: Mutex::default(), running: Running::default(), imagined: Mutex::default() }
+        Context {
+            store,
+            mode,
+            limits,
+            cancel,
+            counts: Counts::default(),
+            columns: Mutex::default(),
+            running: Running::default(),
+            imagined: Mutex::default(),
+        }
     }
 
     /// Returns whether the user asked to stop.

@@ -16,7 +16,13 @@ use std::sync::Arc;
 
 impl Walk<'_> {
     /// Makes a dataset's tables.
-    pub(super) fn dataset(&mut self, id: NodeId, inputs: &[TableRef], used: &Used, progress: &Progress) -> Result<Made, Stop> {
+    pub(super) fn dataset(
+        &mut self,
+        id: NodeId,
+        inputs: &[TableRef],
+        used: &Used,
+        progress: &Progress,
+    ) -> Result<Made, Stop> {
         let graph = self.request.graph;
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];
@@ -96,17 +102,22 @@ impl Flow<'_> {
                 })?;
                 Ok(ColumnRef { chunk: outputs[0], take: None })
             });
-            let columns = columns.collect::<Result<_, Stop>>();
             let rows = (rows.end - rows.start) as u32;
-            self.progress.group(u64::from(rows), &columns);
-            Ok(Arc::new(RowGroup { rows, columns: columns? }))
+            let columns = self.progress.group(u64::from(rows), || columns.collect())?;
+            Ok(Arc::new(RowGroup { rows, columns }))
         };
         let groups: Vec<Result<_, Stop>> = ranges.par_iter().map(make).collect();
         groups.into_iter().collect()
     }
 
     /// Puts the row groups of all tables one after the other, with the columns of `shape`.
-    fn concat(&self, tables: &[Arc<Table>], shape: &Shape, names: &[&Text], add_source: bool) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    fn concat(
+        &self,
+        tables: &[Arc<Table>],
+        shape: &Shape,
+        names: &[&Text],
+        add_source: bool,
+    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
         let mut groups = Vec::new();
         for (table, name) in tables.iter().zip(names) {
             let source = add_source.then_some(name.value.as_str());
@@ -116,7 +127,13 @@ impl Flow<'_> {
     }
 
     /// Gives a row group the columns of `shape`: the ones it has, brought to their types, and nulls.
-    fn widen(&self, table: &Table, shape: &Shape, group: &RowGroup, source: Option<&str>) -> Result<Arc<RowGroup>, Stop> {
+    fn widen(
+        &self,
+        table: &Table,
+        shape: &Shape,
+        group: &RowGroup,
+        source: Option<&str>,
+    ) -> Result<Arc<RowGroup>, Stop> {
         let mut columns = Vec::with_capacity(shape.schema.0.len());
         let own = shape.schema.0.len() - usize::from(source.is_some());
         for field in &shape.schema.0[..own] {
@@ -124,7 +141,10 @@ impl Flow<'_> {
                 Some(at) if table.schema.0[at].ty == field.ty => group.columns[at],
                 Some(at) => {
                     let from = group.columns[at];
-                    let key = KeyWriter::new("widen", 1).text("type", &field.ty.to_string()).hash("chunk", from.chunk).finish();
+                    let key = KeyWriter::new("widen", 1)
+                        .text("type", &field.ty.to_string())
+                        .hash("chunk", from.chunk)
+                        .finish();
                     let outputs = self.context.action(self.used, key, || {
                         let column = self.context.column(ColumnRef { chunk: from.chunk, take: None })?;
                         let wide = crate::format::conform(&column, &field.ty).map_err(|misfit| {
@@ -203,9 +223,12 @@ impl Flow<'_> {
         };
         let name = &mix.of[input].0;
         let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
-        Diagnostic::error("too-few-rows", format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted))
-            .at(span, "so many rows in all")
-            .help(format!("with these ratios at most `rows = {}` can be had", largest))
-            .into()
+        Diagnostic::error(
+            "too-few-rows",
+            format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted),
+        )
+        .at(span, "so many rows in all")
+        .help(format!("with these ratios at most `rows = {}` can be had", largest))
+        .into()
     }
 }

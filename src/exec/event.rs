@@ -1,20 +1,34 @@
 //! What happens during a build, told as it happens.
 
 use super::Work;
-use super::context::Stop;
+use super::context::{Stop, ran_here};
 use crate::graph::NodeId;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something happened to a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    Begin { node: NodeId },
+    Begin {
+        node: NodeId,
+    },
     /// So many row groups are to be gone through, in this pass over them.
-    Groups { node: NodeId, total: u64 },
+    Groups {
+        node: NodeId,
+        total: u64,
+    },
     /// One of them is done.
-    Group { node: NodeId, rows: u64 },
-    End { node: NodeId, work: Work },
-    Failed { node: NodeId },
+    Group {
+        node: NodeId,
+        rows: u64,
+    },
+    End {
+        node: NodeId,
+        work: Work,
+    },
+    Failed {
+        node: NodeId,
+    },
 }
 
 /// Tells of one node's row groups, and counts them.
@@ -24,26 +38,41 @@ pub struct Progress<'a> {
     groups: AtomicU64,
     made: AtomicU64,
     rows: AtomicU64,
+    /// What the passes before this one made at most.
+    before: Mutex<(u64, u64)>,
 }
 
 impl<'a> Progress<'a> {
     /// Begins to tell of `node`.
     pub fn new(node: NodeId, events: &'a (dyn Fn(Event) + Sync)) -> Progress<'a> {
-        Progress { node, events, groups: AtomicU64::new(0), made: AtomicU64::new(0), rows: AtomicU64::new(0) }
+        Progress {
+            node,
+            events,
+            groups: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            before: Mutex::default(),
+        }
     }
 
-    /// Begins a pass over row groups.
+    /// Begins a pass over row groups. Passes follow each other; the one that made most is what counts.
     pub fn begin(&self, groups: usize) {
+        let made = (self.made.swap(0, Ordering::Relaxed), self.rows.swap(0, Ordering::Relaxed));
+        let mut before = self.before.lock().expect("no thread panics with this lock");
+        *before = (*before).max(made);
         self.groups.fetch_max(groups as u64, Ordering::Relaxed);
         (self.events)(Event::Groups { node: self.node, total: groups as u64 });
     }
 
-    /// Ends a row group of `rows` rows.
-    pub fn group<T>(&self, rows: u64, result: &Result<T, Stop>) {
-        if matches!(result, Err(Stop::Pending)) {
+    /// Works on a row group of `rows` rows, and counts it if an action ran for it or would run.
+    pub fn group<T>(&self, rows: u64, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+        let before = ran_here();
+        let result = work();
+        if ran_here() > before || matches!(result, Err(Stop::Pending)) {
             self.make(rows);
         }
         (self.events)(Event::Group { node: self.node, rows });
+        result
     }
 
     /// Counts a row group in which an action ran or would run.
@@ -54,11 +83,9 @@ impl<'a> Progress<'a> {
 
     /// Returns what was counted.
     pub fn work(&self, actions: u64) -> Work {
-        Work {
-            groups: self.groups.load(Ordering::Relaxed),
-            groups_made: self.made.load(Ordering::Relaxed),
-            rows_made: self.rows.load(Ordering::Relaxed),
-            actions,
-        }
+        let before = *self.before.lock().expect("no thread panics with this lock");
+        let (groups_made, rows_made) =
+            before.max((self.made.load(Ordering::Relaxed), self.rows.load(Ordering::Relaxed)));
+        Work { groups: self.groups.load(Ordering::Relaxed), groups_made, rows_made, actions }
     }
 }

@@ -51,13 +51,14 @@ impl Walk<'_> {
         }
         let (format, compression) = (export.encoding.format, export.encoding.compression);
         let written = self.request.workspace.write_output::<Unwritten>(&export.to.value, |file| {
-            let mut writer = Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
+            let mut writer =
+                Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
             for groups in table.groups.chunks(TOGETHER) {
                 self.context.go_on()?;
                 if format.is_text() {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
                         let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
-                        progress.group(u64::from(group.rows), &Ok(()));
+                        progress.group(u64::from(group.rows), || Ok(()))?;
                         Ok(rows)
                     };
                     let encoded: Vec<Result<Vec<u8>, Unwritten>> = groups.par_iter().map(encode).collect();
@@ -67,7 +68,7 @@ impl Walk<'_> {
                 } else {
                     for group in groups {
                         writer.write(&self.batch(&table, group)?)?;
-                        progress.group(u64::from(group.rows), &Ok(()));
+                        progress.group(u64::from(group.rows), || Ok(()))?;
                     }
                 }
                 groups.iter().for_each(|group| progress.make(u64::from(group.rows)));
@@ -92,7 +93,8 @@ impl Walk<'_> {
 
     fn batch(&self, table: &Table, group: &RowGroup) -> Result<Batch, Stop> {
         let column = |(name, at): (&str, _)| Ok((name.to_owned(), self.context.column(at)?));
-        let columns = table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
+        let columns =
+            table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
         Ok(Batch { rows: group.rows as usize, columns })
     }
 }

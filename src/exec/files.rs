@@ -4,8 +4,8 @@ use super::context::{Context, Mode, Stop, Used};
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
 use crate::format::{
-    Compression, Format, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform, parse_segment,
-    read_batches,
+    Compression, Format, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
+    parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::table::{Batch, ColumnRef, Cutter, Field, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
@@ -86,7 +86,8 @@ impl Context<'_> {
             .filter(|(_, part)| part.rows > 0)
             .map(|(at, part)| self.conform_part(used, reading, &reading.files[*at], &schema, part))
             .collect::<Result<Vec<_>, Stop>>()?;
-        let key = if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
+        let key =
+            if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
         Ok(Table { schema, key, groups })
     }
 
@@ -178,7 +179,13 @@ impl Context<'_> {
         Ok(parts)
     }
 
-    fn segment(&self, used: &Used, reading: &Reading, file: &DataFile, segment: &Segment) -> Result<(Hash, Part), Stop> {
+    fn segment(
+        &self,
+        used: &Used,
+        reading: &Reading,
+        file: &DataFile,
+        segment: &Segment,
+    ) -> Result<(Hash, Part), Stop> {
         let hash = Hash::of(&segment.bytes);
         let header = segment.header.as_deref();
         let key = parse_key(reading, file.format, header.map(|header| header.0.as_slice()), hash);
@@ -214,19 +221,22 @@ impl Context<'_> {
     fn whole_file(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
         let mut key = self.listing_writer("read", reading, file);
         types_into(&mut key, &reading.types);
-        let outputs = self.action(used, key.finish(), || {
-            let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-            let mut recut = Recut::new(self, &reading.key);
-            read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| Ok(recut.push(batch)?))
+        let outputs =
+            self.action(used, key.finish(), || {
+                let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+                let mut recut = Recut::new(self, &reading.key);
+                read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {
+                    Ok(recut.push(batch)?)
+                })
                 .map_err(|stop| match stop {
                     ReadStop::Stop(stop) => stop,
                     ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
                 })?;
-            let outputs = recut.finish()?;
-            // What was parsed has to be what was hashed.
-            let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-            if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
-        })?;
+                let outputs = recut.finish()?;
+                // What was parsed has to be what was hashed.
+                let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+                if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+            })?;
         self.json(outputs[0])
     }
 
@@ -248,7 +258,11 @@ impl Context<'_> {
                     let chunk = column.chunk;
                     // Undeclared text is text still, whatever it looks like.
                     let is = if text { &type_text(&Type::String) } else { &column.ty };
-                    if *is == to { chunk } else { self.conform_chunk(used, reading, file, part, field.name.as_str(), chunk, &field.ty)? }
+                    if *is == to {
+                        chunk
+                    } else {
+                        self.conform_chunk(used, reading, file, part, field.name.as_str(), chunk, &field.ty)?
+                    }
                 }
                 None => {
                     let key = KeyWriter::new("nulls", 1).text("type", &to).int("rows", i64::from(part.rows)).finish();
@@ -405,7 +419,8 @@ fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
             let ty = type_of_text(&column.ty);
             let place = Place { segment, line: column.evidence };
             let guess = file.format.is_delimited() && !reading.types.contains_key(&column.name);
-            let added = if guess { unifier.add_text(&column.name, &ty, place) } else { unifier.add(&column.name, &ty, place) };
+            let added =
+                if guess { unifier.add_text(&column.name, &ty, place) } else { unifier.add(&column.name, &ty, place) };
             added.map_err(|conflict| {
                 let shown = |place: Place| {
                     let (at, part) = &parts[place.segment];
@@ -478,7 +493,9 @@ fn ordinal(n: usize) -> String {
 }
 
 fn unreadable(reading: &Reading, file: &DataFile, error: &FilesError) -> Stop {
-    Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path)).at(&reading.span, "read here").into()
+    Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path))
+        .at(&reading.span, "read here")
+        .into()
 }
 
 fn changed(reading: &Reading, file: &DataFile) -> Stop {
@@ -489,8 +506,8 @@ fn changed(reading: &Reading, file: &DataFile) -> Stop {
 }
 
 fn wrong_file(reading: &Reading, file: &DataFile, problem: &Problem) -> Stop {
-    let mut diagnostic =
-        Diagnostic::error("wrong-file", format!("{}: {}", file.file.path, problem.title)).at(&reading.span, "read here");
+    let mut diagnostic = Diagnostic::error("wrong-file", format!("{}: {}", file.file.path, problem.title))
+        .at(&reading.span, "read here");
     diagnostic.help.extend(problem.help.clone());
     diagnostic.into()
 }

@@ -15,7 +15,13 @@ use arrow_array::{Array, ArrayRef};
 
 impl Walk<'_> {
     /// Computes a metric over each table that it is on.
-    pub(super) fn metric(&mut self, id: NodeId, inputs: &[TableRef], used: &Used, progress: &Progress) -> Result<Made, Stop> {
+    pub(super) fn metric(
+        &mut self,
+        id: NodeId,
+        inputs: &[TableRef],
+        used: &Used,
+        progress: &Progress,
+    ) -> Result<Made, Stop> {
         let node = self.request.graph.node(id);
         let metric = &self.request.graph.manifest.metrics[node.declaration];
         let flow = Flow { context: &self.context, used, node: node.name.clone(), progress };

@@ -17,9 +17,9 @@ pub use sources::Sources;
 pub use stage::DROPPED_BY;
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::Workspace;
 use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key, KeyWriter};
-use crate::fetch::Workspace;
 use crate::store::Store;
 use crate::table::{Limits, Table};
 use std::collections::HashMap;
@@ -126,9 +126,12 @@ pub fn run(request: &Request) -> Result<Run, Diagnostics> {
                 mended.push(hash);
             }
             Err(Stop::Missing(hash)) => {
-                return Err(Diagnostic::error("damaged-store", format!("the blob {hash} is damaged and cannot be made again"))
-                    .help("run `datamake verify --repair`, and build again")
-                    .into());
+                return Err(Diagnostic::error(
+                    "damaged-store",
+                    format!("the blob {hash} is damaged and cannot be made again"),
+                )
+                .help("run `datamake verify --repair`, and build again")
+                .into());
             }
             Err(Stop::Failed(problems)) => return Err(problems),
             Err(Stop::Interrupted | Stop::Pending) => {
@@ -150,6 +153,8 @@ struct Walk<'a> {
     bound: HashMap<NodeId, Bound>,
     metrics: HashMap<NodeId, Vec<BoundMetric>>,
     made: HashMap<NodeId, Table>,
+    /// Actions that ran to read the files of a node, before it was its turn.
+    read: HashMap<NodeId, u64>,
     /// What exports found in their places.
     outputs: HashMap<NodeId, Option<Hash>>,
 }
@@ -169,6 +174,7 @@ impl<'a> Walk<'a> {
             bound: HashMap::new(),
             metrics: HashMap::new(),
             made: HashMap::new(),
+            read: HashMap::new(),
             outputs: HashMap::new(),
         })
     }
@@ -209,7 +215,8 @@ impl<'a> Walk<'a> {
             Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
         });
         let nodes = nodes.collect();
-        let (ran, reused) = (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
+        let (ran, reused) =
+            (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
         let files = self.sources.contents();
         Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
     }
@@ -246,18 +253,14 @@ impl<'a> Walk<'a> {
         let Some(outputs) = self.request.store.trace(key) else { return Ok(false) };
         let Some((record, rest)) = outputs.split_first() else { return Ok(false) };
         let node = self.request.graph.node(id);
-        // What an export made is not in the store, but in its place.
-        let stored = if node.kind == Kind::Export { &outputs[..1] } else { &outputs[..] };
-        if !stored.iter().all(|output| self.request.store.has(*output)) {
+        if !outputs.iter().all(|output| self.request.store.has(*output)) {
             return Ok(false);
         }
         let tables = match node.kind {
             Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
             Kind::Metric => Vec::new(),
             Kind::Export => {
-                let to = &self.request.graph.manifest.exports[node.declaration].to.value;
-                let there = *self.outputs.entry(id).or_insert_with(|| self.request.workspace.hash_output(to));
-                if rest.first() != there.as_ref() {
+                if rest.first().copied() != self.there(id).map(|file| seal(file).0) {
                     return Ok(false);
                 }
                 Vec::new()
@@ -265,6 +268,13 @@ impl<'a> Walk<'a> {
         };
         self.outcomes.insert(id, Outcome { record: *record, tables });
         Ok(true)
+    }
+
+    /// Returns the hash of the file in an export's place, as it was before this build.
+    fn there(&mut self, id: NodeId) -> Option<Hash> {
+        let request = self.request;
+        let to = &request.graph.manifest.exports[request.graph.node(id).declaration].to.value;
+        *self.outputs.entry(id).or_insert_with(|| request.workspace.hash_output(to))
     }
 
     /// Binds all stale nodes before any of them runs, so that all that is wrong is said at once.
@@ -322,8 +332,10 @@ impl<'a> Walk<'a> {
             None => None,
             Some(reading) => {
                 let used = Used::default();
+                let ran = self.context.counts.ran.load(Ordering::Relaxed);
                 match self.context.files(&used, &reading) {
                     Ok(table) => {
+                        self.read.insert(id, self.context.counts.ran.load(Ordering::Relaxed) - ran);
                         let schema = table.schema.clone();
                         self.made.insert(id, table);
                         Some(schema)
@@ -344,7 +356,9 @@ impl<'a> Walk<'a> {
         let Some(inputs) = self.inputs(id) else {
             let state = match node.inputs.iter().find(|input| self.failed(input.node)) {
                 Some(failed) => State::Skipped(failed.node),
-                None => State::Unknown(node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect()),
+                None => State::Unknown(
+                    node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect(),
+                ),
             };
             self.states.insert(id, state);
             return Ok(());
@@ -361,9 +375,13 @@ impl<'a> Walk<'a> {
         let made = match node.kind {
             Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
             Kind::Metric => self.metric(id, &inputs, &used, &progress),
-            Kind::Export => self.export(id, &inputs, &progress),
+            Kind::Export => {
+                // Remembered for the reasons: in a moment there is another file.
+                self.there(id);
+                self.export(id, &inputs, &progress)
+            }
         };
-        let actions = self.context.counts.ran.load(Ordering::Relaxed) - ran;
+        let actions = self.context.counts.ran.load(Ordering::Relaxed) - ran + self.read.remove(&id).unwrap_or(0);
         let work = progress.work(actions);
         let (output, dropped, tables) = match made {
             Ok(made) => made,
@@ -389,7 +407,7 @@ impl<'a> Walk<'a> {
             let mut outputs = vec![record_hash];
             outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
             if let Output::Export { file, .. } = record.output {
-                outputs.push(file);
+                outputs.push(self.context.put(&seal(file).1)?);
             }
             self.request.store.record(key, &outputs)?;
         }
@@ -402,6 +420,11 @@ impl<'a> Walk<'a> {
     fn failed(&self, id: NodeId) -> bool {
         matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
     }
+}
+
+/// Returns what stands in the store for an exported file, as what a trace names has to be there: a blob of the file's hash.
+fn seal(file: Hash) -> (Hash, [u8; 32]) {
+    (Hash::of(file.as_bytes()), *file.as_bytes())
 }
 
 /// What a node's own part of the walk returns.

@@ -7,8 +7,8 @@ use crate::fetch::Workspace;
 use crate::fetch::files::expand;
 use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
-use crate::manifest::{Files, Maker};
 use crate::hash::Hash;
+use crate::manifest::{Files, Maker};
 use crate::store::Store;
 use crate::table::Schema;
 use std::collections::HashMap;
@@ -31,9 +31,8 @@ impl Sources {
             let mut found: Vec<DataFile> = Vec::new();
             for pattern in &files.patterns {
                 match expand(workspace.root(), &[&pattern.value]) {
-                    Err(error) => problems.push(
-                        Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here"),
-                    ),
+                    Err(error) => problems
+                        .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
                     Ok(matches) => {
                         for file in matches {
                             if found.iter().any(|known| known.file.path == file.path) {
@@ -45,9 +44,12 @@ impl Sources {
                             };
                             let Some((format, compression)) = told else {
                                 problems.push(
-                                    Diagnostic::error("unknown-format", format!("the name of {} does not tell its format", file.path))
-                                        .at(&pattern.span, "found by this")
-                                        .help("declare it: `format = \"jsonl\"`"),
+                                    Diagnostic::error(
+                                        "unknown-format",
+                                        format!("the name of {} does not tell its format", file.path),
+                                    )
+                                    .at(&pattern.span, "found by this")
+                                    .help("declare it: `format = \"jsonl\"`"),
                                 );
                                 continue;
                             };

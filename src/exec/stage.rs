@@ -1,7 +1,7 @@
 //! Row groups through the stages of a dataset.
 
-use super::context::{Context, Mode, Stop, Used};
 use super::Progress;
+use super::context::{Context, Mode, Stop, Used};
 use crate::diag::Diagnostic;
 use crate::graph::{Parts, Stage, WholeOp, Work};
 use crate::hash::{Hash, KeyWriter};
@@ -85,11 +85,7 @@ impl Flow<'_> {
         work: impl Fn(&Arc<RowGroup>) -> Result<T, Stop> + Sync,
     ) -> Result<Vec<T>, Stop> {
         self.progress.begin(groups.len());
-        let one = |group: &Arc<RowGroup>| {
-            let result = work(group);
-            self.progress.group(u64::from(group.rows), &result);
-            result
-        };
+        let one = |group: &Arc<RowGroup>| self.progress.group(u64::from(group.rows), || work(group));
         if self.context.mode == Mode::Build {
             return groups.par_iter().map(one).collect();
         }
@@ -160,7 +156,9 @@ impl Flow<'_> {
                 let lost = match dropped.iter().position(|lost| lost.stage == at) {
                     Some(found) => &mut dropped[found],
                     None => {
-                        let Stage::Filter(works) = &stages[at] else { unreachable!("only filters drop group by group") };
+                        let Stage::Filter(works) = &stages[at] else {
+                            unreachable!("only filters drop group by group")
+                        };
                         let names: Vec<&str> = works.iter().map(|work| work.name.as_str()).collect();
                         dropped.push(empty_dropped(at, &names, &schemas[at]));
                         dropped.last_mut().expect("it was just pushed")
@@ -191,8 +189,10 @@ impl Flow<'_> {
             key.int("rows", i64::from(group.rows));
         }
         self.context.action(self.used, key.finish(), || {
-            let columns =
-                reads.iter().map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?))).collect::<Result<_, Stop>>()?;
+            let columns = reads
+                .iter()
+                .map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)))
+                .collect::<Result<_, Stop>>()?;
             let batch = Batch { rows: group.rows as usize, columns };
             let made = work.op.run(&batch).map_err(|error| self.row_error(work, &batch, error))?;
             made.iter().map(|column| self.context.put_column(column)).collect()
@@ -200,8 +200,9 @@ impl Flow<'_> {
     }
 
     fn row_error(&self, work: &Work, batch: &Batch, error: RowError) -> Stop {
-        let mut diagnostic = Diagnostic::error("row-error", format!("a row of `{}` cannot be computed: {}", self.node, error.message))
-            .at(&work.span, "computed here");
+        let mut diagnostic =
+            Diagnostic::error("row-error", format!("a row of `{}` cannot be computed: {}", self.node, error.message))
+                .at(&work.span, "computed here");
         for (name, column) in &batch.columns {
             if error.row < column.len() {
                 let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();
@@ -226,7 +227,8 @@ impl Flow<'_> {
                 .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
                 .collect::<Result<Vec<ArrayRef>, Stop>>()?;
             // A condition that is null has not said that the row may stay.
-            let stays = |mask: &ArrayRef, row: usize| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|m| m.value(row));
+            let stays =
+                |mask: &ArrayRef, row: usize| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|m| m.value(row));
             let first_no: Vec<Option<i64>> = (0..group.rows as usize)
                 .map(|row| masks.iter().position(|mask| !stays(mask, row)).map(|at| at as i64))
                 .collect();
@@ -303,7 +305,12 @@ impl Flow<'_> {
     }
 
     /// Picks rows of all groups; those not picked are added to `lost`, for its first reason.
-    fn pick(&self, groups: Vec<Arc<RowGroup>>, takes: Vec<Hash>, lost: &mut Dropped) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    fn pick(
+        &self,
+        groups: Vec<Arc<RowGroup>>,
+        takes: Vec<Hash>,
+        lost: &mut Dropped,
+    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
         let mut kept = Vec::with_capacity(groups.len());
         for (group, take) in groups.into_iter().zip(takes) {
             let take = self.context.take(take)?;
@@ -325,7 +332,12 @@ impl Flow<'_> {
     }
 
     /// Divides row groups into parts.
-    pub fn split(&self, parts: &Parts, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
+    pub fn split(
+        &self,
+        parts: &Parts,
+        schema: &Schema,
+        groups: &[Arc<RowGroup>],
+    ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
         let divided = self.each(groups, |group| {
             let which = self.column_of(&parts.op, schema, group)?[0];

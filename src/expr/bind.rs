@@ -7,8 +7,7 @@ use super::tree::Node;
 use crate::diag::list;
 use crate::table::Schema;
 use sqlparser::ast::{
-    BinaryOperator as Op, CeilFloorKind, Expr as Ast, TrimWhereField,
-    UnaryOperator, Value as Literal,
+    BinaryOperator as Op, CeilFloorKind, Expr as Ast, TrimWhereField, UnaryOperator, Value as Literal,
 };
 use std::ops::Range;
 

@@ -14,9 +14,7 @@ use super::tree::{Call, Kind, Logic, Node};
 use super::value::Value;
 use crate::diag::nearest;
 use crate::table::Type;
-use sqlparser::ast::{
-    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart, Spanned,
-};
+use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart};
 use std::ops::Range;
 
 impl Binder<'_> {

@@ -71,7 +71,10 @@ impl Workspace {
         let folder = target.parent().expect("a file in a project has a folder");
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-        let written = fs::File::create(&beside).map_err(E::from).and_then(write).and_then(|()| Ok(self.publish(&beside, &target, path)?));
+        let written = fs::File::create(&beside)
+            .map_err(E::from)
+            .and_then(write)
+            .and_then(|()| Ok(self.publish(&beside, &target, path)?));
         if written.is_err() {
             let _ = fs::remove_file(&beside);
         }

@@ -187,9 +187,7 @@ struct Binder<'a> {
 impl Binder<'_> {
     fn step(&mut self, at: usize, step: &Step) -> Option<Bind> {
         match step {
-            Step::Where(text) => {
-                Some(Bind::Stage(Stage::Filter(vec![self.condition("where", text)?])))
-            }
+            Step::Where(text) => Some(Bind::Stage(Stage::Filter(vec![self.condition("where", text)?]))),
             Step::Filter(names) => {
                 let mut ops = Vec::new();
                 for name in names {
@@ -218,7 +216,8 @@ impl Binder<'_> {
                     let places = template.places(column);
                     self.problems.push(no_column(title, column, &self.shape.schema, |mut diagnostic| {
                         for place in &places {
-                            let place = super::resolve::in_manifest(place, &template.sources()[0], render.text.inline());
+                            let place =
+                                super::resolve::in_manifest(place, &template.sources()[0], render.text.inline());
                             diagnostic = diagnostic.at(&place, format!("no column `{column}`"));
                         }
                         diagnostic.at(&render.span, "filled here")
@@ -264,7 +263,8 @@ impl Binder<'_> {
                     None => self.shape.key.clone(),
                     Some(column) => {
                         if self.shape.schema.field(&column.value).is_none() {
-                            let title = format!("the split of `{}` reads a column that it does not have", self.node.name);
+                            let title =
+                                format!("the split of `{}` reads a column that it does not have", self.node.name);
                             let place = |d: Diagnostic| d.at(&column.span, "no such column");
                             self.problems.push(no_column(title, &column.value, &self.shape.schema, place));
                         }
@@ -313,7 +313,9 @@ impl Binder<'_> {
                     let named = text.value.get(error.range.clone()).unwrap_or("").to_owned();
                     let mut diagnostic = in_text(text, error, &self.node.full_name());
                     if siblings.contains(&named.as_str()) {
-                        diagnostic = diagnostic.help(format!("`{named}` is made by this same step; move one of them to a step of its own"));
+                        diagnostic = diagnostic.help(format!(
+                            "`{named}` is made by this same step; move one of them to a step of its own"
+                        ));
                     }
                     self.problems.push(diagnostic);
                 }
@@ -330,7 +332,8 @@ impl Binder<'_> {
                     for (index, name) in found {
                         if columns.iter().any(|(_, other)| *other == name) {
                             let title = format!("the column `{name}` is selected twice");
-                            self.problems.push(Diagnostic::error("duplicate-column", title).at(&entry.span, "again here"));
+                            self.problems
+                                .push(Diagnostic::error("duplicate-column", title).at(&entry.span, "again here"));
                         } else {
                             columns.push((index, name));
                         }
@@ -363,8 +366,9 @@ fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
 
 /// Places an expression's error in the manifest.
 fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
-    let mut diagnostic =
-        Diagnostic::error(error.code, error.title).at(&text.inside(error.range), error.label).note(format!("in `{node}`"));
+    let mut diagnostic = Diagnostic::error(error.code, error.title)
+        .at(&text.inside(error.range), error.label)
+        .note(format!("in `{node}`"));
     diagnostic.notes.extend(error.notes);
     diagnostic.help.extend(error.help);
     diagnostic

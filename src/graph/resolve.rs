@@ -72,7 +72,9 @@ impl Graph {
                                 // The step that a text is for counts; an included text is told by its name.
                                 let path = match (i, &render.text) {
                                     (0, RenderText::Template(_)) => continue, // it is in the definition
-                                    (0, RenderText::Prompt(_)) if source.path == Path::new(INLINE) => format!("steps.{step}.prompt"),
+                                    (0, RenderText::Prompt(_)) if source.path == Path::new(INLINE) => {
+                                        format!("steps.{step}.prompt")
+                                    }
                                     (0, _) => format!("{} (steps.{step})", source.path.display()),
                                     _ => format!("{} (included)", source.path.display()),
                                 };
@@ -267,7 +269,12 @@ impl Templates<'_> {
         }
     }
 
-    fn parse(&mut self, source: Arc<Source>, inline: Option<&Text>, problems: &mut Diagnostics) -> Option<Arc<Template>> {
+    fn parse(
+        &mut self,
+        source: Arc<Source>,
+        inline: Option<&Text>,
+        problems: &mut Diagnostics,
+    ) -> Option<Arc<Template>> {
         let id = (source.path.display().to_string(), source.text.clone());
         if let Some(known) = self.parsed.get(&id) {
             return known.clone();

@@ -15,10 +15,11 @@ pub fn entry(text: &str, schema: &Schema) -> Result<Vec<(usize, String)>, ExprEr
         range: 0..text.len(),
         label: why,
         notes: Vec::new(),
-        help: vec!["write `name`, `name as other`, `*` or `* exclude (name, …)`; new values come from `columns`".to_owned()],
+        help: vec![
+            "write `name`, `name as other`, `*` or `* exclude (name, …)`; new values come from `columns`".to_owned(),
+        ],
     };
-    let mut parser =
-        Parser::new(&DuckDbDialect {}).try_with_sql(text).map_err(|error| malformed(error.to_string()))?;
+    let mut parser = Parser::new(&DuckDbDialect {}).try_with_sql(text).map_err(|error| malformed(error.to_string()))?;
     let item = parser.parse_select_item().map_err(|error| malformed(error.to_string()))?;
     if parser.peek_token().token != sqlparser::tokenizer::Token::EOF {
         return Err(malformed("one entry, then something more".to_owned()));
@@ -27,7 +28,9 @@ pub fn entry(text: &str, schema: &Schema) -> Result<Vec<(usize, String)>, ExprEr
         schema.index(&ident.value).ok_or_else(|| {
             let start = text.find(&ident.value).unwrap_or(0);
             let mut help = Vec::new();
-            help.extend(crate::diag::nearest(&ident.value, schema.names()).map(|name| format!("did you mean `{name}`?")));
+            help.extend(
+                crate::diag::nearest(&ident.value, schema.names()).map(|name| format!("did you mean `{name}`?")),
+            );
             ExprError {
                 code: "unknown-column",
                 title: format!("there is no column `{}` to select", ident.value),

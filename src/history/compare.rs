@@ -81,8 +81,11 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
         ..TableDiff::default()
     };
     let keyed = !new.key.is_empty() && new.key.iter().all(|name| is_common(name));
-    let key: Vec<&str> =
-        if keyed { new.key.iter().map(String::as_str).collect() } else { common.iter().map(|(name, ..)| *name).collect() };
+    let key: Vec<&str> = if keyed {
+        new.key.iter().map(String::as_str).collect()
+    } else {
+        common.iter().map(|(name, ..)| *name).collect()
+    };
 
     diff.key = key.iter().map(|name| (*name).to_owned()).collect();
     // Groups whose common columns are the same chunks are equal without a look at them.
@@ -159,7 +162,11 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
                 if was.slice(old_row, 1).to_data() != is.slice(row, 1).to_data() {
                     cells[i] += 1;
                     if diff.changed.len() < samples {
-                        changed.push(Cell { column: (*name).to_owned(), old: value_at(&was, old_row), new: value_at(&is, row) });
+                        changed.push(Cell {
+                            column: (*name).to_owned(),
+                            old: value_at(&was, old_row),
+                            new: value_at(&is, row),
+                        });
                     } else {
                         changed.push(Cell { column: String::new(), old: Value::Null, new: Value::Null });
                     }
@@ -168,7 +175,8 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
             if !changed.is_empty() {
                 diff.rows_changed += 1;
                 if diff.changed.len() < samples {
-                    let key = columns(context, new, side.group, &key)?.iter().map(|column| value_at(column, row)).collect();
+                    let key =
+                        columns(context, new, side.group, &key)?.iter().map(|column| value_at(column, row)).collect();
                     diff.changed.push(ChangedRow { key, cells: changed });
                 }
             }

@@ -44,8 +44,10 @@ pub fn lock_of(store: &Store, view: &View) -> Result<Lock, StoreError> {
             Output::Table { table, rows, parts, .. } => {
                 node.table = Some(table);
                 node.rows = Some(rows);
-                node.parts =
-                    parts.into_iter().map(|(name, part)| (name, LockedPart { table: part.table, rows: part.rows })).collect();
+                node.parts = parts
+                    .into_iter()
+                    .map(|(name, part)| (name, LockedPart { table: part.table, rows: part.rows }))
+                    .collect();
             }
             Output::Metric(values) => node.value = values.iter().map(metric).collect(),
             Output::Export { file, rows, .. } => {
@@ -112,7 +114,9 @@ pub fn render_lock(lock: &Lock) -> String {
 fn inline(value: &toml::Value) -> String {
     match value {
         toml::Value::Table(slices) => {
-            let slice = |(name, value): (&String, &toml::Value)| format!("{} = {}", toml::Value::String(name.clone()), inline(value));
+            let slice = |(name, value): (&String, &toml::Value)| {
+                format!("{} = {}", toml::Value::String(name.clone()), inline(value))
+            };
             format!("{{ {} }}", slices.iter().map(slice).collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

@@ -108,8 +108,11 @@ impl Checker<'_> {
             self.problems.push(problem.help(format!("`{}` is {}", key.name, key.shape.expected())));
         }
         for group in spec.groups {
-            let mut given: Vec<(&str, At)> =
-                group.keys.iter().filter_map(|key| table.get(*key).map(|entry| (*key, entry.key))).collect();
+            let mut given: Vec<(&str, At)> = table
+                .iter()
+                .filter(|(name, _)| group.keys.contains(name))
+                .map(|(name, entry)| (name, entry.key))
+                .collect();
             given.sort_by_key(|(_, at)| *at);
             match given.as_slice() {
                 [] if group.required == Required::Yes && !self.misspelt(table, spec, group.keys) => {
@@ -144,7 +147,7 @@ impl Checker<'_> {
 
     /// Checks that a key stands beside one that gives it a meaning.
     fn company(&mut self, path: &Path<'_>, table: &Table, entry: &Entry, key: &'static Key) {
-        if !key.with.is_empty() && !key.with.iter().any(|name| table.contains_key(*name)) {
+        if !key.with.is_empty() && !key.with.iter().any(|name| table.contains_key(name)) {
             let names: Vec<String> = key.with.iter().map(|name| format!("`{name}`")).collect();
             let title = format!("`{}` in `{path}` has no meaning without {}", key.name, names.join(" or "));
             self.problems.push(Diagnostic::error("stray-key", title).at(&self.span(entry.key), "has no effect"));
@@ -155,11 +158,12 @@ impl Checker<'_> {
     pub fn value(&mut self, path: &Path<'_>, value: &Value, shape: &'static Shape) {
         match (shape, &value.kind) {
             _ if value.origin == Origin::Broken => {}
-            (Shape::Text(text), _) if value.string().is_some() => {
-                let string = value.string().expect("the guard looked");
-                let date_is_wanted = matches!(text, Text::Date) || !matches!(value.kind, Kind::Date(_));
-                if date_is_wanted { self.text(path, value, &string, *text) } else { self.wrong(path, value, shape) }
-            }
+            (Shape::Text(text), _) => match value.string() {
+                Some(string) if *text == Text::Date || !matches!(value.kind, Kind::Date(_)) => {
+                    self.text(path, value, &string, *text);
+                }
+                _ => self.wrong(path, value, shape),
+            },
             (Shape::Int(least, most), Kind::Int(int)) => {
                 if !(*least..=*most).contains(int) {
                     self.out_of_range(path, value, shape);
@@ -239,7 +243,7 @@ impl Checker<'_> {
 
     /// Explains `of = { qa.train = 0.7 }`: to TOML that is a table in a table.
     fn unquoted_part(&mut self, path: &Path<'_>, name: &str, parts: &Table, value: &Value, shape: &'static Shape) {
-        let part = parts.keys().next().map_or("part", |part| part.as_str());
+        let part = parts.keys().next().unwrap_or("part");
         let problem = Diagnostic::error("wrong-type", format!("`{path}` must be {}", shape.expected()));
         let problem = problem.at(&self.span(value.at), "found a table");
         self.problems.push(problem.help(format!("write the name of a part in quotes: `\"{name}.{part}\" = …`")));
@@ -247,7 +251,7 @@ impl Checker<'_> {
 
     /// Checks a key that is a name of the user's.
     fn name(&mut self, path: &Path<'_>, name: &str, at: At, meaning: Text) {
-        let value = Value { at, kind: Kind::Text(name.to_owned()), origin: Origin::Written };
+        let value = Value { at, kind: Kind::Text(name.into()), origin: Origin::Written };
         self.text(path.parent(), &value, name, meaning);
     }
 

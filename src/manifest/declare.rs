@@ -6,8 +6,8 @@ use super::decl::*;
 use super::keys;
 use super::value::{At, Entry, Kind, Table, Value};
 use super::{check, words};
-use crate::format::Format;
 use crate::diag::{Diagnostic, Source, Span, list};
+use crate::format::Format;
 use crate::hash::Words;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Declarer<'_> {
 
     /// Returns the name of a node as it stands in its header.
     pub fn name(&self, name: &str, entry: &Entry) -> Text {
-        let value = Value { at: entry.key, kind: Kind::Text(name.to_owned()), origin: super::value::Origin::Written };
+        let value = Value { at: entry.key, kind: Kind::Text(name.into()), origin: super::value::Origin::Written };
         value.text(self.sources).expect("a string has a text")
     }
 
@@ -119,7 +119,7 @@ impl Declarer<'_> {
 
     fn maker(&mut self, table: &Table, definition: &mut Words) -> Option<Maker> {
         let (&name, entry) =
-            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(*n)?)))?;
+            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
@@ -171,7 +171,7 @@ impl Declarer<'_> {
     fn step(&mut self, dataset: &str, table: &Table) -> Option<Step> {
         let (&name, entry) = ["where", "filter", "columns", "select", "render", "dedup", "sample", "split"]
             .iter()
-            .find_map(|name| Some((name, table.get(*name)?)))?;
+            .find_map(|name| Some((name, table.get(name)?)))?;
         let inner = entry.value.table();
         let span = self.span(entry.key);
         Some(match name {

@@ -1,7 +1,7 @@
 //! Overlays: profiles and `--set`, laid onto the declarations before anything is checked.
 
 use super::keys::{self, Holds};
-use super::value::{At, Converter, Entry, Kind, Origin, Table, Value};
+use super::value::{At, Converter, Entry, Kind, Origin, Table, Value, into_owned};
 use crate::diag::{Diagnostic, Source, list};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -10,14 +10,14 @@ use toml::de::{DeTable, DeValue};
 pub const SET: &str = "--set";
 
 /// Lays an overlay onto the declarations; what cannot be overlaid is reported and left out.
-pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
+pub fn apply<'t>(base: &mut Table<'t>, over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
     for (name, mut entry) in check(over, sources, problems) {
-        if let (true, Kind::Table(over)) = (name == "params", &mut entry.value.kind) {
+        if let (true, Kind::Table(over)) = (&*name == "params", &mut entry.value.kind) {
             let known = base.get(&name).and_then(|params| params.value.table());
             over.retain(|param, given| {
                 let there = known.is_some_and(|known| known.contains_key(param));
                 if !there {
-                    let names = || known.into_iter().flatten().map(|(name, _)| name.as_str());
+                    let names = || known.into_iter().flatten().map(|(name, _)| name);
                     let problem = Diagnostic::error("unknown-param", format!("there is no param `{param}`"));
                     let problem =
                         problem.at(&given.key.span(sources), "not in `[params]`").did_you_mean(param, names());
@@ -28,19 +28,19 @@ pub fn apply(base: &mut Table, over: Table, sources: &[Arc<Source>], problems: &
         }
         match base.get_mut(&name) {
             Some(known) => known.value.overlay(entry.value),
-            None => drop(base.insert(name, entry)),
+            None => base.insert(name, entry),
         }
     }
 }
 
 /// Returns what of an overlay can be laid onto something, and reports the rest.
-pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table {
+pub fn check<'t>(over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table<'t> {
     let names = || {
         keys::KINDS.iter().filter(|kind| !matches!(kind.holds, Holds::Overlays | Holds::Keys(_))).map(|kind| kind.name)
     };
     let mut kept = Table::new();
     for (name, entry) in over {
-        let problem = if !names().any(|kind| kind == name) {
+        let problem = if !names().any(|kind| kind == &*name) {
             let problem = Diagnostic::error("unknown-kind", format!("`{name}` cannot be overlaid"));
             let problem =
                 problem.at(&entry.key.span(sources), "not a kind that overlays know").did_you_mean(&name, names());
@@ -57,7 +57,7 @@ pub fn check(over: Table, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic
     kept
 }
 
-fn not_a_table<'e>(name: &str, entry: &'e Entry) -> Option<(String, &'e Value)> {
+fn not_a_table<'e>(name: &str, entry: &'e Entry<'_>) -> Option<(String, &'e Value<'e>)> {
     let Some(nodes) = entry.value.table() else { return Some((name.to_owned(), &entry.value)) };
     let node = nodes.iter().find(|(_, node)| name != "params" && node.value.table().is_none())?;
     Some((format!("{name}.{}", node.0), &node.1.value))
@@ -69,7 +69,12 @@ pub fn source(set: &[String]) -> Arc<Source> {
 }
 
 /// Reads each `path.to.key=value`: the value as TOML, else as a string.
-pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problems: &mut Vec<Diagnostic>) -> Vec<Table> {
+pub fn parse_set(
+    set: &[String],
+    sources: &[Arc<Source>],
+    source: usize,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Table<'static>> {
     let mut tables = Vec::new();
     let mut offset = 0;
     for line in set {
@@ -77,7 +82,7 @@ pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problem
         match parse_one(line, &mut converter) {
             Ok(table) => tables.push(table),
             Err(why) => {
-                let at = At { source, start: offset, end: offset + line.len() };
+                let at = At::new(source, offset..offset + line.len());
                 let problem = Diagnostic::error("invalid-set", format!("`{line}` does not set a key"));
                 problems.push(problem.at(&at.span(sources), why).help("write `--set path.to.key=value`"));
             }
@@ -88,7 +93,7 @@ pub fn parse_set(set: &[String], sources: &[Arc<Source>], source: usize, problem
     tables
 }
 
-fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'static str> {
+fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table<'static>, &'static str> {
     let mut quote = None;
     let equals = line.char_indices().find(|(_, c)| {
         match (quote, *c) {
@@ -104,7 +109,7 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'stati
     if !errors.is_empty() || line[..equals].contains('#') {
         return Err("what stands before `=` is not a path of keys");
     }
-    let mut table = converter.table(path.into_inner());
+    let mut table = into_owned(converter.table(path.into_inner()));
     let raw = &line[equals + 1..];
     let start = equals + 1 + (raw.len() - raw.trim_start().len());
     let value = set_value(raw.trim(), start, converter);
@@ -113,26 +118,26 @@ fn parse_one(line: &str, converter: &mut Converter<'_>) -> Result<Table, &'stati
 }
 
 /// Puts a value in place of the one at the end of a path of single keys.
-fn put_leaf(path: &mut Table, value: Value) {
-    for entry in path.values_mut() {
+fn put_leaf(path: &mut Table<'static>, value: Value<'static>) {
+    if let Some(entry) = path.values_mut().next() {
         match &mut entry.value.kind {
-            Kind::Table(inner) => return put_leaf(inner, value),
-            _ => return entry.value = value,
+            Kind::Table(inner) => put_leaf(inner, value),
+            _ => entry.value = value,
         }
     }
 }
 
-fn set_value(text: &str, start: usize, converter: &mut Converter<'_>) -> Value {
+fn set_value(text: &str, start: usize, converter: &mut Converter<'_>) -> Value<'static> {
     if !text.is_empty()
         && let Ok(value) = DeValue::parse(text)
     {
         let offset = converter.offset;
         converter.offset += start;
-        let value = converter.value(value);
+        let value = converter.value(value).into_owned();
         converter.offset = offset;
         return value;
     }
     let start = converter.offset + start;
-    let at = At { source: converter.source, start, end: start + text.len() };
-    Value { at, kind: Kind::Text(text.to_owned()), origin: Origin::Written }
+    let at = At::new(converter.source, start..start + text.len());
+    Value { at, kind: Kind::Text(text.to_owned().into()), origin: Origin::Written }
 }

@@ -45,13 +45,14 @@ impl<'a> Params<'a> {
                     let title = format!("`params.{name}` refers to a param, which a param cannot");
                     Err(problem("nested-param", title, "write the value itself"))
                 }
-                Kind::Text(text) => Ok(Scalar::String(text.clone())),
+                Kind::Text(text) => Ok(Scalar::String(text.to_string())),
                 other => {
                     let title = format!("`params.{name}` must be a string, a number or a bool");
                     Err(problem("wrong-type", title, &format!("found {}", other.name())))
                 }
             };
-            if !is_name(name) {
+            let name = name.to_owned();
+            if !is_name(&name) {
                 let problem = Diagnostic::error("invalid-name", format!("`{name}` cannot be a name"));
                 params.problems.push(problem.at(&entry.key.span(sources), "in this place").note(NAME_RULE));
             }
@@ -68,16 +69,16 @@ impl<'a> Params<'a> {
     }
 
     /// Puts the values of params into all strings under `value`.
-    pub fn substitute(&mut self, value: &mut Value) {
+    pub fn substitute(&mut self, value: &mut Value<'_>) {
         match &mut value.kind {
             Kind::List(items) => items.iter_mut().for_each(|item| self.substitute(item)),
             Kind::Table(table) => table.values_mut().for_each(|entry| self.substitute(&mut entry.value)),
-            Kind::Text(text) if text.contains("${") => self.fill(value),
+            Kind::Text(text) if text.as_bytes().contains(&b'$') && text.contains("${") => self.fill(value),
             _ => {}
         }
     }
 
-    fn fill(&mut self, value: &mut Value) {
+    fn fill(&mut self, value: &mut Value<'_>) {
         let Some(text) = value.text(self.sources) else { return };
         let mut out = String::new();
         let mut origin = Origin::Mixed;
@@ -113,12 +114,12 @@ impl<'a> Params<'a> {
                 }
             }
         }
-        value.kind = Kind::Text(out);
+        value.kind = Kind::Text(out.into());
         value.origin = origin;
     }
 
     /// Counts the params that a value mentions as used, without touching it.
-    pub fn mention(&mut self, value: &Value) {
+    pub fn mention(&mut self, value: &Value<'_>) {
         match &value.kind {
             Kind::List(items) => items.iter().for_each(|item| self.mention(item)),
             Kind::Table(table) => table.values().for_each(|entry| self.mention(&entry.value)),
@@ -141,12 +142,12 @@ impl<'a> Params<'a> {
     }
 }
 
-fn kind_of(value: &Scalar) -> Kind {
+fn kind_of(value: &Scalar) -> Kind<'static> {
     match value {
         Scalar::Bool(bool) => Kind::Bool(*bool),
         Scalar::Int(int) => Kind::Int(*int),
         Scalar::Float(float) => Kind::Float(*float),
-        Scalar::String(string) => Kind::Text(string.clone()),
+        Scalar::String(string) => Kind::Text(string.clone().into()),
     }
 }
 

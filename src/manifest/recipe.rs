@@ -2,16 +2,16 @@
 
 use super::check::{days, number};
 use super::declare::{Declarer, int};
+use super::value::{Entry, Kind, Table, Value};
 use crate::op::{Literal, NamePart, Recipe};
 use crate::table::Type;
-use super::value::{Entry, Kind, Table, Value};
 
 impl Declarer<'_> {
     /// Reads a recipe that has passed the table of keys.
     pub(super) fn recipe(&mut self, table: &Table) -> Option<Recipe> {
         let decimals = || table.get("decimals").and_then(|entry| u8::try_from(int(&entry.value)?).ok());
         let kinds = ["choice", "integer", "float", "normal", "bool", "sequence", "name", "date", "uuid", "constant"];
-        let (&name, entry) = kinds.iter().find_map(|name| Some((name, table.get(*name)?)))?;
+        let (&name, entry) = kinds.iter().find_map(|name| Some((name, table.get(name)?)))?;
         Some(match name {
             "choice" => self.choice(entry, table.get("weights"))?,
             "integer" => {
@@ -35,7 +35,7 @@ impl Declarer<'_> {
                 let step = table.get("step").map_or(Some(1), |entry| int(&entry.value))?;
                 Recipe::Sequence { start: int(&entry.value)?, step }
             }
-            "name" => Recipe::Name(match entry.value.string()?.as_str() {
+            "name" => Recipe::Name(match &*entry.value.string()? {
                 "first" => NamePart::First,
                 "last" => NamePart::Last,
                 _ => NamePart::Full,
@@ -112,7 +112,7 @@ fn scalar(value: &Value) -> Option<Literal> {
         Kind::Bool(bool) => Literal::Bool(*bool),
         Kind::Int(int) => Literal::Int(*int),
         Kind::Float(float) => Literal::Float(*float),
-        Kind::Text(text) => Literal::String(text.clone()),
+        Kind::Text(text) => Literal::String(text.to_string()),
         _ => return None,
     })
 }

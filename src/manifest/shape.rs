@@ -120,7 +120,7 @@ pub struct Table {
 
 impl Table {
     /// Returns the keys in the order of the reference.
-    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + Clone + use<> {
         self.sections.iter().flat_map(|section| section.iter())
     }
 

@@ -1,6 +1,7 @@
 //! Reads TOML so that one slip hides nothing else: blocks that do not parse are reported and left out, the rest is kept.
 
-use super::value::{Converter, Table};
+use super::parallel;
+use super::value::{Converter, Table, into_owned};
 use crate::diag::{Diagnostic, Source, Span};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,8 +9,15 @@ use std::sync::Arc;
 use toml::de::{DeTable, Error};
 
 /// Parses the source at `index`; the problems are those of the syntax alone.
-pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table, Vec<Diagnostic>) {
+pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table<'_>, Vec<Diagnostic>) {
     let text = &sources[index].text;
+    if u32::try_from(text.len()).is_err() {
+        let problem = Diagnostic::error("unreadable", "a manifest must be smaller than 4 GiB");
+        return (Table::new(), vec![problem]);
+    }
+    if let Some(table) = parallel::parse(sources, index) {
+        return (table, Vec::new());
+    }
     let mut converter = Converter { sources, source: index, offset: 0, problems: Vec::new() };
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -21,13 +29,13 @@ pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table, Vec<Diagnostic>) 
     recovery.drop_broken_blocks(&errors);
     recovery.drop_repeated_keys();
     let (table, _) = DeTable::parse_recoverable(&recovery.kept);
-    let table = converter.table(table.into_inner());
+    let table = into_owned(converter.table(table.into_inner()));
     recovery.problems.append(&mut converter.problems);
     (table, recovery.problems)
 }
 
 /// Cuts a text before each line that looks like a header, `[a.b]`.
-fn blocks(text: &str) -> Vec<Range<usize>> {
+pub fn blocks(text: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -97,6 +105,10 @@ impl Recovery<'_> {
                 self.report(error.message(), range);
                 continue;
             };
+            if self.kept[block.clone()].trim().is_empty() {
+                // The whole block is a repetition, reported at its header.
+                continue;
+            }
             let line_end = kept[block.start..].find('\n').map_or(kept.len(), |n| block.start + n);
             let in_header = kept[block.clone()].starts_with('[') && range.start < line_end;
             let name = kept.get(range.clone()).unwrap_or("").to_owned();

@@ -1,8 +1,11 @@
 //! The laws of the manifest: what counts as the same, overlays, params, and what is declared.
 
+use super::keys::{Holds, KINDS};
 use super::*;
 use crate::diag::{Style, render};
+use crate::op::{Literal, NamePart, Recipe};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn load_with(text: &str, profiles: &[&str], set: &[&str]) -> Result<(Manifest, Diagnostics), Diagnostics> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -206,11 +209,14 @@ fn a_param_keeps_its_type_where_it_stands_alone() {
     let Maker::Synth(synth) = &manifest.datasets[0].maker else { panic!("a synth") };
     assert_eq!(synth.rows.value, 7);
     let recipes: Vec<&Recipe> = synth.columns.iter().map(|(_, recipe)| recipe).collect();
-    assert_eq!(recipes[0], &Recipe::Bool(0.25));
+    assert_eq!(recipes[0], &Recipe::Bool { p: 0.25 });
     assert_eq!(recipes[1], &Recipe::Name(NamePart::First));
-    assert_eq!(recipes[2], &Recipe::Constant(Scalar::Int(7)));
-    assert_eq!(recipes[3], &Recipe::Constant(Scalar::String("n7".into())));
-    assert_eq!(recipes[4], &Recipe::Choice { values: vec![Scalar::Bool(true), Scalar::Bool(false)], weights: vec![] });
+    assert_eq!(recipes[2], &Recipe::Constant(Literal::Int(7)));
+    assert_eq!(recipes[3], &Recipe::Constant(Literal::String("n7".into())));
+    assert_eq!(
+        recipes[4],
+        &Recipe::Choice { values: vec![Literal::Bool(true), Literal::Bool(false)], weights: vec![] }
+    );
     assert_eq!(manifest.filters[0].condition.value, "true");
 }
 
@@ -352,6 +358,32 @@ fn a_project_is_read_from_its_folder_with_what_it_includes() {
      |
      = note: the first bad byte is in line 2
     ");
+}
+
+#[test]
+fn a_large_file_means_what_its_parts_mean() {
+    let node = |n: usize| format!("[dataset.d{n}]\nfrom = \"d\"\nwhere = \"x > {n}\"\n\n");
+    let many: String = (0..3000).map(node).collect();
+    let manifest = load(&many);
+    assert_eq!(manifest.datasets.len(), 3000);
+    for dataset in &manifest.datasets {
+        let Step::Where(text) = &dataset.steps[0] else { panic!("a where") };
+        assert_eq!(&many[text.span.range.clone()], text.value);
+        assert_eq!(text.value, format!("x > {}", &dataset.name.value[1..]));
+    }
+    let titles = |text: &str| match load_with(text, &[], &[]) {
+        Ok((manifest, _)) => vec![manifest.datasets.len().to_string()],
+        Err(problems) => problems.0.into_iter().map(|problem| problem.title).collect(),
+    };
+    assert_eq!(titles(&format!("{many}[dataset.d7]\nfrom = \"x\"\n")), ["`d7` is defined twice"]);
+    assert_eq!(
+        titles(&format!("dataset = {{}}\n{many}"))[0],
+        "cannot extend value of type inline table with a dotted key"
+    );
+    assert_eq!(titles(&format!("[dataset.e]\nfiles = \n{many}")), ["a value is missing"]);
+    // Lines in a string that look like headers.
+    assert_eq!(titles(&format!("[dataset.e]\nfrom = \"x\"\ndoc = \'\'\'\n{many}\'\'\'\n")), ["1"]);
+    assert_eq!(titles(&format!("{many}[dataset.e]\nfrom = \"x\"\n[dataset.d2999.steps]\n")).len(), 2);
 }
 
 /// Pieces that make texts which are nearly manifests.

@@ -1,8 +1,9 @@
 //! TOML values with the place of every key and value, as one tree over several sources.
 
 use super::decl::Text;
+use super::map::Map;
 use crate::diag::{Diagnostic, Source, Span};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
@@ -11,47 +12,58 @@ use toml::de::{DeTable, DeValue};
 /// A place in one of the sources of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {
-    pub source: usize,
-    pub start: usize,
-    pub end: usize,
+    pub source: u32,
+    pub start: u32,
+    pub end: u32,
 }
 
 impl At {
+    /// Makes a place; a source of 4 GiB or more is not parsed.
+    pub fn new(source: usize, range: Range<usize>) -> At {
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        At { source: narrow(source), start: narrow(range.start), end: narrow(range.end) }
+    }
+
+    /// Returns the range of bytes.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// Returns the place as a span that diagnostics can point at.
     pub fn span(self, sources: &[Arc<Source>]) -> Span {
-        Span::new(&sources[self.source], self.start..self.end)
+        Span::new(&sources[self.source as usize], self.range())
     }
 }
 
 /// A key's place, and its value.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<'t> {
     pub key: At,
-    pub value: Value,
+    pub value: Value<'t>,
 }
 
 /// Keys in the order of their names: the order in the file means nothing.
-pub type Table = BTreeMap<String, Entry>;
+pub type Table<'t> = Map<'t, Entry<'t>>;
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
-pub struct Value {
+pub struct Value<'t> {
     pub at: At,
-    pub kind: Kind,
+    pub kind: Kind<'t>,
     pub origin: Origin,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub enum Kind {
-    Text(String),
+pub enum Kind<'t> {
+    Text(Cow<'t, str>),
     Int(i64),
     Float(f64),
     Bool(bool),
     /// A date or time, as written.
     Date(String),
-    List(Vec<Value>),
-    Table(Table),
+    List(Vec<Value<'t>>),
+    Table(Table<'t>),
 }
 
 /// How a value came to be.
@@ -67,7 +79,7 @@ pub enum Origin {
     Param(At),
 }
 
-impl Kind {
+impl<'t> Kind<'t> {
     /// Names what it is, as in "found …".
     pub fn name(&self) -> &'static str {
         match self {
@@ -82,20 +94,21 @@ impl Kind {
     }
 
     /// Writes a string, number or bool as it stands inside other text.
-    pub fn plain(&self) -> Option<String> {
+    pub fn plain(&self) -> Option<Cow<'_, str>> {
         Some(match self {
-            Kind::Text(text) | Kind::Date(text) => text.clone(),
-            Kind::Int(int) => int.to_string(),
-            Kind::Float(float) => format!("{float:?}"),
-            Kind::Bool(bool) => bool.to_string(),
+            Kind::Text(text) => Cow::Borrowed(text),
+            Kind::Date(text) => text.into(),
+            Kind::Int(int) => int.to_string().into(),
+            Kind::Float(float) => format!("{float:?}").into(),
+            Kind::Bool(bool) => bool.to_string().into(),
             Kind::List(_) | Kind::Table(_) => return None,
         })
     }
 }
 
-impl Value {
+impl<'t> Value<'t> {
     /// Returns the entries of a table.
-    pub fn table(&self) -> Option<&Table> {
+    pub fn table(&self) -> Option<&Table<'t>> {
         match &self.kind {
             Kind::Table(table) => Some(table),
             _ => None,
@@ -103,7 +116,7 @@ impl Value {
     }
 
     /// Returns the string, where one is wanted: a date, and a param of another type, count as their text.
-    pub fn string(&self) -> Option<String> {
+    pub fn string(&self) -> Option<Cow<'_, str>> {
         match (&self.kind, self.origin) {
             (Kind::Text(_) | Kind::Date(_), _) | (_, Origin::Param(_)) => self.kind.plain(),
             _ => None,
@@ -112,9 +125,11 @@ impl Value {
 
     /// Returns the string with its place, where one is wanted.
     pub fn text(&self, sources: &[Arc<Source>]) -> Option<Text> {
-        let value = self.string()?;
+        let value = self.string()?.into_owned();
         if self.origin == Origin::Written {
-            let literal = sources[self.at.source].text.get(self.at.start..self.at.end).unwrap_or("");
+            let range = self.at.range();
+            let source = &sources[self.at.source as usize];
+            let literal = source.text.get(range.clone()).unwrap_or("");
             let quotes = match literal {
                 _ if literal.len() >= 6 && (literal.starts_with("\"\"\"") || literal.starts_with("'''")) => 3,
                 _ if literal.len() >= 2 && literal.starts_with(['"', '\'']) => 1,
@@ -124,23 +139,32 @@ impl Value {
             // A newline right after three quotes is not part of the string.
             let skip = inner.len().saturating_sub(value.len());
             if inner.get(skip..) == Some(&value) && matches!(&inner[..skip], "" | "\n" | "\r\n") {
-                let range = self.at.start + quotes + skip..self.at.end - quotes;
-                return Some(Text { value, span: Span::new(&sources[self.at.source], range), exact: true });
+                let span = Span::new(source, range.start + quotes + skip..range.end - quotes);
+                return Some(Text { value, span, exact: true });
             }
         }
         Some(Text { value, span: self.at.span(sources), exact: false })
     }
 
+    /// Lets go of the text that it was parsed from.
+    pub fn into_owned(self) -> Value<'static> {
+        let kind = match self.kind {
+            Kind::Text(text) => Kind::Text(text.into_owned().into()),
+            Kind::Int(int) => Kind::Int(int),
+            Kind::Float(float) => Kind::Float(float),
+            Kind::Bool(bool) => Kind::Bool(bool),
+            Kind::Date(date) => Kind::Date(date),
+            Kind::List(items) => Kind::List(items.into_iter().map(Value::into_owned).collect()),
+            Kind::Table(table) => Kind::Table(into_owned(table)),
+        };
+        Value { at: self.at, kind, origin: self.origin }
+    }
+
     /// Lays `over` onto this value: tables are merged, anything else is replaced.
-    pub fn overlay(&mut self, over: Value) {
+    pub fn overlay(&mut self, over: Value<'t>) {
         match (&mut self.kind, over.kind) {
             (Kind::Table(base), Kind::Table(over)) => {
-                for (name, entry) in over {
-                    match base.get_mut(&name) {
-                        Some(known) => known.value.overlay(entry.value),
-                        None => drop(base.insert(name, entry)),
-                    }
-                }
+                base.merge(over, |_, known, over| known.value.overlay(over.value))
             }
             (base, kind) => {
                 *base = kind;
@@ -148,6 +172,14 @@ impl Value {
             }
         }
     }
+}
+
+/// Lets go of the text that a table was parsed from.
+pub fn into_owned(table: Table<'_>) -> Table<'static> {
+    let own = |(name, entry): (Cow<'_, str>, Entry<'_>)| {
+        (Cow::Owned(name.into_owned()), Entry { key: entry.key, value: entry.value.into_owned() })
+    };
+    table.into_iter().map(own).collect()
 }
 
 /// Turns parsed TOML into values, and numbers that are too large into problems.
@@ -161,23 +193,23 @@ pub struct Converter<'a> {
 
 impl Converter<'_> {
     fn at(&self, range: Range<usize>) -> At {
-        At { source: self.source, start: self.offset + range.start, end: self.offset + range.end }
+        At::new(self.source, self.offset + range.start..self.offset + range.end)
     }
 
     /// Converts a table.
-    pub fn table(&mut self, table: DeTable<'_>) -> Table {
-        let entry = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+    pub fn table<'t>(&mut self, table: DeTable<'t>) -> Table<'t> {
+        let entry = |(key, value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
             let at = self.at(key.span());
-            (key.into_inner().into_owned(), Entry { key: at, value: self.value(value) })
+            (key.into_inner(), Entry { key: at, value: self.value(value) })
         };
         table.into_iter().map(entry).collect()
     }
 
     /// Converts a value.
-    pub fn value(&mut self, value: Spanned<DeValue<'_>>) -> Value {
+    pub fn value<'t>(&mut self, value: Spanned<DeValue<'t>>) -> Value<'t> {
         let at = self.at(value.span());
         let kind = match value.into_inner() {
-            DeValue::String(text) => Kind::Text(text.into_owned()),
+            DeValue::String(text) => Kind::Text(text),
             DeValue::Integer(int) => match i64::from_str_radix(int.as_str(), int.radix()) {
                 Ok(int) => Kind::Int(int),
                 Err(_) => {

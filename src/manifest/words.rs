@@ -5,17 +5,17 @@ use super::shape::{Key, Role, Shape, Text};
 use super::value::{Kind, Table, Value};
 use crate::hash::Words;
 use crate::table::Type;
+use std::borrow::Cow;
 
 /// Adds the words of the given keys of a table.
 ///
 /// Descriptions and edges are left out, and so is a value that leaving the key out would mean.
-pub fn keys(words: &mut Words, prefix: &str, table: &Table, keys: impl Iterator<Item = &'static Key>) {
-    for key in keys.filter(|key| key.role == Role::Definition) {
-        if let Some(entry) = table.get(key.name) {
-            let by_default = key.default.map(|default| default.trim_matches('"').to_owned());
-            if by_default.is_none() || leaf(&entry.value, &key.shape) != by_default {
-                value(words, &join(prefix, key.name), &entry.value, &key.shape);
-            }
+pub fn keys(words: &mut Words, prefix: &str, table: &Table, keys: impl Iterator<Item = &'static Key> + Clone) {
+    for (name, entry) in table {
+        let Some(key) = keys.clone().find(|key| key.name == name && key.role == Role::Definition) else { continue };
+        let by_default = key.default.map(|default| default.trim_matches('"'));
+        if by_default.is_none() || leaf(&entry.value, &key.shape).as_deref() != by_default {
+            value(words, &join(prefix, name), &entry.value, &key.shape);
         }
     }
 }
@@ -53,9 +53,9 @@ fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
 fn leaf(value: &Value, shape: &Shape) -> Option<String> {
     match (shape, &value.kind) {
         (Shape::Text(Text::Type), _) => {
-            value.string().map(|text| text.parse::<Type>().map_or(text, |ty| ty.to_string()))
+            value.string().map(|text| text.parse::<Type>().map_or(text.into_owned(), |ty| ty.to_string()))
         }
-        (Shape::Text(_), _) => value.string(),
+        (Shape::Text(_), _) => value.string().map(Cow::into_owned),
         // 1 and 1.0 are the same number where a number is wanted …
         (Shape::Number(_), _) => number(value).map(|number| number.to_string()),
         // … but values of different types where any value is.
@@ -64,7 +64,7 @@ fn leaf(value: &Value, shape: &Shape) -> Option<String> {
             let items: Option<Vec<String>> = items.iter().map(|one| leaf(one, item)).collect();
             Some(format!("[{}]", items?.join(", ")))
         }
-        (Shape::Int(..) | Shape::True | Shape::Scalar, _) => value.kind.plain(),
+        (Shape::Int(..) | Shape::True | Shape::Scalar, _) => value.kind.plain().map(Cow::into_owned),
         _ => None,
     }
 }

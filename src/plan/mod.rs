@@ -14,17 +14,33 @@ pub enum Reason {
     /// It was never built in this checkout.
     New,
     /// A field of its definition, or of a prompt or filter that it uses.
-    Field { path: String, old: Option<String>, new: Option<String> },
+    Field {
+        path: String,
+        old: Option<String>,
+        new: Option<String>,
+    },
     /// A data file with other contents.
-    FileChanged { path: String },
-    FileAdded { path: String },
-    FileRemoved { path: String },
+    FileChanged {
+        path: String,
+    },
+    FileAdded {
+        path: String,
+    },
+    FileRemoved {
+        path: String,
+    },
     /// The table of an input is another one.
-    Input { name: String },
+    Input {
+        name: String,
+    },
     /// The file that it exports is not there.
-    OutputMissing { path: String },
+    OutputMissing {
+        path: String,
+    },
     /// The file that it exports is not what was written.
-    OutputEdited { path: String },
+    OutputEdited {
+        path: String,
+    },
     /// What was made is not in the store any more, or this version of datamake makes it otherwise.
     Forgotten,
 }

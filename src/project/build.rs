@@ -160,13 +160,11 @@ impl Project {
         let lock_file = self.root().join(LOCK_FILE);
         let lock_there = self.workspace.hash_output(LOCK_FILE);
         let mut lock = history.last().map(|build| build.lock);
-        if changed || (self.plain && lock_there != lock) {
-            if self.plain {
-                let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
-                lock = Some(Hash::of(text.as_bytes()));
-                if lock_there != lock {
-                    write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
-                }
+        if self.plain && (changed || lock_there != lock) {
+            let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
+            lock = Some(Hash::of(text.as_bytes()));
+            if lock_there != lock {
+                write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
             }
         }
         if changed {
@@ -208,7 +206,9 @@ impl Project {
         });
         let reasons: Vec<(NodeId, Vec<Reason>)> = nodes.collect();
         let nodes = run.nodes.into_iter().zip(reasons);
-        Ok(Planned { nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect() })
+        Ok(Planned {
+            nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect(),
+        })
     }
 
     /// Finds all that can be known to be wrong without building.
@@ -232,8 +232,12 @@ impl Project {
             let there = run.outputs.get(&id).copied().unwrap_or_else(|| self.workspace.hash_output(&to));
             (to, there)
         });
-        let present =
-            Present { node, files: run.files.get(&id).cloned().unwrap_or_default(), inputs: node.inputs.iter().map(input).collect(), output };
+        let present = Present {
+            node,
+            files: run.files.get(&id).cloned().unwrap_or_default(),
+            inputs: node.inputs.iter().map(input).collect(),
+            output,
+        };
         reasons(&present, last)
     }
 
@@ -248,7 +252,8 @@ impl Project {
 
     fn lock(&self, waiting: &dyn Fn()) -> Result<File, Diagnostics> {
         let path = self.root().join(STATE_DIR).join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
         if file.try_lock().is_err() {
             waiting();
             file.lock().map_err(|error| unwritable(&path, &error))?;

@@ -78,7 +78,11 @@ impl Project {
         let Ok(contents) = self.store.get(table) else { return false };
         let Ok(table) = Table::decode(&contents) else { return false };
         let has = |hash: Hash| self.store.has(hash);
-        table.groups.iter().flat_map(|group| &group.columns).all(|column| has(column.chunk) && column.take.is_none_or(has))
+        table
+            .groups
+            .iter()
+            .flat_map(|group| &group.columns)
+            .all(|column| has(column.chunk) && column.take.is_none_or(has))
     }
 }
 

@@ -59,7 +59,7 @@ impl Project {
         }
         if let Some((dataset, part)) = name.rsplit_once('.')
             && let Some(id) = exact(dataset)
-            && self.graph.parts(id).iter().any(|known| *known == part)
+            && self.graph.parts(id).contains(&part)
         {
             return Ok((id, Some(part.to_owned())));
         }
@@ -95,7 +95,8 @@ impl Project {
         let (id, part) = self.one(name)?;
         let Output::Table { table, parts, .. } = self.record(id)?.output else {
             let node = self.graph.node(id);
-            return Err(Diagnostic::error("no-rows", format!("`{}` is a {}, it has no rows", node.name, node.kind)).into());
+            let kind = if node.kind == Kind::Export { "an export" } else { "a metric" };
+            return Err(Diagnostic::error("no-rows", format!("`{}` is {kind}, it has no rows", node.name)).into());
         };
         let hash = match part {
             None => table,
@@ -121,7 +122,9 @@ impl Project {
                 }
                 let columns = group.columns.iter().map(|at| context.column(*at)).collect::<Result<Vec<_>, Stop>>()?;
                 let last = (skip as usize + limit - rows.len()).min(group.rows as usize);
-                rows.extend((skip as usize..last).map(|row| columns.iter().map(|column| value_at(column, row)).collect()));
+                rows.extend(
+                    (skip as usize..last).map(|row| columns.iter().map(|column| value_at(column, row)).collect()),
+                );
                 skip = 0;
             }
             Ok(())
@@ -140,7 +143,8 @@ impl Project {
                 Type::List(_) => Some("avg(len(x))"),
                 _ => None,
             };
-            let ordered = matches!(field.ty, Type::Int | Type::Float | Type::String | Type::Date | Type::Timestamp | Type::Bool);
+            let ordered =
+                matches!(field.ty, Type::Int | Type::Float | Type::String | Type::Date | Type::Timestamp | Type::Bool);
             let texts = [
                 Some("count(*) - count(x)"),
                 ordered.then_some("count(distinct x)"),
@@ -169,9 +173,8 @@ impl Project {
 
     fn aggregate(&self, table: &Table, at: usize, text: &str, schema: &Schema) -> Result<Value, Diagnostics> {
         let wrong = |what: String| Diagnostics::from(Diagnostic::error("statistics", what));
-        let aggregate = Aggregate::parse(text, &[], schema).map_err(|errors| {
-            wrong(errors.first().map_or_else(String::new, |(_, error)| error.title.clone()))
-        })?;
+        let aggregate = Aggregate::parse(text, &[], schema)
+            .map_err(|errors| wrong(errors.first().map_or_else(String::new, |(_, error)| error.title.clone())))?;
         let mut sum = aggregate.empty();
         for group in &table.groups {
             let column = self.with_context(|context| context.column(group.columns[at]))?;

@@ -5,7 +5,7 @@ mod clean;
 mod inspect;
 mod revision;
 
-pub use build::{Built, BuildOptions, Planned, PlannedNode};
+pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use clean::{Checked, Garbage, Repair};
 pub use inspect::{Explanation, Rows, Statistics};
 pub use revision::{NodeDiff, Point, Version};

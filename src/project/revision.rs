@@ -50,23 +50,36 @@ impl Project {
                 Some(last) => format!("builds here are 1 to {}, or `last`, `last-1` …", last.number),
                 None => "nothing was built here yet".to_owned(),
             };
-            Diagnostics::from(Diagnostic::error("unknown-version", title).note(builds).help("`datamake log` lists the builds"))
+            Diagnostics::from(
+                Diagnostic::error("unknown-version", title).note(builds).help("`datamake log` lists the builds"),
+            )
         };
-        let text = file_at_revision(self.root(), revision, LOCK_FILE)
-            .map_err(|why| wrong(format!("`{name}` is neither a build nor a Git revision with a {LOCK_FILE}: {why}")))?;
-        let nodes = parse_lock(&text).map_err(|why| wrong(format!("the {LOCK_FILE} of `{name}` cannot be read: {why}")))?;
+        let text = file_at_revision(self.root(), revision, LOCK_FILE).map_err(|why| {
+            wrong(format!("`{name}` is neither a build nor a Git revision with a {LOCK_FILE}: {why}"))
+        })?;
+        let nodes =
+            parse_lock(&text).map_err(|why| wrong(format!("the {LOCK_FILE} of `{name}` cannot be read: {why}")))?;
         Ok(Version { point: Point::Revision(revision.to_owned()), nodes })
     }
 
     /// Compares two versions, node by node; `only` limits it to some full or short names.
-    pub fn diff(&self, old: &Version, new: &Version, only: &[String], samples: usize) -> Result<Vec<NodeDiff>, Diagnostics> {
+    pub fn diff(
+        &self,
+        old: &Version,
+        new: &Version,
+        only: &[String],
+        samples: usize,
+    ) -> Result<Vec<NodeDiff>, Diagnostics> {
         let never = AtomicBool::new(false);
         let context = Context::new(&self.store, Mode::Plan, self.limits, &never);
         let names: BTreeSet<&String> = old.nodes.keys().chain(new.nodes.keys()).collect();
         let wanted = |name: &&&String| {
-            only.is_empty() || only.iter().any(|one| one == **name || name.split_once('.').is_some_and(|(_, short)| short == one))
+            only.is_empty()
+                || only.iter().any(|one| one == **name || name.split_once('.').is_some_and(|(_, short)| short == one))
         };
-        if let Some(unknown) = only.iter().find(|one| !names.iter().any(|name| wanted(&name) && (*one == *name || name.ends_with(&format!(".{one}"))))) {
+        if let Some(unknown) = only.iter().find(|one| {
+            !names.iter().any(|name| wanted(&name) && (*one == *name || name.ends_with(&format!(".{one}"))))
+        }) {
             return Err(Diagnostic::error("unknown-node", format!("neither version has a node `{unknown}`"))
                 .did_you_mean(unknown, names.iter().filter_map(|name| Some(name.split_once('.')?.1)))
                 .into());
@@ -87,7 +100,13 @@ impl Project {
         Ok(found)
     }
 
-    fn diff_one(&self, context: &Context, old: Hash, new: Hash, samples: usize) -> Result<Option<TableDiff>, Diagnostics> {
+    fn diff_one(
+        &self,
+        context: &Context,
+        old: Hash,
+        new: Hash,
+        samples: usize,
+    ) -> Result<Option<TableDiff>, Diagnostics> {
         let compared = context.table(&TableRef::stored(old)).and_then(|old| {
             let new = context.table(&TableRef::stored(new))?;
             diff_tables(context, &old, &new, samples)

@@ -60,7 +60,9 @@ fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
             put_offsets(out, offsets, valid);
             match nulls {
                 // Null slots may hide bytes: only valid ones are written.
-                Some(_) => (0..values.len()).filter(|i| valid(*i)).for_each(|i| out.extend_from_slice(values.value(i).as_bytes())),
+                Some(_) => (0..values.len())
+                    .filter(|i| valid(*i))
+                    .for_each(|i| out.extend_from_slice(values.value(i).as_bytes())),
                 None => out.extend_from_slice(&bytes[offsets[0] as usize..offsets[values.len()] as usize]),
             }
             put_pad(out);
@@ -190,7 +192,9 @@ fn array(contents: &Buffer, from: &mut Reader, ty: &Type, rows: usize) -> Result
             if fields.is_empty() {
                 Arc::new(StructArray::new_empty_fields(rows, nulls))
             } else {
-                Arc::new(StructArray::try_new(arrow, children, nulls).map_err(|_| Malformed("fields of unlike length"))?)
+                Arc::new(
+                    StructArray::try_new(arrow, children, nulls).map_err(|_| Malformed("fields of unlike length"))?,
+                )
             }
         }
     })

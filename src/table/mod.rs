@@ -57,7 +57,9 @@ impl Batch {
 
     /// Returns the schema of the columns.
     pub fn schema(&self) -> Schema {
-        let field = |(name, array): &(String, ArrayRef)| Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"));
+        let field = |(name, array): &(String, ArrayRef)| {
+            Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"))
+        };
         Schema(self.columns.iter().map(field).collect())
     }
 }

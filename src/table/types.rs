@@ -160,7 +160,11 @@ impl FromStr for Type {
             "string" => Type::String,
             "date" => Type::Date,
             "timestamp" => Type::Timestamp,
-            _ => return Err(format!("`{text}` is not a type; there are bool, int, float, string, date, timestamp, list<…>")),
+            _ => {
+                return Err(format!(
+                    "`{text}` is not a type; there are bool, int, float, string, date, timestamp, list<…>"
+                ));
+            }
         })
     }
 }

@@ -36,7 +36,13 @@ impl Sandbox {
 
     /// A project whose store is on `disk`.
     pub fn on(disk: Arc<dyn Disk>) -> Sandbox {
-        Sandbox { folder: tempfile::tempdir().expect("a folder can be made"), disk, limits: SMALL, jobs: None, store: None }
+        Sandbox {
+            folder: tempfile::tempdir().expect("a folder can be made"),
+            disk,
+            limits: SMALL,
+            jobs: None,
+            store: None,
+        }
     }
 
     /// A project whose store is in its folder `store`.
@@ -96,7 +102,8 @@ impl Sandbox {
     /// Builds; panics with the diagnostics if anything is wrong.
     pub fn built(&self) -> Built {
         let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
-        let built = build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
         fine(&built);
         built
     }
@@ -104,7 +111,8 @@ impl Sandbox {
     /// Returns the names of the nodes that a build makes.
     pub fn made(&self) -> Vec<String> {
         let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
-        let built = build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
         fine(&built);
         built.reasons.keys().map(|id| project.graph.node(*id).full_name()).collect()
     }
@@ -112,7 +120,8 @@ impl Sandbox {
     /// Builds what is there in an empty store, and returns what the nodes are.
     pub fn clean(&self) -> Results {
         let project = self.project_in(Arc::new(MemoryDisk::default())).expect("the manifest is right");
-        let built = build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
+        let built =
+            build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
         fine(&built);
         results(&project)
     }
@@ -125,7 +134,9 @@ impl Sandbox {
     pub fn plan(&self) -> Planned {
         let never = AtomicBool::new(false);
         let project = self.project().expect("the manifest is right");
-        project.plan(&options(&[], self.jobs, &never)).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)))
+        project
+            .plan(&options(&[], self.jobs, &never))
+            .unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)))
     }
 
     /// Returns the rows of a dataset as JSON, in order.

@@ -13,8 +13,11 @@ pub fn counts(paint: Paint, diff: &TableDiff) -> String {
     let added = (diff.rows_added, "added", paint.green(&format!("+{}", count(diff.rows_added))));
     let removed = (diff.rows_removed, "removed", paint.red(&format!("−{}", count(diff.rows_removed))));
     let changed = (diff.rows_changed, "changed", paint.yellow(&format!("~{}", count(diff.rows_changed))));
-    let parts: Vec<String> =
-        [added, removed, changed].into_iter().filter(|(n, ..)| *n > 0).map(|(_, word, n)| format!("{n} {word}")).collect();
+    let parts: Vec<String> = [added, removed, changed]
+        .into_iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(_, word, n)| format!("{n} {word}"))
+        .collect();
     match (parts.is_empty(), diff.is_empty()) {
         (false, _) => parts.join(", "),
         (true, false) => "no row changed".to_owned(),
@@ -47,7 +50,8 @@ pub fn text(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
         (&diff.added, &diff.new_columns, "+", Paint::green as fn(Paint, &str) -> String, diff.rows_added, "added"),
     ] {
         for row in rows {
-            let cells: Vec<String> = columns.iter().zip(row).map(|(name, value)| format!("{name}={}", cell(value))).collect();
+            let cells: Vec<String> =
+                columns.iter().zip(row).map(|(name, value)| format!("{name}={}", cell(value))).collect();
             let line = fit(session, &cells.join("  "), 4);
             writeln!(session.out, "  {}", colour(paint, &format!("{sign} {line}")))?;
         }
@@ -67,7 +71,8 @@ fn more(session: &mut Session, total: u64, shown: usize, word: &str) -> io::Resu
 
 fn changed(session: &mut Session, diff: &TableDiff, row: &ChangedRow) -> io::Result<()> {
     let paint = session.out.paint;
-    let key: Vec<String> = diff.key.iter().zip(&row.key).map(|(name, value)| format!("{name}={}", cell(value))).collect();
+    let key: Vec<String> =
+        diff.key.iter().zip(&row.key).map(|(name, value)| format!("{name}={}", cell(value))).collect();
     let key = fit(session, &key.join("  "), 4);
     writeln!(session.out, "  {}", paint.yellow(&format!("~ {key}")))?;
     for one in &row.cells {
@@ -103,7 +108,8 @@ pub fn json(diff: &TableDiff) -> Value {
         let pairs = columns.iter().zip(row).map(|(name, value)| (name.clone(), json!(value)));
         Value::Object(pairs.collect())
     };
-    let rows = |columns: &[String], rows: &[Vec<Cell>]| rows.iter().map(|row| named(columns, row)).collect::<Vec<Value>>();
+    let rows =
+        |columns: &[String], rows: &[Vec<Cell>]| rows.iter().map(|row| named(columns, row)).collect::<Vec<Value>>();
     let changed = |row: &ChangedRow| {
         let cells = row.cells.iter().map(|one| (one.column.clone(), json!({ "old": one.old, "new": one.new })));
         json!({ "key": named(&diff.key, &row.key), "cells": Value::Object(cells.collect()) })

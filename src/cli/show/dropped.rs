@@ -24,12 +24,14 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str) -
     let mut skip = args.skip;
     for (step, table) in &steps {
         let wanted = |reason: &str| args.reason.as_deref().is_none_or(|wanted| wanted == reason);
-        let reasons: Vec<&(String, u64)> = step.reasons.iter().filter(|(name, rows)| wanted(name) && *rows > 0).collect();
+        let reasons: Vec<&(String, u64)> =
+            step.reasons.iter().filter(|(name, rows)| wanted(name) && *rows > 0).collect();
         if reasons.is_empty() {
             continue;
         }
         if !session.json() {
-            let counts: Vec<String> = reasons.iter().map(|(name, rows)| format!("{} by {name}", things(*rows, "row"))).collect();
+            let counts: Vec<String> =
+                reasons.iter().map(|(name, rows)| format!("{} by {name}", things(*rows, "row"))).collect();
             writeln!(session.out, "step {}: {}", step.step + 1, counts.join(", "))?;
         }
         draw(args, session, project, (step, table), &mut skip, &mut left)?;
@@ -45,7 +47,10 @@ fn check(args: &Show, steps: &[(DroppedRows, Arc<Table>)]) -> Result<(), Fail> {
         return Ok(());
     }
     let problem = Diagnostic::error("unknown-reason", format!("nothing was dropped by `{reason}`"));
-    Err(problem.note(format!("rows were dropped by {}", list(known.iter().copied()))).did_you_mean(reason, known).into())
+    Err(problem
+        .note(format!("rows were dropped by {}", list(known.iter().copied())))
+        .did_you_mean(reason, known)
+        .into())
 }
 
 /// Draws some rows of one step; `skip` and `left` count over all steps.
@@ -81,7 +86,8 @@ fn draw(
         }
         *left -= 1;
         let reason = Value::String(reason.to_owned());
-        let values: Vec<Value> = row.iter().enumerate().filter(|(i, _)| *i != by).map(|(_, value)| value.clone()).collect();
+        let values: Vec<Value> =
+            row.iter().enumerate().filter(|(i, _)| *i != by).map(|(_, value)| value.clone()).collect();
         if session.json() {
             let before = [("dropped_step", Value::Int(step.step as i64 + 1)), (DROPPED_BY, reason)];
             return json_row(session, &before, &rest, &values);

@@ -23,12 +23,12 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, t
     let total = table.rows();
     let first = args.skip.min(total);
     let last = first.saturating_add(args.limit() as u64).min(total);
-    let part = match (first, last) {
-        (0, last) if last == total => String::new(),
-        (first, last) if first == last => ", and none of those".to_owned(),
-        (first, last) => format!(", these are {} to {}", count(first + 1), count(last)),
+    let head = match (first, last) {
+        (0, last) if last == total => things(total, "row"),
+        (first, last) if first == last => format!("{}, none of them here", things(total, "row")),
+        (first, last) => format!("rows {} to {} of {}", count(first + 1), count(last), count(total)),
     };
-    super::title(session, name, &format!("{}{part}", things(total, "row")))?;
+    super::title(session, name, &head)?;
     let mut drawing = Drawing::new(session, &table.schema, args.wide);
     each(project, table, args.skip, args.limit(), |at, row| drawing.row(session, at, row))?;
     Ok(drawing.finish(session)?)

@@ -126,10 +126,10 @@ impl Acc {
                 *mean += delta * b / (a + b);
                 *squares += plus + delta * delta * a * b / (a + b);
             }
-            (Acc::Best(best), Acc::Best(Some(other))) => {
-                if best.as_ref().is_none_or(|best| if kind == Kind::Least { other < *best } else { other > *best }) {
-                    *best = Some(other);
-                }
+            (Acc::Best(best), Acc::Best(Some(other)))
+                if best.as_ref().is_none_or(|best| if kind == Kind::Least { other < *best } else { other > *best }) =>
+            {
+                *best = Some(other);
             }
             (Acc::Tally(tally), Acc::Tally(other)) => {
                 other.into_iter().for_each(|(key, n)| *tally.entry(key).or_insert(0) += n);

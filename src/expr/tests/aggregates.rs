@@ -159,6 +159,9 @@ const VALUES: &[&str] = &[
     "avg(n > 0)",
 ];
 
+/// The values of one row.
+type Cells = (Option<i64>, Option<f64>, Option<String>);
+
 proptest! {
     #[test]
     fn states_merge_in_any_grouping_and_travel_as_bytes(
@@ -167,11 +170,11 @@ proptest! {
         value in prop::sample::select(VALUES),
         by in prop::sample::select(&[None, Some("w"), Some("n % 3")][..]),
     ) {
-        let column = |f: &dyn Fn(&(Option<i64>, Option<f64>, Option<String>)) -> Value| cells.iter().map(f).collect::<Vec<_>>();
+        let column = |f: fn(&Cells) -> Value| cells.iter().map(f).collect::<Vec<_>>();
         let (schema, all) = batch(vec![
-            ("n", Type::Int, column(&|c| c.0.map_or(Value::Null, Value::Int))),
-            ("f", Type::Float, column(&|c| c.1.map_or(Value::Null, Value::Float))),
-            ("w", Type::String, column(&|c| c.2.clone().map_or(Value::Null, Value::String))),
+            ("n", Type::Int, column(|c| c.0.map_or(Value::Null, Value::Int))),
+            ("f", Type::Float, column(|c| c.1.map_or(Value::Null, Value::Float))),
+            ("w", Type::String, column(|c| c.2.clone().map_or(Value::Null, Value::String))),
         ]);
         let aggregate = Aggregate::parse(value, &by.map(str::to_owned).into_iter().collect::<Vec<_>>(), &schema).expect(value);
         let (low, high) = (cuts.0.min(cuts.1).min(cells.len()), cuts.0.max(cuts.1).min(cells.len()));

@@ -41,13 +41,13 @@ fn sqlite_computes_the_same() {
         for sql in expressions {
             let array = Expr::parse(&sql, &schema).unwrap_or_else(|e| panic!("{sql}: {e:?}")).eval(&batch);
             let array = array.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-            for row in 0..rows.len() {
+            for (row, cells) in rows.iter().enumerate() {
                 let ours = match value_at(&array, row) {
                     Value::Null => "NULL".to_owned(),
                     Value::Bool(b) => u8::from(b).to_string(),
                     value => value.to_string(),
                 };
-                assert_eq!(lines.next(), Some(ours.as_str()), "{sql} in row {row}: {:?}", rows[row]);
+                assert_eq!(lines.next(), Some(ours.as_str()), "{sql} in row {row}: {cells:?}");
             }
         }
     }
