@@ -6,13 +6,13 @@
 //! - ` ```diff title="datamake.toml" `: edits the file: its lines that begin with a blank or `-` are found, exactly once, and
 //!   give way to those that begin with a blank or `+`.
 //! - ` ```console `: runs each line behind `$ ` in `sh`; the lines that follow are all that it prints, on either stream. It ends well, or
-//!   as ` ```console exit=2 ` says of the last one.
+//!   as ` ```console exit=2 ` says of the last one. `$ cd DIR` holds from there on.
 //! - ` ```console cut `: the output is shown in part; a line `…` stands for any lines.
 //!
 //! Blocks without a title in other languages are only read. `datamake` is the binary under test, and so is `cargo run --release --`.
 //! The README begins with the examples at their place. Times, hashes, sizes and widths of columns are not compared (see [`plain`]).
 //!
-//! After a change that is meant: `DATAMAKE_DOCS=update cargo nextest run --test docs` writes what commands print into the pages.
+//! After a change that is meant: `UPDATE=1 cargo nextest run --test docs` writes what commands print into the pages.
 
 use regex::Regex;
 use std::fs;
@@ -95,15 +95,20 @@ fn matches(expected: &[&str], lines: &[&str]) -> bool {
 /// A folder that goes away.
 struct Session {
     folder: tempfile::TempDir,
+    /// Where commands run: a folder of its own, so that a page may make another one beside it.
+    here: PathBuf,
 }
 
 impl Session {
     fn new() -> Session {
-        Session { folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().canonicalize().unwrap().join("here");
+        fs::create_dir(&here).unwrap();
+        Session { folder, here }
     }
 
     fn write(&self, title: &str, text: &str) {
-        let path = self.folder.path().join(title);
+        let path = self.here.join(title);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
@@ -115,8 +120,7 @@ impl Session {
             lines.map(|line| format!("{}\n", line.get(1..).unwrap_or(""))).collect()
         };
         let (old, new) = (side('-'), side('+'));
-        let text =
-            fs::read_to_string(self.folder.path().join(title)).unwrap_or_else(|error| panic!("{title}: {error}"));
+        let text = fs::read_to_string(self.here.join(title)).unwrap_or_else(|error| panic!("{title}: {error}"));
         assert_eq!(text.matches(&old).count(), 1, "{title} has this exactly once:\n{old}");
         self.write(title, &text.replacen(&old, &new, 1));
     }
@@ -128,7 +132,7 @@ impl Session {
         let line = line.replace("cargo run --release --", "datamake");
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1\n{line}")])
-            .current_dir(self.folder.path())
+            .current_dir(&self.here)
             .env("PATH", path)
             .env("NO_COLOR", "1")
             .env_remove("DATAMAKE_STORE")
@@ -142,11 +146,12 @@ impl Session {
             .expect("there is a shell");
         let text = String::from_utf8(output.stdout).expect("commands print text");
         // The folder of the session has another name each time.
-        (text.replace(&self.folder.path().display().to_string(), "~"), output.status.code().unwrap_or(-1))
+        let home = self.folder.path().canonicalize().unwrap();
+        (text.replace(&home.display().to_string(), "~"), output.status.code().unwrap_or(-1))
     }
 
     /// Goes through a `console` block; returns it with what was printed.
-    fn console(&self, block: &Block, problems: &mut Vec<String>) -> Vec<String> {
+    fn console(&mut self, block: &Block, problems: &mut Vec<String>) -> Vec<String> {
         let starts: Vec<usize> = (0..block.lines.len()).filter(|at| block.lines[*at].starts_with("$ ")).collect();
         assert_eq!(starts.first(), Some(&0), "a console block begins with a command: {:?}", block.lines);
         let mut shown = Vec::new();
@@ -154,6 +159,11 @@ impl Session {
             let line = &block.lines[*start];
             let end = starts.get(i + 1).copied().unwrap_or(block.lines.len());
             let expected = &block.lines[start + 1..end];
+            if let Some(folder) = line.strip_prefix("$ cd ").filter(|folder| !folder.contains(' ')) {
+                self.here = self.here.join(folder).canonicalize().unwrap_or_else(|error| panic!("{folder}: {error}"));
+                shown.push(line.clone());
+                continue;
+            }
             let (output, code) = self.run(&line[2..]);
             let wanted = if i + 1 == starts.len() { block.exit() } else { 0 };
             if code != wanted {
@@ -179,7 +189,7 @@ impl Session {
 fn execute(page: &str, prepare: impl Fn(&Session)) {
     let path = Path::new(ROOT).join(page);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
-    let session = Session::new();
+    let mut session = Session::new();
     prepare(&session);
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let mut moved = 0;
@@ -197,7 +207,7 @@ fn execute(page: &str, prepare: impl Fn(&Session)) {
             (_, None) => {}
         }
     }
-    if std::env::var("DATAMAKE_DOCS").is_ok_and(|value| value == "update") {
+    if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, lines.join("\n") + "\n").unwrap();
     } else {
         assert!(problems.is_empty(), "{page} tells what does not happen:\n\n{}", problems.join("\n\n"));
@@ -219,7 +229,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn with_examples(session: &Session) {
-    copy(&Path::new(ROOT).join("examples"), &session.folder.path().join("examples"));
+    copy(&Path::new(ROOT).join("examples"), &session.here.join("examples"));
 }
 
 #[test]

@@ -75,8 +75,8 @@ impl Graph {
                                     (0, RenderText::Prompt(_)) if source.path == Path::new(INLINE) => {
                                         format!("steps.{step}.prompt")
                                     }
-                                    (0, _) => format!("steps.{step}.prompt.{}", source.path.display()),
-                                    _ => format!("included.{}", source.path.display()),
+                                    (0, _) => format!("{} (steps.{step})", source.path.display()),
+                                    _ => format!("{} (included)", source.path.display()),
                                 };
                                 node.words.set(path, source.text.clone());
                             }

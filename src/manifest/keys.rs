@@ -123,7 +123,7 @@ pub const STEP: &[Key] = &[
         "columns",
         Definition,
         Shape::Map(Text::Column, &SQL),
-        "Step: add or replace columns. All read the rows as they were before.",
+        "Step: add columns. All read the rows as they were before.",
     ),
     key(
         "select",
@@ -250,7 +250,7 @@ pub static DEDUP: Table = Table {
             "method",
             Definition,
             Shape::Text(Text::OneOf(&["exact", "normalised"])),
-            "`exact`: the same bytes; `normalised`: the same but for case, spaces, punctuation and Unicode forms.",
+            "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
         )
         .default("\"exact\""),
     ]],
