@@ -264,8 +264,9 @@ fn quiet_says_nothing_when_all_is_well() {
 #[test]
 fn shared_arguments_may_stand_before_and_behind_the_command() {
     let sandbox = Sandbox::built();
-    let plan = sandbox.json("--set params.most=30 plan --set project.name=x");
-    assert_eq!(plan["nodes"][1]["reasons"][0]["path"], "filter.small.where");
+    let plan = sandbox.json("--set params.most=30 plan --set dataset.facts.synth.rows=200");
+    assert_eq!(plan["nodes"][0]["reasons"][0]["path"], "synth.rows");
+    assert!(plan["nodes"][1].to_string().contains("filter.small.where"), "{plan}");
     assert_eq!(sandbox.run("-C prompts log").status.code(), Some(0));
 }
 
@@ -288,7 +289,7 @@ fn a_damaged_blob_is_found_and_mended() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, bytes).unwrap();
     assert_eq!(sandbox.run("verify").status.code(), Some(1));
-    assert_eq!(sandbox.json("verify")["problems"].as_array().map(Vec::len), Some(1));
+    assert!(sandbox.json("verify")["problems"][0].to_string().contains("is damaged"));
     assert_eq!(sandbox.run("verify --repair").status.code(), Some(0));
     assert_eq!(sandbox.run("verify").status.code(), Some(0));
     assert_eq!(sandbox.run("build").status.code(), Some(0));

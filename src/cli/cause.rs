@@ -10,8 +10,14 @@ const MOST: usize = 8;
 
 /// Writes a reason in one line; of texts, where they differ.
 pub fn line(reason: &Reason) -> String {
-    let Reason::Field { path, old: Some(old), new: Some(new) } = reason else { return plain(&reason.to_string()) };
+    let Reason::Field { path, old, new } = reason else { return plain(&reason.to_string()) };
     let path = place(path);
+    let (old, new) = match (old, new) {
+        (Some(old), Some(new)) => (old, new),
+        (None, Some(new)) => return format!("{path} is new: `{}`", cut(&plain(new))),
+        (Some(old), None) => return format!("{path} is gone; it was `{}`", cut(&plain(old))),
+        (None, None) => return plain(&reason.to_string()),
+    };
     if !old.contains('\n') && !new.contains('\n') {
         let (old, new) = change(old, new);
         return format!("{path} changed: `{old}` → `{new}`");
@@ -32,12 +38,21 @@ pub fn line(reason: &Reason) -> String {
     format!("{path} changed in its line ends")
 }
 
-/// Writes where a field is: a template that is a file, by its path.
-fn place(path: &str) -> &str {
-    match path.strip_prefix("prompt.") {
-        Some("<template>") => "its template",
-        Some(file) => file,
-        None => path,
+fn cut(text: &str) -> String {
+    console::truncate_str(text, 80, "…").into_owned()
+}
+
+/// Writes where a field is: a template that is a file by its path, a step by its number.
+fn place(path: &str) -> String {
+    let step = path.strip_prefix("steps.").and_then(|rest| rest.split_once('.'));
+    let step = step.and_then(|(at, rest)| Some((at.parse::<usize>().ok()? + 1, rest)));
+    let field = step.map_or(path, |(_, rest)| rest);
+    match (field.strip_prefix("prompt."), step) {
+        (Some("<template>"), Some((number, _))) => format!("the template of step {number}"),
+        (Some("<template>"), None) => "its template".to_owned(),
+        (Some(file), _) if file.contains(['/', '.']) => file.to_owned(),
+        (_, Some((number, _))) => format!("{field} of step {number}"),
+        (_, None) => path.to_owned(),
     }
 }
 
@@ -116,5 +131,18 @@ mod tests {
         assert_eq!(line(&field("a\nb\n", "a\n")), "a.md lost line 2: `b`");
         assert_eq!(line(&field("a\n", "a")), "a.md changed in its line ends");
         assert_eq!(line(&field("a\u{1b}\n", "b\n")), "a.md changed in line 1: `a\u{fffd}` → `b`");
+    }
+
+    #[test]
+    fn a_field_is_named_as_its_author_knows_it() {
+        let places = [
+            "filter.x.where",
+            "steps.1.columns.n",
+            "steps.0.prompt.<template>",
+            "steps.2.prompt.prompts/a.md",
+            "steps.x",
+        ];
+        let shown = ["filter.x.where", "columns.n of step 2", "the template of step 1", "prompts/a.md", "steps.x"];
+        assert_eq!(places.map(place), shown);
     }
 }

@@ -22,6 +22,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str) -
     }
     let mut left = args.limit();
     let mut skip = args.skip;
+    let mut first = true;
     for (step, table) in &steps {
         let wanted = |reason: &str| args.reason.as_deref().is_none_or(|wanted| wanted == reason);
         let reasons: Vec<&(String, u64)> =
@@ -30,6 +31,9 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str) -
             continue;
         }
         if !session.json() {
+            if !std::mem::take(&mut first) {
+                writeln!(session.out)?;
+            }
             let counts: Vec<String> =
                 reasons.iter().map(|(name, rows)| format!("{} by {name}", things(*rows, "row"))).collect();
             writeln!(session.out, "step {}: {}", step.step + 1, counts.join(", "))?;
@@ -97,7 +101,6 @@ fn draw(
     })?;
     if !session.json() {
         drawing.finish(session)?;
-        writeln!(session.out)?;
     }
     Ok(())
 }

@@ -71,6 +71,8 @@ pub struct Drawing {
     /// The table so far; none once records are drawn.
     grid: Option<Grid>,
     held: Vec<(u64, Vec<Value>)>,
+    /// How many records were drawn.
+    records: u64,
 }
 
 /// Rows whose widths are looked at; those after them are drawn with a head of their own.
@@ -79,7 +81,7 @@ const TOGETHER: usize = 1000;
 impl Drawing {
     /// Begins; `wide` asks for records.
     pub fn new(session: &Session, schema: &Schema, wide: bool) -> Drawing {
-        let mut drawing = Drawing { schema: schema.clone(), grid: None, held: Vec::new() };
+        let mut drawing = Drawing { schema: schema.clone(), grid: None, held: Vec::new(), records: 0 };
         if !wide {
             drawing.grid = Some(drawing.head(session));
         }
@@ -95,7 +97,7 @@ impl Drawing {
 
     /// Takes one row more.
     pub fn row(&mut self, session: &mut Session, at: u64, row: &[Value]) -> io::Result<()> {
-        let Some(grid) = &mut self.grid else { return record(session, &self.schema, at, row) };
+        let Some(grid) = &mut self.grid else { return self.record(session, at, row) };
         grid.row(row.iter().map(|value| shown(session, value)));
         self.held.push((at, row.to_vec()));
         if self.held.len() >= TOGETHER { self.draw(session) } else { Ok(()) }
@@ -107,7 +109,7 @@ impl Drawing {
         if width.is_some_and(|width| !grid.fits(width, READABLE)) {
             self.grid = None;
             let held = std::mem::take(&mut self.held);
-            return held.iter().try_for_each(|(at, row)| record(session, &self.schema, *at, row));
+            return held.iter().try_for_each(|(at, row)| self.record(session, *at, row));
         }
         grid.lines(width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
         self.held.clear();
@@ -119,6 +121,31 @@ impl Drawing {
     pub fn finish(mut self, session: &mut Session) -> io::Result<()> {
         if self.held.is_empty() { Ok(()) } else { self.draw(session) }
     }
+
+    /// Draws one record: a line per column, and the lines of long texts.
+    fn record(&mut self, session: &mut Session, at: u64, row: &[Value]) -> io::Result<()> {
+        if self.records > 0 {
+            writeln!(session.out)?;
+        }
+        self.records += 1;
+        let paint = session.out.paint;
+        let widest = self.schema.names().map(console::measure_text_width).max().unwrap_or(0);
+        writeln!(session.out, "{}", paint.bold(&format!("row {}", count(at + 1))))?;
+        for (name, value) in self.schema.names().zip(row) {
+            let texts = match value {
+                Value::String(text) => lines(text),
+                value => vec![shown(session, value)],
+            };
+            let name = console::pad_str(name, widest, console::Alignment::Left, None).into_owned();
+            let indent = " ".repeat(widest);
+            let mut head = paint.dim(&plain(&name));
+            for text in texts.iter().map(String::as_str).chain(texts.is_empty().then_some("")) {
+                writeln!(session.out, "{}", format!("  {head}  {text}").trim_end())?;
+                head.clone_from(&indent);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn shown(session: &Session, value: &Value) -> String {
@@ -126,25 +153,4 @@ fn shown(session: &Session, value: &Value) -> String {
         Value::Null => session.out.paint.dim("null"),
         value => cell(value),
     }
-}
-
-/// Draws one record: a line per column, and the lines of long texts.
-fn record(session: &mut Session, schema: &Schema, at: u64, row: &[Value]) -> io::Result<()> {
-    let paint = session.out.paint;
-    let widest = schema.names().map(console::measure_text_width).max().unwrap_or(0);
-    writeln!(session.out, "{}", paint.bold(&format!("row {}", count(at + 1))))?;
-    for (name, value) in schema.names().zip(row) {
-        let texts = match value {
-            Value::String(text) => lines(text),
-            value => vec![shown(session, value)],
-        };
-        let name = console::pad_str(name, widest, console::Alignment::Left, None).into_owned();
-        let indent = " ".repeat(widest);
-        let mut head = paint.dim(&plain(&name));
-        for text in texts.iter().map(String::as_str).chain(texts.is_empty().then_some("")) {
-            writeln!(session.out, "{}", format!("  {head}  {text}").trim_end())?;
-            head.clone_from(&indent);
-        }
-    }
-    writeln!(session.out)
 }

@@ -85,11 +85,11 @@ fn the_examples_of_the_functions_are_true() {
 #[test]
 fn the_reference_is_what_the_tables_say() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/expressions.md");
-    if std::env::var_os("DATAMAKE_BLESS").is_some() {
+    if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, reference()).expect("the reference is written");
     }
     let written = std::fs::read_to_string(path).expect("docs/expressions.md is there");
-    assert!(written == reference(), "docs/expressions.md is old: run this test with DATAMAKE_BLESS=1");
+    assert!(written == reference(), "docs/expressions.md is old: run this test with UPDATE=1");
 }
 
 #[test]
