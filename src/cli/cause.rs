@@ -116,7 +116,7 @@ mod tests {
     fn many_lines_are_counted() {
         let new: String = (0..20).map(|i| format!("{i}\n")).collect();
         let shown = full(&field("x\n", &new), Paint::Plain, Some(2));
-        assert_eq!(shown, ["a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 more lines"]);
+        assert_eq!(shown, ["a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 lines more"]);
     }
 
     #[test]

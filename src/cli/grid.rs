@@ -149,8 +149,8 @@ mod tests {
                 " id  name  text",
                 "  1  Ann   a long tex…",
                 "        a line under",
-                "          it, which",
-                "          is broken",
+                "          it, which is",
+                "          broken",
                 "100  日本  x",
             ],
         );
