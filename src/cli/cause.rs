@@ -44,15 +44,17 @@ fn cut(text: &str) -> String {
 
 /// Writes where a field is: a template that is a file by its path, a step by its number.
 fn place(path: &str) -> String {
+    if let Some((file, "steps" | "included")) = path
+        .strip_suffix(')')
+        .and_then(|path| path.rsplit_once(" ("))
+        .map(|(file, at)| (file, at.split('.').next().unwrap_or(at)))
+    {
+        return file.to_owned();
+    }
     let step = path.strip_prefix("steps.").and_then(|rest| rest.split_once('.'));
-    let step = step.and_then(|(at, rest)| Some((at.parse::<usize>().ok()? + 1, rest)));
-    let field = step.map_or(path, |(_, rest)| rest);
-    match (field.strip_prefix("prompt."), step) {
-        (Some("<template>"), Some((number, _))) => format!("the template of step {number}"),
-        (Some("<template>"), None) => "its template".to_owned(),
-        (Some(file), _) if file.contains(['/', '.']) => file.to_owned(),
-        (_, Some((number, _))) => format!("{field} of step {number}"),
-        (_, None) => path.to_owned(),
+    match step.and_then(|(at, field)| Some((at.parse::<usize>().ok()? + 1, field))) {
+        Some((number, field)) => format!("{field} of step {number}"),
+        None => path.to_owned(),
     }
 }
 
@@ -75,7 +77,7 @@ pub fn full(reason: &Reason, paint: Paint, most: Option<usize>) -> Vec<String> {
         let shown = most.unwrap_or(MOST).min(changed.len());
         out.extend(changed[..shown].iter().map(|line| format!("  {}", colour(paint, &format!("{sign} {line}")))));
         if shown < changed.len() {
-            out.push(format!("  {sign} … {} more", super::words::things((changed.len() - shown) as u64, "line")));
+            out.push(format!("  {sign} … {}", super::words::things((changed.len() - shown) as u64, "more line")));
         }
     };
     side(&old, "-", Paint::red);
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     fn field(old: &str, new: &str) -> Reason {
-        Reason::Field { path: "prompt.a.md".to_owned(), old: Some(old.to_owned()), new: Some(new.to_owned()) }
+        Reason::Field { path: "a.md (steps.0)".to_owned(), old: Some(old.to_owned()), new: Some(new.to_owned()) }
     }
 
     #[test]
@@ -116,7 +118,7 @@ mod tests {
     fn many_lines_are_counted() {
         let new: String = (0..20).map(|i| format!("{i}\n")).collect();
         let shown = full(&field("x\n", &new), Paint::Plain, Some(2));
-        assert_eq!(shown, ["a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 lines more"]);
+        assert_eq!(shown, ["a.md changed from line 1:", "  - x", "  + 0", "  + 1", "  + … 18 more lines"]);
     }
 
     #[test]
@@ -135,14 +137,10 @@ mod tests {
 
     #[test]
     fn a_field_is_named_as_its_author_knows_it() {
-        let places = [
-            "filter.x.where",
-            "steps.1.columns.n",
-            "steps.0.prompt.<template>",
-            "steps.2.prompt.prompts/a.md",
-            "steps.x",
-        ];
-        let shown = ["filter.x.where", "columns.n of step 2", "the template of step 1", "prompts/a.md", "steps.x"];
+        let places =
+            ["filter.x.where", "steps.1.columns.n", "steps.0.prompt", "prompts/a.md (steps.2)", "a (1).md", "steps.x"];
+        let shown =
+            ["filter.x.where", "columns.n of step 2", "prompt of step 1", "prompts/a.md", "a (1).md", "steps.x"];
         assert_eq!(places.map(place), shown);
     }
 }
