@@ -56,6 +56,12 @@ static WAITING: AtomicBool = AtomicBool::new(false);
 impl Build {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
+        if let Some(nodes) = session.nothing_to_do(&self.nodes)? {
+            if session.detail > Detail::Quiet {
+                writeln!(session.out, "nothing to do: {}", all_fresh(nodes))?;
+            }
+            return Ok(Exit::Fine);
+        }
         let project = session.project_with_warnings()?;
         listen()?;
         let progress = Progress::new(session, &project.graph);

@@ -4,7 +4,7 @@ use super::args::Global;
 use super::out::{Out, note};
 use crate::diag::{Diagnostic, Diagnostics, Style, json, render};
 use crate::manifest::Options;
-use crate::project::{Project, find_root};
+use crate::project::{Project, find_root, nothing_to_do};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -114,6 +114,14 @@ impl Session {
     /// Opens the project that the folder is in.
     pub fn project(&self) -> Result<Project, Fail> {
         Ok(Project::open(&find_root(&self.directory()?)?, &self.options)?)
+    }
+
+    /// Returns how many nodes are fresh, if that is all there is to say of a build.
+    pub fn nothing_to_do(&self, targets: &[String]) -> Result<Option<u64>, Fail> {
+        if self.json() || self.detail == Detail::Verbose {
+            return Ok(None);
+        }
+        Ok(nothing_to_do(&find_root(&self.directory()?)?, &self.options, targets))
     }
 
     /// Opens the project, and tells of what may be wrong with it.

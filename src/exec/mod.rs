@@ -106,7 +106,7 @@ pub struct Run {
 impl Run {
     /// Returns what became of a node, if it was asked for.
     pub fn of(&self, node: NodeId) -> Option<&NodeRun> {
-        self.nodes.iter().find(|run| run.node == node)
+        self.nodes.binary_search_by_key(&node, |run| run.node).ok().map(|at| &self.nodes[at])
     }
 }
 

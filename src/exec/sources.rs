@@ -4,7 +4,6 @@ use super::context::{Context, Stop, Used};
 use super::files::{DataFile, Reading};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
-use crate::fetch::files::expand;
 use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::hash::Hash;
@@ -30,7 +29,7 @@ impl Sources {
             let Some(files) = files_maker(graph, *id) else { continue };
             let mut found: Vec<DataFile> = Vec::new();
             for pattern in &files.patterns {
-                match expand(workspace.root(), &[&pattern.value]) {
+                match workspace.find(&pattern.value) {
                     Err(error) => problems
                         .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
                     Ok(matches) => {

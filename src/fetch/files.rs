@@ -5,8 +5,9 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use read::{DataFile, Stamp, hash_file, open, open_whole};
+pub use read::{DataFile, hash_file, open, open_whole};
 
+use super::plain;
 use crate::diag::{list, nearest};
 use crate::format::Format;
 use globset::{GlobBuilder, GlobMatcher};
@@ -54,15 +55,6 @@ impl std::error::Error for FilesError {}
 impl From<io::Error> for FilesError {
     fn from(error: io::Error) -> FilesError {
         FilesError::new(plain(&error))
-    }
-}
-
-/// Says what the system said, without its numbers.
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "it is not there".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -5,10 +5,13 @@ mod git;
 mod workspace;
 
 pub use git::{commit, file_at_revision};
-pub use workspace::{STATE_DIR, Texts, Workspace, write_beside};
+pub use workspace::{STATE_DIR, Seen, Texts, Workspace, write_beside};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.
 pub fn plain(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return "it is not there".to_owned();
+    }
     let text = error.to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_lowercase()

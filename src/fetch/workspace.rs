@@ -1,11 +1,13 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
-use super::files::{FilesError, FoundFile, hash_file};
+use super::files::{FilesError, FoundFile, expand, hash_file};
 use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{RealDisk, StatCache, StoreError, stat};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -17,10 +19,22 @@ pub trait Texts {
 }
 
 /// A project's folder, and what is remembered of the files in and around it.
+///
+/// Whatever is asked of it is noted, so that a later build can tell whether all of it is as it was.
 #[derive(Debug)]
 pub struct Workspace {
     root: PathBuf,
     stat: Mutex<StatCache>,
+    seen: Mutex<Seen>,
+}
+
+/// What was asked of the files in and around a project, and what the answers were.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Path → contents, of every file.
+    contents: BTreeMap<String, Hash>,
+    /// Pattern → the paths that it matched, where that is not the path that it is.
+    matches: BTreeMap<String, Vec<String>>,
 }
 
 /// The folder for what datamake keeps beside the manifest.
@@ -30,7 +44,7 @@ impl Workspace {
     /// Opens the project in `root`.
     pub fn open(root: &Path) -> Workspace {
         let stat = StatCache::load(Arc::new(RealDisk), &root.join(STATE_DIR).join("stat"));
-        Workspace { root: root.to_owned(), stat: Mutex::new(stat) }
+        Workspace { root: root.to_owned(), stat: Mutex::new(stat), seen: Mutex::default() }
     }
 
     /// Returns the project's folder.
@@ -38,8 +52,59 @@ impl Workspace {
         &self.root
     }
 
+    /// Finds the files of a pattern, sorted by path; see [`expand`].
+    pub fn find(&self, pattern: &str) -> Result<Vec<FoundFile>, FilesError> {
+        let found = expand(&self.root, &[pattern])?;
+        if !matches!(found.as_slice(), [file] if file.path == pattern) {
+            let paths = found.iter().map(|file| file.path.clone()).collect();
+            self.seen().matches.insert(pattern.to_owned(), paths);
+        }
+        Ok(found)
+    }
+
+    /// Reads a whole file of the project.
+    pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let absolute = self.root.join(path);
+        let (before, checked_at) = (stat(&absolute)?, SystemTime::now());
+        let bytes = fs::read(&absolute)?;
+        let hash = Hash::of(&bytes);
+        if stat(&absolute)? == before {
+            self.lock().set(path, before, hash, checked_at);
+        }
+        self.note(path, hash);
+        Ok(bytes)
+    }
+
+    /// Returns all that was asked so far.
+    pub fn everything_seen(&self) -> Seen {
+        self.seen().clone()
+    }
+
+    /// Returns whether the same questions would be answered as they were.
+    pub fn is_as_it_was(&self, seen: &Seen) -> bool {
+        let found = |path: &String| FoundFile { path: path.clone(), absolute: self.root.join(path) };
+        seen.contents.iter().all(|(path, hash)| self.hash(&found(path)).is_ok_and(|now| now == *hash))
+            && seen.matches.iter().all(|(pattern, paths)| {
+                self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths))
+            })
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().expect("no thread panics with this lock")
+    }
+
+    fn note(&self, path: &str, hash: Hash) {
+        self.seen().contents.insert(path.to_owned(), hash);
+    }
+
     /// Returns the hash of a data file's bytes; reads it only if its stat tells that it may have changed.
     pub fn hash(&self, file: &FoundFile) -> Result<Hash, FilesError> {
+        let hash = self.hash_of(file)?;
+        self.note(&file.path, hash);
+        Ok(hash)
+    }
+
+    fn hash_of(&self, file: &FoundFile) -> Result<Hash, FilesError> {
         let now = stat(&file.absolute)?;
         if let Some(known) = self.lock().get(&file.path, &now) {
             return Ok(known);
@@ -89,6 +154,7 @@ impl Workspace {
         if let Ok(now) = stat(target) {
             self.lock().set(path, now, hash, SystemTime::now());
         }
+        self.note(path, hash);
         Ok((hash, bytes))
     }
 
@@ -131,12 +197,11 @@ impl Texts for Workspace {
         if !real.starts_with(&root) {
             return Err("a link leads out of the project folder".to_owned());
         }
-        let mut text = String::new();
-        let file = fs::File::open(&real).map_err(|error| super::plain(&error))?;
-        file.take(LARGEST_TEXT + 1).read_to_string(&mut text).map_err(|error| super::plain(&error))?;
-        if text.len() as u64 > LARGEST_TEXT {
+        if real.metadata().is_ok_and(|data| data.len() > LARGEST_TEXT) {
             return Err("it is larger than 16 MiB".to_owned());
         }
+        let bytes = self.read(path).map_err(|error| super::plain(&error))?;
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
         Ok(Source::new(path, text))
     }
 }

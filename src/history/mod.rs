@@ -67,9 +67,14 @@ const FOLDER: &str = "history";
 impl History {
     /// Opens the history of the checkout called `id`. A damaged line ends what is read.
     pub fn open(store: &Store, id: &str) -> Result<History, StoreError> {
-        let path = store.root().join(FOLDER).join(format!("{id}.jsonl"));
+        let path = History::file(store, id);
         let builds = read(store.disk().as_ref(), &path)?;
         Ok(History { disk: store.disk().clone(), path, builds })
+    }
+
+    /// Returns the file that holds the history of the checkout called `id`.
+    pub fn file(store: &Store, id: &str) -> PathBuf {
+        store.root().join(FOLDER).join(format!("{id}.jsonl"))
     }
 
     /// Returns the builds of all checkouts that use the store, for `gc`.

@@ -11,7 +11,6 @@ mod load;
 mod map;
 mod nodes;
 mod overlay;
-mod parallel;
 mod params;
 mod recipe;
 mod reference;
@@ -31,6 +30,7 @@ pub use reference::reference;
 pub use schema::schema;
 
 use crate::diag::{Diagnostic, Diagnostics, Source};
+use crate::fetch::Workspace;
 use declare::Declarer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub struct Manifest {
 }
 
 /// What the command line changes about a manifest.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Options {
     /// Names of profiles, in the order in which they are laid onto the file.
     pub profiles: Vec<String>,
@@ -63,15 +63,15 @@ pub struct Options {
 }
 
 impl Manifest {
-    /// Reads the manifest of the project in `root`, and returns it with warnings.
-    pub fn load(root: &Path, options: &Options) -> Result<(Manifest, Diagnostics), Diagnostics> {
-        let main = [load::main(root)?];
+    /// Reads the manifest of a project, and returns it with warnings.
+    pub fn load(workspace: &Workspace, options: &Options) -> Result<(Manifest, Diagnostics), Diagnostics> {
+        let main = [load::main(workspace)?];
         let (table, mut problems) = syntax::parse(&main, 0);
         let include = table.get("project").and_then(|project| project.value.table());
         let patterns = include.map(|table| Declarer { sources: &main, problems: Vec::new() }.project(table).include);
-        let (included, unread) = load::included(root, &patterns.unwrap_or_default());
+        let (included, unread) = load::included(workspace, &patterns.unwrap_or_default());
         problems.extend(unread);
-        Manifest::assemble(root, &main, table, problems, included, options)
+        Manifest::assemble(workspace.root(), &main, table, problems, included, options)
     }
 
     /// Reads a manifest from texts; `include` is taken to have matched `included`.

@@ -1,6 +1,5 @@
 //! Reads TOML so that one slip hides nothing else: blocks that do not parse are reported and left out, the rest is kept.
 
-use super::parallel;
 use super::value::{Converter, Table, into_owned};
 use crate::diag::{Diagnostic, Source, Span};
 use std::collections::BTreeSet;
@@ -14,9 +13,6 @@ pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table<'_>, Vec<Diagnosti
     if u32::try_from(text.len()).is_err() {
         let problem = Diagnostic::error("unreadable", "a manifest must be smaller than 4 GiB");
         return (Table::new(), vec![problem]);
-    }
-    if let Some(table) = parallel::parse(sources, index) {
-        return (table, Vec::new());
     }
     let mut converter = Converter { sources, source: index, offset: 0, problems: Vec::new() };
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -35,7 +31,7 @@ pub fn parse(sources: &[Arc<Source>], index: usize) -> (Table<'_>, Vec<Diagnosti
 }
 
 /// Cuts a text before each line that looks like a header, `[a.b]`.
-pub fn blocks(text: &str) -> Vec<Range<usize>> {
+fn blocks(text: &str) -> Vec<Range<usize>> {
     let mut starts = vec![0];
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -324,12 +324,12 @@ fn a_project_is_read_from_its_folder_with_what_it_includes() {
     };
     let problems = |text: &str| {
         write(MAIN, text);
-        match Manifest::load(folder.path(), &Options::default()) {
+        match Manifest::load(&Workspace::open(folder.path()), &Options::default()) {
             Ok((manifest, _)) => manifest.sources.iter().map(|s| s.path.display().to_string() + "\n").collect(),
             Err(problems) => render(&problems, Style::Plain),
         }
     };
-    let missing = Manifest::load(folder.path(), &Options::default()).expect_err("no file");
+    let missing = Manifest::load(&Workspace::open(folder.path()), &Options::default()).expect_err("no file");
     assert_eq!(missing.0[0].code, "no-manifest");
     write("pipelines/b.toml", "[dataset.b]\nfrom = \"a\"\n");
     write("pipelines/deep/c.toml", "[dataset.c]\nfrom = \"a\"\n");

@@ -3,15 +3,16 @@
 use super::{Project, unusable, unwritable};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{self, Event, Mode, NodeRecord, Request, Run, State};
-use crate::fetch::{STATE_DIR, commit, write_beside};
-use crate::graph::{Kind, NodeId};
+use crate::fetch::{STATE_DIR, commit};
+use crate::graph::{Kind, Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
     Build, History, LOCK_FILE, Made, View, lock_of, parse_lock, read_record, read_view, render_lock, write_view,
 };
 use crate::plan::{Present, Reason, reasons};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -126,7 +127,10 @@ impl Project {
 
         let before = self.last_view(&history)?;
         let mut view: View = before.clone();
-        view.retain(|name, _| !self.plain || self.graph.nodes.iter().any(|node| node.full_name() == *name));
+        if self.is_plain() {
+            let names: HashSet<String> = self.graph.nodes.iter().map(Node::full_name).collect();
+            view.retain(|name, _| names.contains(name));
+        }
         let mut made = BTreeMap::new();
         let mut found = BTreeMap::new();
         let mut records = BTreeMap::new();
@@ -160,11 +164,12 @@ impl Project {
         let lock_file = self.root().join(LOCK_FILE);
         let lock_there = self.workspace.hash_output(LOCK_FILE);
         let mut lock = history.last().map(|build| build.lock);
-        if self.plain && (changed || lock_there != lock) {
+        if self.is_plain() && (changed || lock_there != lock) {
             let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
             lock = Some(Hash::of(text.as_bytes()));
             if lock_there != lock {
-                write_beside(&lock_file, text.as_bytes()).map_err(|error| unwritable(&lock_file, &error))?;
+                let write = |mut file: File| file.write_all(text.as_bytes());
+                self.workspace.write_output(LOCK_FILE, write).map_err(|error| unwritable(&lock_file, &error))?;
             }
         }
         if changed {
@@ -187,6 +192,10 @@ impl Project {
             built.number = Some(number);
         }
         self.store.finish().map_err(unusable)?;
+        if !changed {
+            self.remember_fresh(&built.run, options.targets);
+            let _ = self.workspace.save();
+        }
         built.seconds = begun.elapsed().as_secs_f64();
         Ok(built)
     }

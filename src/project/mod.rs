@@ -2,11 +2,13 @@
 
 mod build;
 mod clean;
+mod fresh;
 mod inspect;
 mod revision;
 
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use clean::{Checked, Garbage, Repair};
+pub use fresh::nothing_to_do;
 pub use inspect::{Explanation, Rows, Statistics};
 pub use revision::{NodeDiff, Point, Version};
 
@@ -32,8 +34,8 @@ pub struct Project {
     workspace: Workspace,
     store: Store,
     limits: Limits,
-    /// Whether the manifest is taken as it stands, without profiles or `--set`.
-    plain: bool,
+    /// The profiles and `--set` that the manifest was read with.
+    options: Options,
 }
 
 /// Finds the project that `folder` is in: the nearest folder upwards with a manifest.
@@ -52,21 +54,16 @@ impl Project {
     /// # Errors
     /// All that is wrong with the manifest and its templates.
     pub fn open(root: &Path, options: &Options) -> Result<Project, Diagnostics> {
-        let (manifest, warnings) = Manifest::load(root, options)?;
         let workspace = Workspace::open(root);
+        let (manifest, warnings) = Manifest::load(&workspace, options)?;
         let graph = Graph::resolve(manifest, &workspace)?;
-        let folder = match std::env::var_os("DATAMAKE_STORE") {
-            Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-            _ => root.join(STATE_DIR).join("store"),
-        };
-        let store = Store::open(Arc::new(RealDisk), &folder).map_err(unusable)?;
-        let plain = options.profiles.is_empty() && options.set.is_empty();
-        Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, plain })
+        let store = Store::open(Arc::new(RealDisk), &store_folder(root)).map_err(unusable)?;
+        Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, options: options.clone() })
     }
 
     /// Opens a project with a store and limits of the caller's, for tests.
     pub fn with(graph: Graph, workspace: Workspace, store: Store, limits: Limits) -> Project {
-        Project { graph, warnings: Diagnostics::default(), workspace, store, limits, plain: true }
+        Project { graph, warnings: Diagnostics::default(), workspace, store, limits, options: Options::default() }
     }
 
     /// Returns the store.
@@ -81,9 +78,19 @@ impl Project {
 
     /// Returns the builds of this checkout; none if it never built.
     pub fn history(&self) -> Result<History, Diagnostics> {
+        History::open(&self.store, &self.id()).map_err(unusable)
+    }
+
+    /// Returns the name of this checkout in the store.
+    fn id(&self) -> String {
         let id = std::fs::read_to_string(self.id_file()).unwrap_or_default();
         let id: String = id.trim().chars().filter(char::is_ascii_alphanumeric).collect();
-        History::open(&self.store, if id.is_empty() { "none" } else { &id }).map_err(unusable)
+        if id.is_empty() { "none".to_owned() } else { id }
+    }
+
+    /// Returns whether the manifest is taken as it stands, without profiles or `--set`.
+    fn is_plain(&self) -> bool {
+        self.options == Options::default()
     }
 
     fn id_file(&self) -> PathBuf {
@@ -104,6 +111,14 @@ impl Project {
         let seed = format!("{:?} {} {:?}", std::time::SystemTime::now(), std::process::id(), self.root());
         let id = &crate::hash::Hash::of(seed.as_bytes()).to_string()[..16];
         crate::fetch::write_beside(&file, format!("{id}\n").as_bytes()).map_err(|error| unwritable(&file, &error))
+    }
+}
+
+/// Returns the folder of the store that the project in `root` uses.
+fn store_folder(root: &Path) -> PathBuf {
+    match std::env::var_os("DATAMAKE_STORE") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => root.join(STATE_DIR).join("store"),
     }
 }
 

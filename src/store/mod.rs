@@ -308,6 +308,11 @@ impl Store {
         Ok(logs.map(|entry| (entry.name, entry.metadata)).collect())
     }
 
+    /// Returns the places that show a change whenever something is taken out of the store, or a log is added.
+    pub fn places(&self) -> [PathBuf; 2] {
+        [self.log_folder(), self.blob_folder()]
+    }
+
     /// Hands everything to the operating system, at the end of a build; then joins the finished logs if there are many.
     ///
     /// A process that wrote nothing does nothing here.

@@ -26,7 +26,7 @@ const SECOND: i64 = 1_000_000_000;
 /// What the operating system says of a file. Times are nanoseconds since 1970.
 ///
 /// The time of change (ctime) is set by the system alone, so it tells an edit that kept size, inode and mtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileStat {
     pub size: u64,
     pub mtime_ns: i64,
@@ -37,32 +37,34 @@ pub struct FileStat {
 
 /// Asks the operating system about a file, following links.
 pub fn stat(path: &Path) -> io::Result<FileStat> {
-    describe(&fs::metadata(path)?)
+    Ok(FileStat::from(&fs::metadata(path)?))
 }
 
-#[cfg(unix)]
-fn describe(metadata: &fs::Metadata) -> io::Result<FileStat> {
-    use std::os::unix::fs::MetadataExt;
-    let time = |seconds: i64, nanos: i64| seconds.saturating_mul(SECOND).saturating_add(nanos);
-    Ok(FileStat {
-        size: metadata.size(),
-        mtime_ns: time(metadata.mtime(), metadata.mtime_nsec()),
-        ctime_ns: time(metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
-        device: metadata.dev(),
-    })
-}
+impl From<&fs::Metadata> for FileStat {
+    #[cfg(unix)]
+    fn from(metadata: &fs::Metadata) -> FileStat {
+        use std::os::unix::fs::MetadataExt;
+        let time = |seconds: i64, nanos: i64| seconds.saturating_mul(SECOND).saturating_add(nanos);
+        FileStat {
+            size: metadata.size(),
+            mtime_ns: time(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: time(metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        }
+    }
 
-/// Without a time of change nothing can be trusted: it lies in the future for ever.
-#[cfg(not(unix))]
-fn describe(metadata: &fs::Metadata) -> io::Result<FileStat> {
-    Ok(FileStat {
-        size: metadata.len(),
-        mtime_ns: nanos(metadata.modified()?),
-        ctime_ns: i64::MAX,
-        inode: 0,
-        device: 0,
-    })
+    /// Without a time of change nothing can be trusted: it lies in the future for ever.
+    #[cfg(not(unix))]
+    fn from(metadata: &fs::Metadata) -> FileStat {
+        FileStat {
+            size: metadata.len(),
+            mtime_ns: metadata.modified().map_or(i64::MAX, nanos),
+            ctime_ns: i64::MAX,
+            inode: 0,
+            device: 0,
+        }
+    }
 }
 
 fn nanos(time: SystemTime) -> i64 {
@@ -72,7 +74,7 @@ fn nanos(time: SystemTime) -> i64 {
 
 impl FileStat {
     /// Returns whether the file was last changed well before `moment`, so that no later change can look the same.
-    fn settled_at(&self, moment: SystemTime) -> bool {
+    pub fn settled_at(&self, moment: SystemTime) -> bool {
         // Only the system sets ctime, so its digits tell how fine the file system's clock is.
         let margin = if self.ctime_ns % SECOND != 0 { FINE } else { COARSE };
         self.mtime_ns.max(self.ctime_ns) < nanos(moment).saturating_sub(margin)

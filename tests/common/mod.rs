@@ -81,8 +81,8 @@ impl Sandbox {
     }
 
     fn project_at(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<Project, Diagnostics> {
-        let (manifest, _) = Manifest::load(self.path(), &Options::default())?;
         let workspace = Workspace::open(self.path());
+        let (manifest, _) = Manifest::load(&workspace, &Options::default())?;
         let graph = Graph::resolve(manifest, &workspace)?;
         let store = Store::open(disk, folder).map_err(|error| Diagnostic::error("store", error.to_string()))?;
         Ok(Project::with(graph, workspace, store, self.limits))

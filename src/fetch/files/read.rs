@@ -3,49 +3,11 @@
 use super::{FilesError, FoundFile};
 use crate::format::Compression;
 use crate::hash::Hash;
+use crate::store::{FileStat, stat};
 use flate2::bufread::MultiGzDecoder;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-/// What the file system says of a file: when all of it is as it was, so are the contents, almost surely.
-///
-/// Times are nanoseconds since 1970. Where the system has no inodes, those fields are 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
-    pub size: u64,
-    pub mtime: i128,
-    pub ctime: i128,
-    pub inode: u64,
-    pub device: u64,
-}
-
-impl Stamp {
-    /// Asks the file system about the file at `path`, links followed.
-    pub fn of(path: &Path) -> io::Result<Stamp> {
-        path.metadata().map(|data| Stamp::from(&data))
-    }
-
-    #[cfg(unix)]
-    fn from(data: &Metadata) -> Stamp {
-        use std::os::unix::fs::MetadataExt;
-        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        Stamp {
-            size: data.size(),
-            mtime: nanos(data.mtime(), data.mtime_nsec()),
-            ctime: nanos(data.ctime(), data.ctime_nsec()),
-            inode: data.ino(),
-            device: data.dev(),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn from(data: &Metadata) -> Stamp {
-        let since = data.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        let mtime = since.map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0));
-        Stamp { size: data.len(), mtime, ctime: 0, inode: 0, device: 0 }
-    }
-}
+use std::path::PathBuf;
 
 /// Bytes that are read and hashed at a time; on several threads from a quarter of it on.
 const BLOCK: usize = 1 << 20;
@@ -103,9 +65,9 @@ fn named(packing: &str, error: io::Error) -> io::Error {
 }
 
 impl DataFile {
-    /// Ends reading: returns the hash of all bytes of the file, of those too that were not asked for, and the stamp
-    /// that the file had all the while.
-    pub fn finish(self) -> Result<(Hash, Stamp), FilesError> {
+    /// Ends reading: returns the hash of all bytes of the file, of those too that were not asked for, and what
+    /// the system said of it all the while.
+    pub fn finish(self) -> Result<(Hash, FileStat), FilesError> {
         let mut raw = match self.packed {
             Packed::Plain(raw) => *raw,
             Packed::Gzip(packed) => packed.into_inner(),
@@ -144,7 +106,7 @@ pub fn hash_file(file: &FoundFile) -> Result<Hash, FilesError> {
 struct Hashing {
     path: PathBuf,
     file: File,
-    before: Stamp,
+    before: FileStat,
     hasher: blake3::Hasher,
     read: u64,
 }
@@ -156,13 +118,13 @@ impl Hashing {
             return Err(FilesError::new("it is not a regular file"));
         }
         let file = File::open(&found.absolute)?;
-        let before = Stamp::from(&file.metadata()?);
+        let before = FileStat::from(&file.metadata()?);
         Ok(Hashing { path: found.absolute.clone(), file, before, hasher: blake3::Hasher::new(), read: 0 })
     }
 
     /// Compares the file at the path, which may be another by now, with the one that was opened.
-    fn finish(self) -> Result<(Hash, Stamp), FilesError> {
-        let same = Stamp::of(&self.path).is_ok_and(|after| after == self.before) && self.read == self.before.size;
+    fn finish(self) -> Result<(Hash, FileStat), FilesError> {
+        let same = stat(&self.path).is_ok_and(|after| after == self.before) && self.read == self.before.size;
         if !same {
             return Err(FilesError::new("it was changed while it was being read")
                 .help("wait until whatever writes it is done, and run the same command again"));

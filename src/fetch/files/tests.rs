@@ -3,6 +3,7 @@
 use super::*;
 use crate::format::Compression;
 use crate::hash::Hash;
+use crate::store::stat;
 use proptest::prelude::*;
 use std::fs;
 use std::io::{Read, Write};
@@ -148,7 +149,7 @@ fn read(found: &FoundFile, compression: Compression) -> Result<(Vec<u8>, Hash), 
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     let (hash, stamp) = reader.finish().map_err(|error| error.title)?;
-    assert_eq!(stamp, Stamp::of(&found.absolute).unwrap());
+    assert_eq!(stamp, stat(&found.absolute).unwrap());
     Ok((bytes, hash))
 }
 

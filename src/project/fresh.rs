@@ -1,0 +1,70 @@
+//! A build as a whole is an action too. One that found nothing to do writes down all that it looked at; while that is as
+//! it was, the next has nothing to do either, and needs neither the graph nor the store to know it.
+
+use super::{Project, store_folder};
+use crate::exec::{Run, State};
+use crate::fetch::{STATE_DIR, Seen, Workspace, write_beside};
+use crate::history::History;
+use crate::manifest::Options;
+use crate::store::{FileStat, stat};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where it is kept, in the project's own folder.
+const FILE: &str = "fresh";
+
+/// What a build that had nothing to do was asked, and what it saw.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct AllFresh {
+    options: Options,
+    targets: Vec<String>,
+    /// The program, the store's folders and the history: another program may find otherwise, and what was built may be lost.
+    places: Vec<(PathBuf, Option<FileStat>)>,
+    seen: Seen,
+    nodes: u64,
+}
+
+/// Returns how many nodes a build would find fresh, if it can be known without a look at the graph that there is nothing to do.
+pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Option<u64> {
+    let text = std::fs::read(root.join(STATE_DIR).join(FILE)).ok()?;
+    let last: AllFresh = serde_json::from_slice(&text).ok()?;
+    let unmoved = |(place, then): &(PathBuf, Option<FileStat>)| stat(place).ok() == *then;
+    let same = last.options == *options
+        && last.targets == *targets
+        && last.places.iter().any(|(place, _)| place.starts_with(store_folder(root)))
+        && last.places.iter().all(unmoved);
+    let workspace = Workspace::open(root);
+    let same = same && workspace.is_as_it_was(&last.seen);
+    let _ = workspace.save();
+    same.then_some(last.nodes)
+}
+
+impl Project {
+    /// Writes down what a build saw that had nothing to do. Best effort: without it, the next build is slower.
+    pub(super) fn remember_fresh(&self, run: &Run, targets: &[String]) {
+        let fresh = run.nodes.iter().all(|one| matches!(one.state, State::Fresh)) && !run.interrupted;
+        // What is warned of has to be said again each time.
+        if !fresh || !self.warnings.0.is_empty() {
+            return;
+        }
+        let now = SystemTime::now();
+        let Ok(program) = std::env::current_exe() else { return };
+        let history = History::file(&self.store, &self.id());
+        let places = self.store.places().into_iter().chain([program, history]);
+        let places: Vec<_> = places.map(|place| (stat(&place).ok(), place)).map(|(found, place)| (place, found)).collect();
+        // What changed a moment ago may change again and look the same.
+        if places.iter().any(|(_, found)| found.is_some_and(|found| !found.settled_at(now))) {
+            return;
+        }
+        let all = AllFresh {
+            options: self.options.clone(),
+            targets: targets.to_vec(),
+            places,
+            seen: self.workspace.everything_seen(),
+            nodes: run.nodes.len() as u64,
+        };
+        let text = serde_json::to_vec(&all).expect("it is plain data");
+        let _ = write_beside(&self.root().join(STATE_DIR).join(FILE), &text);
+    }
+}
