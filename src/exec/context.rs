@@ -11,19 +11,25 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
-/// Whether actions may run.
+/// How far to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Run what is stale, and remember it.
+    /// Run what is stale, and write what is exported.
     Build,
-    /// Run and write nothing; what would run is [`Stop::Pending`].
+    /// Find out what a build would do, by doing it in a scratch store as long as it is quick: what has an effect outside,
+    /// and all that comes after [`PLAN_BYTES`] of columns, is [`Stop::Pending`].
     Plan,
+    /// Find only what is wrong: read files for their columns, and run nothing else.
+    Check,
 }
+
+/// Bytes of columns that a plan works through before it leaves the rest open: a second or two.
+const PLAN_BYTES: u64 = 512 << 20;
 
 /// Why a piece of work did not come to its end.
 #[derive(Debug)]
 pub enum Stop {
-    /// Planning: an action would run here.
+    /// Planning: an action would run here, and does not now.
     Pending,
     /// A blob that a trace or a table names is gone or damaged, and has to be made again.
     Missing(Hash),
@@ -129,8 +135,8 @@ pub struct Context<'a> {
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
-    /// What a plan would have written: what it reads again, it reads from here.
-    imagined: Mutex<HashMap<Hash, Buffer>>,
+    /// Bytes of columns read and written so far.
+    bytes: AtomicU64,
 }
 
 impl<'a> Context<'a> {
@@ -144,7 +150,7 @@ impl<'a> Context<'a> {
             counts: Counts::default(),
             columns: Mutex::default(),
             running: Running::default(),
-            imagined: Mutex::default(),
+            bytes: AtomicU64::new(0),
         }
     }
 
@@ -167,12 +173,41 @@ impl<'a> Context<'a> {
         key: Key,
         run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
     ) -> Result<Vec<Hash>, Stop> {
+        self.find_or_run(used, key, self.may_run(), run)
+    }
+
+    /// Like [`Context::action`], of those that even a check needs: they tell which columns there are.
+    pub fn needed_action(
+        &self,
+        used: &Used,
+        key: Key,
+        run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
+    ) -> Result<Vec<Hash>, Stop> {
+        self.find_or_run(used, key, true, run)
+    }
+
+    /// Returns whether actions still run.
+    fn may_run(&self) -> bool {
+        match self.mode {
+            Mode::Build => true,
+            Mode::Plan => self.bytes.load(Ordering::Relaxed) < PLAN_BYTES,
+            Mode::Check => false,
+        }
+    }
+
+    fn find_or_run(
+        &self,
+        used: &Used,
+        key: Key,
+        may_run: bool,
+        run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
+    ) -> Result<Vec<Hash>, Stop> {
         used.note(key);
         if let Some(outputs) = self.store.trace(key) {
             self.counts.reuse(1);
             return Ok(outputs);
         }
-        if self.mode == Mode::Plan {
+        if !may_run {
             return Err(Stop::Pending);
         }
         // Equal row groups have equal keys: the second waits for the first, and then knows the trace.
@@ -188,33 +223,29 @@ impl<'a> Context<'a> {
         Ok(outputs)
     }
 
-    /// Writes a blob; while planning, only names it.
+    /// Writes a blob.
     pub fn put(&self, contents: &[u8]) -> Result<Hash, Stop> {
-        match self.mode {
-            Mode::Build => Ok(self.store.put(contents)?),
-            Mode::Plan => {
-                let hash = Hash::of(contents);
-                let mut imagined = self.imagined.lock().expect("no thread panics with this lock");
-                imagined.entry(hash).or_insert_with(|| Buffer::from_slice_ref(contents));
-                Ok(hash)
-            }
-        }
+        Ok(self.store.put(contents)?)
     }
 
     /// Reads a blob.
     pub fn get(&self, hash: Hash) -> Result<Buffer, Stop> {
-        if self.mode == Mode::Plan {
-            let imagined = self.imagined.lock().expect("no thread panics with this lock");
-            if let Some(contents) = imagined.get(&hash) {
-                return Ok(contents.clone());
-            }
+        match self.store.get(hash) {
+            // It may be one of those that were only named.
+            Err(StoreError::Missing(_)) if !self.may_run() => Err(Stop::Pending),
+            found => Ok(found?),
         }
-        Ok(self.store.get(hash)?)
     }
 
-    /// Writes a column chunk, and keeps it at hand for the ops after this one.
+    /// Writes a column chunk, and keeps it at hand for the ops after this one. Where no action runs any more, it is only named:
+    /// nobody will read it.
     pub fn put_column(&self, column: &ArrayRef) -> Result<Hash, Stop> {
-        let hash = self.put(&encode_chunk(column))?;
+        let contents = encode_chunk(column);
+        if !self.may_run() {
+            return Ok(Hash::of(&contents));
+        }
+        self.bytes.fetch_add(contents.len() as u64, Ordering::Relaxed);
+        let hash = self.put(&contents)?;
         self.remember(ColumnRef { chunk: hash, take: None }, column);
         Ok(hash)
     }
@@ -235,7 +266,11 @@ impl<'a> Context<'a> {
             return Ok(column);
         }
         let column = match at.take {
-            None => decode_chunk(&self.get(at.chunk)?).map_err(|_| Stop::Missing(at.chunk))?,
+            None => {
+                let contents = self.get(at.chunk)?;
+                self.bytes.fetch_add(contents.len() as u64, Ordering::Relaxed);
+                decode_chunk(&contents).map_err(|_| Stop::Missing(at.chunk))?
+            }
             Some(take) => {
                 let chunk = self.column(ColumnRef { chunk: at.chunk, take: None })?;
                 let take = self.take(take)?;

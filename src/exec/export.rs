@@ -45,7 +45,7 @@ impl Walk<'_> {
         let export = &self.request.graph.manifest.exports[node.declaration];
         let table = self.context.table(&inputs[0])?;
         progress.begin(table.groups.len());
-        if self.request.mode == Mode::Plan {
+        if self.request.mode != Mode::Build {
             table.groups.iter().for_each(|group| progress.make(u64::from(group.rows)));
             return Err(Stop::Pending);
         }

@@ -1,6 +1,6 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
-use super::context::{Context, Mode, Stop, Used};
+use super::context::{Context, Stop, Used};
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
 use crate::format::{
@@ -70,16 +70,7 @@ impl Context<'_> {
     /// # Errors
     /// What is wrong with a file points at the file's line; while planning, [`Stop::Pending`] if a segment was never parsed.
     pub fn files(&self, used: &Used, reading: &Reading) -> Result<Table, Stop> {
-        let mut parts: Vec<(usize, Part)> = Vec::new();
-        for (at, file) in reading.files.iter().enumerate() {
-            self.go_on()?;
-            let found = if file.format.has_records() {
-                self.records(used, reading, file)?
-            } else {
-                self.whole_file(used, reading, file)?
-            };
-            parts.extend(found.into_iter().map(|part| (at, part)));
-        }
+        let parts = self.parts(used, reading)?;
         let schema = unify(reading, &parts)?;
         let groups = parts
             .par_iter()
@@ -89,6 +80,26 @@ impl Context<'_> {
         let key =
             if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
         Ok(Table { schema, key, groups })
+    }
+
+    /// Returns the columns of files.
+    pub fn files_schema(&self, reading: &Reading) -> Result<Schema, Stop> {
+        unify(reading, &self.parts(&Used::default(), reading)?)
+    }
+
+    /// Returns the parts of all files, each with the position of its file.
+    fn parts(&self, used: &Used, reading: &Reading) -> Result<Vec<(usize, Part)>, Stop> {
+        let mut parts = Vec::new();
+        for (at, file) in reading.files.iter().enumerate() {
+            self.go_on()?;
+            let found = if file.format.has_records() {
+                self.records(used, reading, file)?
+            } else {
+                self.whole_file(used, reading, file)?
+            };
+            parts.extend(found.into_iter().map(|part| (at, part)));
+        }
+        Ok(parts)
     }
 
     /// Returns the parts of a file of records, reading it only if some of it was never seen.
@@ -124,7 +135,6 @@ impl Context<'_> {
         let mut splitter = Some(Splitter::new(file.format, self.limits, &reading.key));
         let mut listed = Listing { header: None, segments: Vec::new() };
         let mut parts = Vec::new();
-        let mut pending = false;
         let mut block = vec![0; 1 << 20];
         let mut waiting: Vec<Segment> = Vec::new();
         let mut waiting_bytes = 0;
@@ -150,17 +160,12 @@ impl Context<'_> {
                 let parsed: Vec<Result<(Hash, Part), Stop>> =
                     batch.par_iter().map(|segment| self.segment(used, reading, file, segment)).collect();
                 for (segment, result) in batch.iter().zip(parsed) {
-                    match result {
-                        Ok((hash, part)) => {
-                            if listed.header.is_none() {
-                                listed.header = segment.header.as_ref().map(|header| header.0.clone());
-                            }
-                            listed.segments.push((segment.first_line, hash));
-                            parts.push(part);
-                        }
-                        Err(Stop::Pending) => pending = true,
-                        Err(other) => return Err(other),
+                    let (hash, part) = result?;
+                    if listed.header.is_none() {
+                        listed.header = segment.header.as_ref().map(|header| header.0.clone());
                     }
+                    listed.segments.push((segment.first_line, hash));
+                    parts.push(part);
                 }
             }
         }
@@ -168,14 +173,9 @@ impl Context<'_> {
         if hash != file.hash {
             return Err(changed(reading, file));
         }
-        if pending {
-            return Err(Stop::Pending);
-        }
-        if self.mode == Mode::Build {
-            let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
-            self.store.record(listing, &[blob])?;
-            used.note(listing);
-        }
+        let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
+        self.store.record(listing, &[blob])?;
+        used.note(listing);
         Ok(parts)
     }
 
@@ -189,7 +189,7 @@ impl Context<'_> {
         let hash = Hash::of(&segment.bytes);
         let header = segment.header.as_deref();
         let key = parse_key(reading, file.format, header.map(|header| header.0.as_slice()), hash);
-        let outputs = self.action(used, key, || {
+        let outputs = self.needed_action(used, key, || {
             let parsed = parse_segment(file.format, header, &segment.bytes, &reading.types)
                 .map_err(|error| wrong_record(reading, file, segment.first_line, error))?;
             self.put_part(&parsed)
@@ -222,7 +222,7 @@ impl Context<'_> {
         let mut key = self.listing_writer("read", reading, file);
         types_into(&mut key, &reading.types);
         let outputs =
-            self.action(used, key.finish(), || {
+            self.needed_action(used, key.finish(), || {
                 let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
                 let mut recut = Recut::new(self, &reading.key);
                 read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {

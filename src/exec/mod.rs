@@ -34,6 +34,7 @@ pub struct Request<'a> {
     pub targets: &'a [NodeId],
     pub workspace: &'a Workspace,
     pub store: &'a Store,
+    /// With [`Mode::Plan`] and [`Mode::Check`], the store is to be a scratch store.
     pub mode: Mode,
     pub limits: Limits,
     pub events: &'a (dyn Fn(Event) + Sync),
@@ -81,7 +82,7 @@ pub struct Outcome {
 pub struct NodeRun {
     pub node: NodeId,
     pub state: State,
-    /// Where it is up to date.
+    /// Where it is up to date, or is known to come out as.
     pub outcome: Option<Outcome>,
 }
 
@@ -403,17 +404,16 @@ impl<'a> Walk<'a> {
             output,
         };
         let record_hash = self.context.put(&serde_json::to_vec(&record).expect("a record is plain data"))?;
-        if self.request.mode == Mode::Build {
-            let mut outputs = vec![record_hash];
-            outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
-            if let Output::Export { file, .. } = record.output {
-                outputs.push(self.context.put(&seal(file).1)?);
-            }
-            self.request.store.record(key, &outputs)?;
+        let mut outputs = vec![record_hash];
+        outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
+        if let Output::Export { file, .. } = record.output {
+            outputs.push(self.context.put(&seal(file).1)?);
         }
+        self.request.store.record(key, &outputs)?;
         self.outcomes.insert(id, Outcome { record: record_hash, tables });
         (self.request.events)(Event::End { node: id, work });
-        self.states.insert(id, State::Done(work));
+        let only_planned = self.request.mode != Mode::Build && work.actions > 0;
+        self.states.insert(id, if only_planned { State::Stale(work) } else { State::Done(work) });
         Ok(())
     }
 

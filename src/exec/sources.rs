@@ -1,6 +1,5 @@
 //! The data files of a graph, found and hashed before anything is built.
 
-use super::context::{Context, Stop, Used};
 use super::files::{DataFile, Reading};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
@@ -8,10 +7,7 @@ use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::hash::Hash;
 use crate::manifest::{Files, Maker};
-use crate::store::Store;
-use crate::table::Schema;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 
 /// The data files of each `files` dataset.
 #[derive(Debug, Default)]
@@ -120,15 +116,5 @@ fn compression(path: &str) -> Compression {
         Some("gz" | "gzip") => Compression::Gzip,
         Some("zst" | "zstd") => Compression::Zstd,
         _ => Compression::None,
-    }
-}
-
-impl Context<'_> {
-    /// Finds the columns of files without writing anything: each is parsed, and the rows are let go.
-    pub fn files_schema(&self, reading: &Reading) -> Result<Schema, Stop> {
-        let scratch = Store::memory();
-        let never = AtomicBool::new(false);
-        let context = Context::new(&scratch, super::Mode::Build, self.limits, &never);
-        Ok(context.files(&Used::default(), reading)?.schema)
     }
 }

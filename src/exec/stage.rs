@@ -89,7 +89,7 @@ impl Flow<'_> {
         if self.context.mode == Mode::Build {
             return groups.par_iter().map(one).collect();
         }
-        // A plan counts every group that would run, not the first alone.
+        // What a plan leaves open is counted for every group, not for the first alone.
         let results: Vec<Result<T, Stop>> = groups.par_iter().map(one).collect();
         let mut all = Vec::with_capacity(results.len());
         let mut pending = false;

@@ -10,6 +10,7 @@ use crate::history::{
     Build, History, LOCK_FILE, Made, View, lock_of, parse_lock, read_record, read_view, render_lock, write_view,
 };
 use crate::plan::{Present, Reason, reasons};
+use crate::store::Store;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Write;
@@ -84,13 +85,13 @@ impl Project {
         })
     }
 
-    fn run(&self, mode: Mode, options: &BuildOptions) -> Result<Run, Diagnostics> {
+    fn run(&self, mode: Mode, store: &Store, options: &BuildOptions) -> Result<Run, Diagnostics> {
         let targets = self.targets(options.targets)?;
         let request = Request {
             graph: &self.graph,
             targets: &targets,
             workspace: &self.workspace,
-            store: &self.store,
+            store,
             mode,
             limits: self.limits,
             events: options.events,
@@ -119,7 +120,7 @@ impl Project {
         let _lock = self.lock(options.waiting)?;
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
-        let run = self.run(Mode::Build, options);
+        let run = self.run(Mode::Build, &self.store, options);
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
@@ -200,9 +201,10 @@ impl Project {
         Ok(built)
     }
 
-    /// Finds what a build would do. Nothing is run or written.
+    /// Finds what a build would do, by doing it in memory as far as that is quick. Nothing is written.
     pub fn plan(&self, options: &BuildOptions) -> Result<Planned, Diagnostics> {
-        let run = self.run(Mode::Plan, options)?;
+        let scratch = self.store.scratch();
+        let run = self.run(Mode::Plan, &scratch, options)?;
         let view = self.last_view(&self.history()?)?;
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
@@ -222,7 +224,7 @@ impl Project {
 
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
-        self.run(Mode::Plan, &BuildOptions::quiet(&[])).map(|_| ())
+        self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[])).map(|_| ())
     }
 
     fn reasons_of(&self, run: &Run, id: NodeId, last: Option<&NodeRecord>) -> Vec<Reason> {

@@ -14,6 +14,7 @@ mod index;
 mod journal;
 mod log;
 mod memory;
+mod overlay;
 mod stat;
 mod sync;
 #[cfg(test)]
@@ -109,6 +110,11 @@ impl Store {
     /// Makes an empty store in memory.
     pub fn memory() -> Store {
         Store::with(Arc::new(MemoryDisk::default()), Path::new("store"), Codec::Plain)
+    }
+
+    /// Makes a store that has all that this one has, and keeps in memory what is put into it.
+    pub fn scratch(&self) -> Store {
+        Store::with(Arc::new(overlay::Overlay::new(self.disk.clone())), &self.root, Codec::Plain)
     }
 
     fn with(disk: Arc<dyn Disk>, root: &Path, codec: Codec) -> Store {
