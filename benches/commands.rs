@@ -62,7 +62,12 @@ fn nothing_to_do(folder: &Path) {
         let mut null = Command::new("ninja");
         null.current_dir(&theirs);
         let times = median(&mut [&mut ours, &mut null], 21);
-        row(&[("nodes", Figure::Count(nodes)), ("datamake", times[0]), ("ninja", times[1]), ("ratio", times[0] / times[1])]);
+        row(&[
+            ("nodes", Figure::Count(nodes)),
+            ("datamake", times[0]),
+            ("ninja", times[1]),
+            ("ratio", times[0] / times[1]),
+        ]);
     }
 }
 
@@ -99,7 +104,12 @@ fn new_threshold(folder: &Path) {
         .collect();
     again.sort();
     let (first, again) = (Figure::Time(first), Figure::Time(again[3]));
-    row(&[("MB", Figure::Count(bytes / 1_000_000)), ("first build", first), ("new threshold", again), ("ratio", first / again)]);
+    row(&[
+        ("MB", Figure::Count(bytes / 1_000_000)),
+        ("first build", first),
+        ("new threshold", again),
+        ("ratio", first / again),
+    ]);
 }
 
 const WORDS: [&str; 12] =

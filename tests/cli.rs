@@ -128,13 +128,13 @@ export   train     ← all.train          out/train.jsonl
         "plan",
         0,
         r"new  facts     1 row group, 300 rows
-new  problems  until facts ran
-new  written
-new  all       until problems, written ran
-new  words     until all ran
-new  train     until all ran
+new  problems  1 row group, 300 rows
+new  written   1 row group, 3 rows
+new  all       2 row groups, 226 rows
+new  words     2 row groups, 226 rows
+new  train     2 row groups, 205 rows
 
-would make 2 nodes (1 row group, 300 rows); 4 are unknown until others ran
+would make 6 nodes (9 row groups, 1,260 rows)
 ",
     );
     sandbox.check(
@@ -171,15 +171,19 @@ built 6 nodes; 21 actions run, 1 reused; 0.00 s (build 1)
     sandbox.check(
         "plan",
         0,
-        r"stale    problems  1 row group, 300 rows
+        r"stale  problems  1 row group, 300 rows
         prompts/question.md changed in line 2: `{{ who }} gets {{ gets }}…` → `{{ who }} finds {{ gets }}…`
-stale    written
-        the file data/written.jsonl changed
-unknown  all       until problems, written ran
-unknown  words     until all ran
-unknown  train     until all ran
+stale  written   1 row group, 3 rows
+        the file data/written.jsonl changed: row 3 changed
+reuse  all       all that it needs is known, nothing would run
+        its input problems changed
+        its input written changed
+stale  words     2 row groups, 226 rows
+        its input all changed
+stale  train     2 row groups, 205 rows
+        its input all.train changed
 
-would make 2 nodes (1 row group, 300 rows); 3 are unknown until others ran; 1 is fresh
+would make 4 nodes (6 row groups, 734 rows); 1 node without running anything; 1 is fresh
 ",
     );
     sandbox.check(
@@ -196,13 +200,17 @@ it was made last in build 1, AGO, 300 rows made
     sandbox.check(
         "why train",
         0,
-        r"train is unknown until all ran
+        r"train is stale: a build would redo 2 row groups, 205 rows
+  its input all.train changed
   problems is stale
     prompts/question.md changed from line 2:
       - {{ who }} gets {{ gets }} more.
       + {{ who }} finds {{ gets }} more.
   written is stale
-    the file data/written.jsonl changed
+    the file data/written.jsonl changed: row 3 changed
+  all is reused
+    its input problems changed
+    its input written changed
 it was made last in build 1, AGO, 205 rows made
   it was never built here
 ",
@@ -214,7 +222,7 @@ it was made last in build 1, AGO, 205 rows made
         prompts/question.md changed in line 2: `{{ who }} gets {{ gets }}…` → `{{ who }} finds {{ gets }}…`
         dropped 77 rows by small
 made    written   3 rows
-        the file data/written.jsonl changed
+        the file data/written.jsonl changed: row 3 changed
 reused  all       226 rows: test 21, train 205      nothing had to run
         its input problems changed
         its input written changed
@@ -239,7 +247,7 @@ it was made last in build 2, AGO, 226 rows made
         - {{ who }} gets {{ gets }} more.
         + {{ who }} finds {{ gets }} more.
     its input written changed
-      the file data/written.jsonl changed
+      the file data/written.jsonl changed: row 3 changed
 ",
     );
     sandbox.check(
@@ -290,7 +298,7 @@ build 1  TIME, AGO  0.00 s    datamake build
         made all: its input problems changed
         made all: its input written changed
         made problems: prompts/question.md changed in line 2: `{{ who }} gets {{ gets }}…` → `{{ who }} finds {{ gets }}…`
-        made written: the file data/written.jsonl changed
+        made written: the file data/written.jsonl changed: row 3 changed
         made export.train: its input all.train changed
         made metric.words: its input all changed
 1 before; -n tells how many to list
@@ -485,7 +493,7 @@ built 2 nodes, 1 failed, 2 skipped; 2 actions run, 1 reused; 0.00 s (build 1)
         "build",
         0,
         r"made  words         2 rows
-        the file words.jsonl changed
+        the file words.jsonl changed: row 2 changed
 new   numbers       2 rows
 new   dataset.even  1 row
         dropped 1 row by where

@@ -307,11 +307,49 @@ fn a_plan_names_what_a_build_then_makes() {
     let plan = sandbox.plan();
     let stale: Vec<usize> =
         plan.nodes.iter().filter(|node| matches!(node.state, State::Stale(_))).map(|node| node.node.index()).collect();
-    assert_eq!(stale.len(), 1, "the export waits for it");
+    assert_eq!(stale.len(), 2, "the questions, and the export of them");
     let State::Stale(work) = plan.nodes[stale[0]].state else { unreachable!("it was just found stale") };
     let ran = actions(&sandbox);
     assert_eq!(ran["dataset.asked"], work.groups_made, "{ran:?}");
     assert_eq!(ran["dataset.asked"], work.groups, "a prompt changes all rows");
+}
+
+#[test]
+fn a_changed_file_is_told_by_its_rows() {
+    let sandbox = project();
+    let told = || {
+        let reasons = &sandbox.plan().nodes[0].reasons;
+        reasons.iter().map(ToString::to_string).collect::<Vec<String>>()
+    };
+    let first = rows(50);
+    let edits: [(&str, String, &str); 6] = [
+        ("one value", first.replacen("\"n\": 4,", "\"n\": 40,", 1), "row 5 changed"),
+        ("rows at the end", first.clone() + "{\"id\": 50}\n{\"id\": 51}\n{\"id\": 53}", "rows 51–53 are new"),
+        ("the first row", first.lines().skip(1).map(|line| line.to_owned() + "\n").collect(), "row 1 is gone"),
+        ("everywhere", first.replace("\"text ", "\"words "), "rows 1–5 … (50 in all) changed"),
+        ("a column", first.replace("\"text\"", "\"words\""), "the column `words` is new, the column `text` is gone"),
+        ("spaces", first.replace("\"id\"", " \"id\""), "the rows are the same"),
+    ];
+    for (what, text, expect) in edits {
+        sandbox.write("data/a.jsonl", &text);
+        assert_eq!(told(), [format!("the file data/a.jsonl changed: {expect}")], "{what}");
+    }
+}
+
+#[test]
+fn a_plan_tells_of_rows_that_cannot_be_computed() {
+    let sandbox = project();
+    sandbox.edit("datamake.toml", "where = \"n >= ${params.least}\"", "where = \"n / (n - 3) >= 0\"");
+    let plan = sandbox.plan();
+    let failed: Vec<String> = plan
+        .nodes
+        .iter()
+        .filter_map(|node| match &node.state {
+            State::Failed(problems) => Some(format!("{problems:?}")),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(&failed[..], [one] if one.contains("cannot be computed")), "{failed:?}");
 }
 
 #[test]

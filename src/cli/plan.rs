@@ -21,8 +21,9 @@ Examples:
   datamake plan --set params.n=20    with another value
   datamake plan -v                   fresh nodes too
 
-A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` while it depends on what others come out as, or fresh.
-`reuse` is a node whose definition changed, but not what has to run for it.")]
+A plan does the work in memory as far as that takes a second or two, so it tells what a build will do and which rows will fail; nothing is
+written. A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` where more than that lies before it, or fresh.
+`reuse` is a node whose definition changed, but not what has to run for it. Exit code 1: a node would fail.")]
 pub struct Plan {
     /// Names or patterns of nodes; without any, all
     #[arg(value_name = "NODE")]
@@ -47,7 +48,8 @@ impl Plan {
         } else {
             text(session, &project, &planned)?;
         }
-        Ok(Exit::Fine)
+        let failed = planned.nodes.iter().any(|one| matches!(one.state, State::Failed(_)));
+        Ok(if failed { Exit::Failed } else { Exit::Fine })
     }
 }
 
@@ -140,6 +142,11 @@ fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Resu
         }
     }
     grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+    for one in &planned.nodes {
+        if let State::Failed(problems) = &one.state {
+            session.tell(problems)?;
+        }
+    }
     if counts.stale + counts.reuse + counts.unknown == 0 {
         return writeln!(session.out, "nothing to do: {}", super::build::all_fresh(counts.fresh));
     }

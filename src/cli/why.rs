@@ -97,7 +97,7 @@ fn upstream(session: &mut Session, names: &Names, one: &PlannedNode) -> io::Resu
     if one.reasons.is_empty() {
         return Ok(());
     }
-    let word = word(&one.state);
+    let word = if matches!(one.state, State::Done(_)) { "reused" } else { word(&one.state) };
     writeln!(session.out, "  {} is {word}", session.out.paint.bold(&names.of(one.node)))?;
     reasons(session, &one.reasons, 2)
 }

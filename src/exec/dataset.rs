@@ -31,8 +31,8 @@ impl Walk<'_> {
         let groups = match &dataset.maker {
             Maker::Files(_) => {
                 let reading = self.sources.reading(graph, id).expect("a files maker has sources");
-                // Reading again costs look-ups only, and gathers the keys that it used.
-                self.made.remove(&id);
+                // They were read for their columns; now it costs look-ups only.
+                progress.read(self.read.get(&id).copied().unwrap_or_default());
                 flow.context.files(used, &reading)?.groups
             }
             Maker::Synth(synth) => flow.synth(synth)?,

@@ -64,6 +64,13 @@ impl<'a> Progress<'a> {
         (self.events)(Event::Groups { node: self.node, total: groups as u64 });
     }
 
+    /// Counts what was read before it was the node's turn.
+    pub fn read(&self, work: Work) {
+        self.groups.fetch_max(work.groups, Ordering::Relaxed);
+        self.made.store(work.groups_made, Ordering::Relaxed);
+        self.rows.store(work.rows_made, Ordering::Relaxed);
+    }
+
     /// Works on a row group of `rows` rows, and counts it if an action ran for it or would run.
     pub fn group<T>(&self, rows: u64, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         let before = ran_here();

@@ -1,5 +1,6 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
+use super::Work;
 use super::context::{Context, Stop, Used};
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A data file and what it holds by the last look at it.
 #[derive(Clone, Debug)]
@@ -42,6 +44,9 @@ struct Part {
     first_line: u64,
     rows: u32,
     columns: Vec<PartColumn>,
+    /// Whether it was parsed just now.
+    #[serde(skip)]
+    fresh: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,7 +76,42 @@ impl Context<'_> {
     /// What is wrong with a file points at the file's line; while planning, [`Stop::Pending`] if a segment was never parsed.
     pub fn files(&self, used: &Used, reading: &Reading) -> Result<Table, Stop> {
         let parts = self.parts(used, reading)?;
-        let schema = unify(reading, &parts)?;
+        self.conform_parts(used, reading, &parts)
+    }
+
+    /// Returns the columns of files, and how many row groups and rows had to be parsed for that.
+    pub fn files_schema(&self, reading: &Reading) -> Result<(Schema, Work), Stop> {
+        let ran = self.counts.ran.load(Ordering::Relaxed);
+        let parts = self.parts(&Used::default(), reading)?;
+        let some = parts.iter().filter(|(_, part)| part.rows > 0);
+        let fresh = some.clone().filter(|(_, part)| part.fresh);
+        let work = Work {
+            groups: some.count() as u64,
+            groups_made: fresh.clone().count() as u64,
+            rows_made: fresh.map(|(_, part)| u64::from(part.rows)).sum(),
+            actions: self.counts.ran.load(Ordering::Relaxed) - ran,
+        };
+        Ok((unify(reading, &parts)?, work))
+    }
+
+    /// Returns the table of files if all of them were read before, without a look at them.
+    pub fn known_files(&self, reading: &Reading) -> Result<Option<Table>, Stop> {
+        let used = Used::default();
+        let mut parts = Vec::new();
+        for (at, file) in reading.files.iter().enumerate() {
+            let known = if file.format.has_records() {
+                self.known_records(&used, reading, file)
+            } else {
+                self.store.trace(self.whole_key(reading, file)).map(|outputs| self.json(outputs[0])).transpose()?
+            };
+            let Some(known) = known else { return Ok(None) };
+            parts.extend(known.into_iter().map(|part| (at, part)));
+        }
+        self.conform_parts(&used, reading, &parts).map(Some)
+    }
+
+    fn conform_parts(&self, used: &Used, reading: &Reading, parts: &[(usize, Part)]) -> Result<Table, Stop> {
+        let schema = unify(reading, parts)?;
         let groups = parts
             .par_iter()
             .filter(|(_, part)| part.rows > 0)
@@ -80,11 +120,6 @@ impl Context<'_> {
         let key =
             if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
         Ok(Table { schema, key, groups })
-    }
-
-    /// Returns the columns of files.
-    pub fn files_schema(&self, reading: &Reading) -> Result<Schema, Stop> {
-        unify(reading, &self.parts(&Used::default(), reading)?)
     }
 
     /// Returns the parts of all files, each with the position of its file.
@@ -104,33 +139,31 @@ impl Context<'_> {
 
     /// Returns the parts of a file of records, reading it only if some of it was never seen.
     fn records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        let listing = self.listing_key(reading, file);
-        if let Some(outputs) = self.store.trace(listing) {
-            let listed: Listing = self.json(outputs[0])?;
-            let known: Option<Vec<Part>> = listed
-                .segments
-                .iter()
-                .map(|(line, hash)| {
-                    let key = parse_key(reading, file.format, listed.header.as_deref(), *hash);
-                    let part: Part = self.json(*self.store.trace(key)?.first()?).ok()?;
-                    Some((key, Part { first_line: *line, ..part }))
-                })
-                .map(|found| {
-                    let (key, part) = found?;
-                    used.note(key);
-                    Some(part)
-                })
-                .collect();
-            if let Some(parts) = known {
-                used.note(listing);
+        match self.known_records(used, reading, file) {
+            Some(parts) => {
                 self.counts.reuse(parts.len() as u64);
-                return Ok(parts);
+                Ok(parts)
             }
+            None => self.read_records(used, reading, file),
         }
-        self.read_records(used, reading, file, listing)
     }
 
-    fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile, listing: Key) -> Result<Vec<Part>, Stop> {
+    /// Returns the parts of a file of records if all of them were parsed before.
+    fn known_records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Option<Vec<Part>> {
+        let listing = self.listing_key(reading, file);
+        let listed: Listing = self.json(*self.store.trace(listing)?.first()?).ok()?;
+        let part = |(line, hash): &(u64, Hash)| {
+            let key = parse_key(reading, file.format, listed.header.as_deref(), *hash);
+            let part: Part = self.json(*self.store.trace(key)?.first()?).ok()?;
+            used.note(key);
+            Some(Part { first_line: *line, ..part })
+        };
+        let parts = listed.segments.iter().map(part).collect::<Option<Vec<Part>>>()?;
+        used.note(listing);
+        Some(parts)
+    }
+
+    fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
         let mut reader = open(&file.file, file.compression).map_err(|error| unreadable(reading, file, &error))?;
         let mut splitter = Some(Splitter::new(file.format, self.limits, &reading.key));
         let mut listed = Listing { header: None, segments: Vec::new() };
@@ -174,6 +207,7 @@ impl Context<'_> {
             return Err(changed(reading, file));
         }
         let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
+        let listing = self.listing_key(reading, file);
         self.store.record(listing, &[blob])?;
         used.note(listing);
         Ok(parts)
@@ -189,13 +223,15 @@ impl Context<'_> {
         let hash = Hash::of(&segment.bytes);
         let header = segment.header.as_deref();
         let key = parse_key(reading, file.format, header.map(|header| header.0.as_slice()), hash);
+        let mut fresh = false;
         let outputs = self.needed_action(used, key, || {
+            fresh = true;
             let parsed = parse_segment(file.format, header, &segment.bytes, &reading.types)
                 .map_err(|error| wrong_record(reading, file, segment.first_line, error))?;
             self.put_part(&parsed)
         })?;
         let part: Part = self.json(outputs[0])?;
-        Ok((hash, Part { first_line: segment.first_line, ..part }))
+        Ok((hash, Part { first_line: segment.first_line, fresh, ..part }))
     }
 
     /// Writes the chunks of a segment; the first output describes the others.
@@ -214,15 +250,15 @@ impl Context<'_> {
             chunk: *chunk,
         };
         let columns = parsed.columns.iter().zip(&chunks).map(column).collect();
-        Ok((Part { first_line: 0, rows: parsed.rows as u32, columns }, chunks))
+        Ok((Part { first_line: 0, rows: parsed.rows as u32, columns, fresh: false }, chunks))
     }
 
     /// Returns the row groups of a file that knows its columns, as parts.
     fn whole_file(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        let mut key = self.listing_writer("read", reading, file);
-        types_into(&mut key, &reading.types);
+        let mut fresh = false;
         let outputs =
-            self.needed_action(used, key.finish(), || {
+            self.needed_action(used, self.whole_key(reading, file), || {
+                fresh = true;
                 let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
                 let mut recut = Recut::new(self, &reading.key);
                 read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {
@@ -237,7 +273,8 @@ impl Context<'_> {
                 let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
                 if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
             })?;
-        self.json(outputs[0])
+        let parts: Vec<Part> = self.json(outputs[0])?;
+        Ok(parts.into_iter().map(|part| Part { fresh, ..part }).collect())
     }
 
     fn conform_part(
@@ -306,6 +343,12 @@ impl Context<'_> {
         key.text("limits", &format!("{:?}", self.limits));
         reading.key.iter().for_each(|column| _ = key.text("key", column));
         key
+    }
+
+    fn whole_key(&self, reading: &Reading, file: &DataFile) -> Key {
+        let mut key = self.listing_writer("read", reading, file);
+        types_into(&mut key, &reading.types);
+        key.finish()
     }
 
     fn listing_key(&self, reading: &Reading, file: &DataFile) -> Key {

@@ -13,7 +13,7 @@ mod stage;
 pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use event::{Event, Progress};
 pub use record::{DroppedRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
-pub use sources::Sources;
+pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 
 use crate::diag::{Diagnostic, Diagnostics};
@@ -21,7 +21,7 @@ use crate::fetch::Workspace;
 use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::store::Store;
-use crate::table::{Limits, Table};
+use crate::table::Limits;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -153,9 +153,8 @@ struct Walk<'a> {
     states: HashMap<NodeId, State>,
     bound: HashMap<NodeId, Bound>,
     metrics: HashMap<NodeId, Vec<BoundMetric>>,
-    made: HashMap<NodeId, Table>,
-    /// Actions that ran to read the files of a node, before it was its turn.
-    read: HashMap<NodeId, u64>,
+    /// What was done to read the files of a node, before it was its turn.
+    read: HashMap<NodeId, Work>,
     /// What exports found in their places.
     outputs: HashMap<NodeId, Option<Hash>>,
 }
@@ -174,7 +173,6 @@ impl<'a> Walk<'a> {
             states: HashMap::new(),
             bound: HashMap::new(),
             metrics: HashMap::new(),
-            made: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
         })
@@ -332,18 +330,9 @@ impl<'a> Walk<'a> {
         let files = match self.sources.reading(graph, id) {
             None => None,
             Some(reading) => {
-                let used = Used::default();
-                let ran = self.context.counts.ran.load(Ordering::Relaxed);
-                match self.context.files(&used, &reading) {
-                    Ok(table) => {
-                        self.read.insert(id, self.context.counts.ran.load(Ordering::Relaxed) - ran);
-                        let schema = table.schema.clone();
-                        self.made.insert(id, table);
-                        Some(schema)
-                    }
-                    Err(Stop::Pending) => Some(self.context.files_schema(&reading)?),
-                    Err(other) => return Err(other),
-                }
+                let (schema, work) = self.context.files_schema(&reading)?;
+                self.read.insert(id, work);
+                Some(schema)
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
@@ -382,8 +371,8 @@ impl<'a> Walk<'a> {
                 self.export(id, &inputs, &progress)
             }
         };
-        let actions = self.context.counts.ran.load(Ordering::Relaxed) - ran + self.read.remove(&id).unwrap_or(0);
-        let work = progress.work(actions);
+        let read = self.read.remove(&id).unwrap_or_default();
+        let work = progress.work(self.context.counts.ran.load(Ordering::Relaxed) - ran + read.actions);
         let (output, dropped, tables) = match made {
             Ok(made) => made,
             Err(Stop::Pending) => {

@@ -1,12 +1,15 @@
 //! The data files of a graph, found and hashed before anything is built.
 
+use super::context::Context;
 use super::files::{DataFile, Reading};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
+use crate::fetch::files::FoundFile;
 use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::hash::Hash;
 use crate::manifest::{Files, Maker};
+use crate::table::Table;
 use std::collections::HashMap;
 
 /// The data files of each `files` dataset.
@@ -91,6 +94,17 @@ impl Sources {
             span: files.patterns[0].span.clone(),
         })
     }
+}
+
+/// Returns the rows that a file had or has with contents of this hash, if they were read before with the node as it is.
+pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, hash: Hash) -> Option<Table> {
+    let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
+    let (format, compression) = format.or_else(|| Format::by_extension(path))?;
+    let file = FoundFile { path: path.to_owned(), absolute: path.into() };
+    let files = [DataFile { file, format, compression, hash }];
+    let sources = Sources::default();
+    let reading = Reading { files: &files, ..sources.reading(graph, id)? };
+    context.known_files(&reading).ok()?
 }
 
 impl DataFile {

@@ -84,9 +84,10 @@ impl Workspace {
     pub fn is_as_it_was(&self, seen: &Seen) -> bool {
         let found = |path: &String| FoundFile { path: path.clone(), absolute: self.root.join(path) };
         seen.contents.iter().all(|(path, hash)| self.hash(&found(path)).is_ok_and(|now| now == *hash))
-            && seen.matches.iter().all(|(pattern, paths)| {
-                self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths))
-            })
+            && seen
+                .matches
+                .iter()
+                .all(|(pattern, paths)| self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths)))
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {

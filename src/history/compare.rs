@@ -22,6 +22,10 @@ pub struct TableDiff {
     pub rows_changed: u64,
     /// How many cells changed, by column.
     pub cells_changed: Vec<(String, u64)>,
+    /// Where the first of them are, counted from 0: added and changed rows in the newer table, removed ones in the older.
+    pub added_at: Vec<u64>,
+    pub removed_at: Vec<u64>,
+    pub changed_at: Vec<u64>,
     /// The first of the added rows: their values in the order of the newer table's columns.
     pub added: Vec<Vec<Value>>,
     /// The first of the removed rows, in the order of the older table's columns.
@@ -60,6 +64,8 @@ impl TableDiff {
 /// A row group of one of the tables, with the common columns only.
 struct Side<'a> {
     group: &'a RowGroup,
+    /// The position of its first row.
+    start: u64,
     hashes: Vec<Hash>,
 }
 
@@ -97,27 +103,27 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
     for group in &old.groups {
         *unmatched.entry(refs(group, false)).or_default() += 1;
     }
-    let mut newer: Vec<&Arc<RowGroup>> = Vec::new();
-    for group in &new.groups {
+    let mut newer: Vec<(u64, &Arc<RowGroup>)> = Vec::new();
+    for (start, group) in starts(new) {
         match unmatched.get_mut(&refs(group, true)) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => newer.push(group),
+            _ => newer.push((start, group)),
         }
     }
-    let mut older: Vec<&Arc<RowGroup>> = Vec::new();
-    for group in old.groups.iter().rev() {
+    let mut older: Vec<(u64, &Arc<RowGroup>)> = Vec::new();
+    for (start, group) in starts(old).into_iter().rev() {
         if let Some(count) = unmatched.get_mut(&refs(group, false)).filter(|count| **count > 0) {
             *count -= 1;
-            older.push(group);
+            older.push((start, group));
         }
     }
     older.reverse();
     diff.groups_read = (older.len() + newer.len()) as u64;
 
-    let side = |table: &Table, group| -> Result<Side, Stop> {
-        let group: &RowGroup = group;
+    let side = |table: &Table, (start, group)| -> Result<Side, Stop> {
+        let group: &Arc<RowGroup> = group;
         let columns = columns(context, table, group, &key)?;
-        Ok(Side { group, hashes: row_hashes(&columns, group.rows as usize) })
+        Ok(Side { group, start, hashes: row_hashes(&columns, group.rows as usize) })
     };
     let older = older.into_iter().map(|group| side(old, group)).collect::<Result<Vec<Side>, Stop>>()?;
     let newer = newer.into_iter().map(|group| side(new, group)).collect::<Result<Vec<Side>, Stop>>()?;
@@ -137,6 +143,7 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
             let Some((old_at, old_row)) = waiting.get_mut(hash).and_then(Vec::pop) else {
                 diff.rows_added += 1;
                 if diff.added.len() < samples {
+                    diff.added_at.push(side.start + row as u64);
                     diff.added.push(values(context, new, side.group, row)?);
                 }
                 continue;
@@ -175,6 +182,7 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
             if !changed.is_empty() {
                 diff.rows_changed += 1;
                 if diff.changed.len() < samples {
+                    diff.changed_at.push(side.start + row as u64);
                     let key =
                         columns(context, new, side.group, &key)?.iter().map(|column| value_at(column, row)).collect();
                     diff.changed.push(ChangedRow { key, cells: changed });
@@ -187,6 +195,7 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
             if !matched.contains(&(at, row)) {
                 diff.rows_removed += 1;
                 if diff.removed.len() < samples {
+                    diff.removed_at.push(side.start + row as u64);
                     diff.removed.push(values(context, old, side.group, row)?);
                 }
             }
@@ -195,6 +204,17 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
     let counted = common.iter().zip(cells).filter(|(_, count)| *count > 0);
     diff.cells_changed = counted.map(|((name, ..), count)| ((*name).to_owned(), count)).collect();
     Ok(diff)
+}
+
+/// Returns the row groups of a table, each with the position of its first row.
+fn starts(table: &Table) -> Vec<(u64, &Arc<RowGroup>)> {
+    let mut next = 0;
+    let mut groups = Vec::with_capacity(table.groups.len());
+    for group in &table.groups {
+        groups.push((next, group));
+        next += u64::from(group.rows);
+    }
+    groups
 }
 
 fn columns(context: &Context, table: &Table, group: &RowGroup, names: &[&str]) -> Result<Vec<ArrayRef>, Stop> {

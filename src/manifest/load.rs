@@ -46,7 +46,9 @@ pub fn included(workspace: &Workspace, patterns: &[Text]) -> (Vec<Arc<Source>>, 
         }
         match workspace.find(&pattern.value) {
             Ok(found) => paths.extend(found.into_iter().map(|file| file.path)),
-            Err(error) => problems.push(Diagnostic::error("no-match", error.title).at(&pattern.span, "nothing to include")),
+            Err(error) => {
+                problems.push(Diagnostic::error("no-match", error.title).at(&pattern.span, "nothing to include"))
+            }
         }
     }
     paths.remove(MAIN);

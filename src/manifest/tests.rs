@@ -339,11 +339,11 @@ fn a_project_is_read_from_its_folder_with_what_it_includes() {
     assert_eq!(problems(&include("**/?.toml")), "datamake.toml\npipelines/b.toml\npipelines/deep/c.toml\n");
     assert_eq!(problems(&include("./pipelines/deep/c.toml")), "datamake.toml\npipelines/deep/c.toml\n");
     insta::assert_snapshot!(problems(&include("pipelines/*.tml")), @r#"
-    error[no-match]: no file matches `pipelines/*.tml`
+    error[no-match]: `pipelines/*.tml` matches no file
      --> datamake.toml:2:13
       |
     2 | include = ["pipelines/*.tml"]
-      |             ^^^^^^^^^^^^^^^ matches nothing in the project
+      |             ^^^^^^^^^^^^^^^ nothing to include
     "#);
     insta::assert_snapshot!(problems(&include("../*.toml")), @r#"
     error[outside-project]: files are included from inside the project only

@@ -1,5 +1,6 @@
 //! Reasons: why a node is stale, from what it was made of last time and what it would be made of now.
 
+use crate::diag::list;
 use crate::exec::NodeRecord;
 use crate::graph::Node;
 use crate::hash::Hash;
@@ -19,9 +20,10 @@ pub enum Reason {
         old: Option<String>,
         new: Option<String>,
     },
-    /// A data file with other contents.
+    /// A data file with other contents; which rows, where there are few and the file's former rows are known.
     FileChanged {
         path: String,
+        rows: Option<ChangedRows>,
     },
     FileAdded {
         path: String,
@@ -45,12 +47,32 @@ pub enum Reason {
     Forgotten,
 }
 
+/// Which rows of a file are not as they were. Matched by the key; without a key, a changed row is one that replaced another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChangedRows {
+    pub columns_added: Vec<String>,
+    pub columns_removed: Vec<String>,
+    pub changed: Places,
+    pub added: Places,
+    pub removed: Places,
+}
+
+/// Some rows of a file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Places {
+    pub count: u64,
+    /// Where the first of them are, counted from 1 in the file as it is; removed rows, as it was.
+    pub first: Vec<u64>,
+}
+
 /// What a node would be made of now.
 pub struct Present<'a> {
     pub node: &'a Node,
     pub files: Vec<(String, Hash)>,
     /// Name and table of each input; none where it is not known yet.
     pub inputs: Vec<(String, Option<Hash>)>,
+    /// Compares two contents of a data file.
+    pub rows: &'a dyn Fn(&str, Hash, Hash) -> Option<ChangedRows>,
     /// Of an export: the path, and the hash of what is there.
     pub output: Option<(String, Option<Hash>)>,
 }
@@ -72,7 +94,10 @@ pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
     for (path, hash) in &now {
         match before.get(path) {
             Some(old) if old == hash => {}
-            Some(_) => found.push(Reason::FileChanged { path: (*path).clone() }),
+            Some(old) => {
+                let rows = (present.rows)(path, **old, **hash);
+                found.push(Reason::FileChanged { path: (*path).clone(), rows });
+            }
             None if moved(hash, &before) => {}
             None => found.push(Reason::FileAdded { path: (*path).clone() }),
         }
@@ -111,13 +136,58 @@ impl fmt::Display for Reason {
                 Some((line, old, new)) => write!(f, "{path} changed in line {line}: {} → {}", quoted(old), quoted(new)),
                 None => write!(f, "{path} changed: {} → {}", quoted(old), quoted(new)),
             },
-            Reason::FileChanged { path } => write!(f, "the file {path} changed"),
+            Reason::FileChanged { path, rows: None } => write!(f, "the file {path} changed"),
+            Reason::FileChanged { path, rows: Some(rows) } => write!(f, "the file {path} changed: {rows}"),
             Reason::FileAdded { path } => write!(f, "the file {path} is new"),
             Reason::FileRemoved { path } => write!(f, "the file {path} is gone"),
             Reason::Input { name } => write!(f, "its input {name} changed"),
             Reason::OutputMissing { path } => write!(f, "{path} is not there"),
             Reason::OutputEdited { path } => write!(f, "{path} is not what was written"),
             Reason::Forgotten => f.write_str("what was made is not in the store any more"),
+        }
+    }
+}
+
+impl fmt::Display for ChangedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [(&self.changed, "changed"), (&self.added, "new"), (&self.removed, "gone")];
+        let column = |names: &[String], word| {
+            (!names.is_empty()).then(|| {
+                let (noun, verb) = if names.len() == 1 { ("column", "is") } else { ("columns", "are") };
+                format!("the {noun} {} {verb} {word}", list(names.iter().map(String::as_str)))
+            })
+        };
+        let columns = [column(&self.columns_added, "new"), column(&self.columns_removed, "gone")];
+        let parts = kinds.into_iter().filter(|(places, _)| places.count > 0).map(|(places, word)| {
+            let verb = match (word, places.count) {
+                ("changed", _) => "",
+                (_, 1) => "is ",
+                _ => "are ",
+            };
+            format!("{places} {verb}{word}")
+        });
+        let parts: Vec<String> = columns.into_iter().flatten().chain(parts).collect();
+        f.write_str(if parts.is_empty() { "the rows are the same".to_owned() } else { parts.join(", ") }.as_str())
+    }
+}
+
+impl fmt::Display for Places {
+    /// Writes `row 7`, `rows 7, 9 and 12` or `rows 7, 9, 12 … (40 in all)`; neighbours as `7–9`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for row in &self.first {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == *row => *last = *row,
+                _ => runs.push((*row, *row)),
+            }
+        }
+        let run =
+            |(first, last): &(u64, u64)| if first == last { first.to_string() } else { format!("{first}–{last}") };
+        let runs: Vec<String> = runs.iter().map(run).collect();
+        let rows = if self.count == 1 { "row" } else { "rows" };
+        match self.count > self.first.len() as u64 {
+            true => write!(f, "{rows} {} … ({} in all)", runs.join(", "), self.count),
+            false => write!(f, "{rows} {}", runs.join(", ")),
         }
     }
 }

@@ -4,13 +4,14 @@ use super::{Project, unusable, unwritable};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{self, Event, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::{STATE_DIR, commit};
-use crate::graph::{Kind, Node, NodeId};
+use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
     Build, History, LOCK_FILE, Made, View, lock_of, parse_lock, read_record, read_view, render_lock, write_view,
 };
-use crate::plan::{Present, Reason, reasons};
+use crate::plan::Reason;
 use crate::store::Store;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Write;
@@ -127,6 +128,7 @@ impl Project {
         let run = run?;
 
         let before = self.last_view(&history)?;
+        let scratch = OnceCell::new();
         let mut view: View = before.clone();
         if self.is_plain() {
             let names: HashSet<String> = self.graph.nodes.iter().map(Node::full_name).collect();
@@ -140,7 +142,8 @@ impl Project {
             let Some(outcome) = &one.outcome else { continue };
             if let State::Done(work) = one.state {
                 let last = before.get(&name).map(|hash| read_record(&self.store, *hash)).transpose().ok().flatten();
-                let why = self.reasons_of(&run, one.node, last.as_ref());
+                let why =
+                    self.reasons_of(&run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
                 let entry = Made {
                     reasons: why.clone(),
                     groups: work.groups,
@@ -211,7 +214,7 @@ impl Project {
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
             let reasons = match one.state {
                 State::Fresh => Vec::new(),
-                _ => self.reasons_of(&run, one.node, last.as_ref()),
+                _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch),
             };
             (one.node, reasons)
         });
@@ -225,31 +228,6 @@ impl Project {
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
         self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[])).map(|_| ())
-    }
-
-    fn reasons_of(&self, run: &Run, id: NodeId, last: Option<&NodeRecord>) -> Vec<Reason> {
-        let node = self.graph.node(id);
-        let input = |input: &crate::graph::Input| {
-            let outcome = run.of(input.node).and_then(|run| run.outcome.as_ref());
-            let at = input.part.as_ref().map_or(Some(0), |part| {
-                self.graph.parts(input.node).iter().position(|name| name == part).map(|at| at + 1)
-            });
-            let table = outcome.and_then(|outcome| outcome.tables.get(at?)).map(|table| table.hash);
-            let name = self.graph.node(input.node).name.clone();
-            (input.part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}")), table)
-        };
-        let output = (node.kind == Kind::Export).then(|| {
-            let to = self.graph.manifest.exports[node.declaration].to.value.clone();
-            let there = run.outputs.get(&id).copied().unwrap_or_else(|| self.workspace.hash_output(&to));
-            (to, there)
-        });
-        let present = Present {
-            node,
-            files: run.files.get(&id).cloned().unwrap_or_default(),
-            inputs: node.inputs.iter().map(input).collect(),
-            output,
-        };
-        reasons(&present, last)
     }
 
     /// Returns what every node was after the last build, or what the lock file knows.

@@ -1,6 +1,7 @@
 //! A project as a whole: manifest, store and history opened together, and the commands' work on them.
 
 mod build;
+mod cause;
 mod clean;
 mod fresh;
 mod inspect;
