@@ -34,8 +34,9 @@ to = "out/train.parquet"
 
 /// Lines in which row `n` says what `version` makes of it.
 fn rows(count: u64, version: u64) -> String {
-    let line =
-        |n: u64| format!("{{\"n\": {n}, \"text\": \"row {} of {n}\"}}\n", if n.is_multiple_of(100) { version } else { 0 });
+    let line = |n: u64| {
+        format!("{{\"n\": {n}, \"text\": \"row {} of {n}\"}}\n", if n.is_multiple_of(100) { version } else { 0 })
+    };
     (0..count).map(line).collect()
 }
 

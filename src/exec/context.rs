@@ -6,7 +6,6 @@ use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -86,7 +85,6 @@ pub struct Counts {
 impl Counts {
     /// Counts an action that ran.
     pub fn run(&self) {
-        RAN_HERE.set(RAN_HERE.get() + 1);
         self.ran.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -96,30 +94,35 @@ impl Counts {
     }
 }
 
-thread_local! {
-    static RAN_HERE: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Returns how many actions ran on this thread so far; what ran one meanwhile has made it grow.
-///
-/// An action that waits for other threads may run others' work here meanwhile, but then it counts for itself anyway.
-pub fn ran_here() -> u64 {
-    RAN_HERE.get()
-}
-
-/// The keys that a node used, for `gc` to keep.
+/// The actions that a node, or a row group of it, used.
 #[derive(Debug, Default)]
-pub struct Used(Mutex<Vec<Key>>);
+pub struct Used {
+    /// Their keys, for `gc` to keep.
+    keys: Mutex<Vec<Key>>,
+    ran: AtomicU64,
+}
 
 impl Used {
     /// Adds a key whose trace was used.
     pub fn note(&self, key: Key) {
-        self.0.lock().expect("no thread panics with this lock").push(key);
+        self.keys.lock().expect("no thread panics with this lock").push(key);
+    }
+
+    /// Adds what a part of the work used.
+    pub fn add(&self, part: Used) {
+        self.ran.fetch_add(part.ran(), Ordering::Relaxed);
+        let mut more = part.keys.into_inner().expect("no thread panics with this lock");
+        self.keys.lock().expect("no thread panics with this lock").append(&mut more);
+    }
+
+    /// Returns how many actions ran.
+    pub fn ran(&self) -> u64 {
+        self.ran.load(Ordering::Relaxed)
     }
 
     /// Returns the keys in order, each once.
     pub fn into_keys(self) -> Vec<Key> {
-        let mut keys = self.0.into_inner().expect("no thread panics with this lock");
+        let mut keys = self.keys.into_inner().expect("no thread panics with this lock");
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -220,6 +223,7 @@ impl<'a> Context<'a> {
         let outputs = run()?;
         self.store.record(key, &outputs)?;
         self.counts.run();
+        used.ran.fetch_add(1, Ordering::Relaxed);
         Ok(outputs)
     }
 

@@ -11,7 +11,7 @@ use crate::manifest::{Maker, Mix, Synth, Text};
 use crate::op::{self, row_identity, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Table, Type};
 use arrow_array::{ArrayRef, StringArray, new_null_array};
-use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 impl Walk<'_> {
@@ -27,7 +27,7 @@ impl Walk<'_> {
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];
         let shape = self.bound[&id].made.clone();
-        let flow = Flow { context: &self.context, used, node: node.name.clone(), progress };
+        let flow = Flow { context: &self.context, used, node: &node.name, progress };
         let groups = match &dataset.maker {
             Maker::Files(_) => {
                 let reading = self.sources.reading(graph, id).expect("a files maker has sources");
@@ -88,26 +88,23 @@ impl Walk<'_> {
 impl Flow<'_> {
     /// Makes rows from nothing, in groups of consecutive rows; each column is an action of its own.
     fn synth(&self, synth: &Synth) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let ranges: Vec<_> = synth_groups(synth.rows.value, u64::from(self.context.limits.target)).collect();
-        self.progress.begin(ranges.len());
-        let make = |rows: &std::ops::Range<u64>| {
+        let ranges: Vec<Range<u64>> = synth_groups(synth.rows.value, u64::from(self.context.limits.target)).collect();
+        let make = |flow: Flow, rows: &Range<u64>| {
             let columns = synth.columns.iter().map(|(name, recipe)| {
                 let mut key = KeyWriter::new("synth", op::SYNTH_VERSION);
                 recipe.write_key(&mut key);
                 key.text("column", &name.value).int("seed", synth.seed as i64);
                 key.int("start", rows.start as i64).int("end", rows.end as i64);
-                let outputs = self.context.action(self.used, key.finish(), || {
+                let outputs = flow.context.action(flow.used, key.finish(), || {
                     let column = synth_column(recipe, synth.seed as i64, &name.value, rows.clone());
-                    Ok(vec![self.context.put_column(&column)?])
+                    Ok(vec![flow.context.put_column(&column)?])
                 })?;
                 Ok(ColumnRef { chunk: outputs[0], take: None })
             });
-            let rows = (rows.end - rows.start) as u32;
-            let columns = self.progress.group(u64::from(rows), || columns.collect())?;
-            Ok(Arc::new(RowGroup { rows, columns }))
+            let columns = columns.collect::<Result<_, Stop>>()?;
+            Ok(Arc::new(RowGroup { rows: (rows.end - rows.start) as u32, columns }))
         };
-        let groups: Vec<Result<_, Stop>> = ranges.par_iter().map(make).collect();
-        groups.into_iter().collect()
+        self.all(&ranges, |rows| rows.end - rows.start, make)
     }
 
     /// Puts the row groups of all tables one after the other, with the columns of `shape`.
@@ -121,7 +118,7 @@ impl Flow<'_> {
         let mut groups = Vec::new();
         for (table, name) in tables.iter().zip(names) {
             let source = add_source.then_some(name.value.as_str());
-            groups.extend(self.each(&table.groups, |group| self.widen(table, shape, group, source))?);
+            groups.extend(self.each(&table.groups, |flow, group| flow.widen(table, shape, group, source))?);
         }
         Ok(groups)
     }
@@ -185,7 +182,7 @@ impl Flow<'_> {
         let mut hashes = Vec::with_capacity(tables.len());
         for (table, (_, share)) in tables.iter().zip(&mix.of) {
             let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
-            let chunks = self.each(&table.groups, |group| self.column_of(&identity, &table.schema, group))?;
+            let chunks = self.each(&table.groups, |flow, group| flow.column_of(&identity, &table.schema, group))?;
             key.float("share", *share).int("groups", chunks.len() as i64);
             chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
             hashes.push(chunks);

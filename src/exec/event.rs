@@ -1,7 +1,6 @@
 //! What happens during a build, told as it happens.
 
 use super::Work;
-use super::context::{Stop, ran_here};
 use crate::graph::NodeId;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,21 +70,13 @@ impl<'a> Progress<'a> {
         self.rows.store(work.rows_made, Ordering::Relaxed);
     }
 
-    /// Works on a row group of `rows` rows, and counts it if an action ran for it or would run.
-    pub fn group<T>(&self, rows: u64, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
-        let before = ran_here();
-        let result = work();
-        if ran_here() > before || matches!(result, Err(Stop::Pending)) {
-            self.make(rows);
+    /// Tells that a row group of `rows` rows is done; `made`: an action ran for it, or would run.
+    pub fn group(&self, rows: u64, made: bool) {
+        if made {
+            self.made.fetch_add(1, Ordering::Relaxed);
+            self.rows.fetch_add(rows, Ordering::Relaxed);
         }
         (self.events)(Event::Group { node: self.node, rows });
-        result
-    }
-
-    /// Counts a row group in which an action ran or would run.
-    pub fn make(&self, rows: u64) {
-        self.made.fetch_add(1, Ordering::Relaxed);
-        self.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// Returns what was counted.

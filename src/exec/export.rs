@@ -46,7 +46,7 @@ impl Walk<'_> {
         let table = self.context.table(&inputs[0])?;
         progress.begin(table.groups.len());
         if self.request.mode != Mode::Build {
-            table.groups.iter().for_each(|group| progress.make(u64::from(group.rows)));
+            table.groups.iter().for_each(|group| progress.group(u64::from(group.rows), true));
             return Err(Stop::Pending);
         }
         let (format, compression) = (export.encoding.format, export.encoding.compression);
@@ -58,7 +58,7 @@ impl Walk<'_> {
                 if format.is_text() {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
                         let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
-                        progress.group(u64::from(group.rows), || Ok(()))?;
+                        progress.group(u64::from(group.rows), true);
                         Ok(rows)
                     };
                     let encoded: Vec<Result<Vec<u8>, Unwritten>> = groups.par_iter().map(encode).collect();
@@ -68,10 +68,9 @@ impl Walk<'_> {
                 } else {
                     for group in groups {
                         writer.write(&self.batch(&table, group)?)?;
-                        progress.group(u64::from(group.rows), || Ok(()))?;
+                        progress.group(u64::from(group.rows), true);
                     }
                 }
-                groups.iter().for_each(|group| progress.make(u64::from(group.rows)));
             }
             let mut sink = writer.finish()?;
             std::io::Write::flush(&mut sink)?;

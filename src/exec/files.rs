@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A data file and what it holds by the last look at it.
 #[derive(Clone, Debug)]
@@ -81,15 +80,15 @@ impl Context<'_> {
 
     /// Returns the columns of files, and how many row groups and rows had to be parsed for that.
     pub fn files_schema(&self, reading: &Reading) -> Result<(Schema, Work), Stop> {
-        let ran = self.counts.ran.load(Ordering::Relaxed);
-        let parts = self.parts(&Used::default(), reading)?;
+        let used = Used::default();
+        let parts = self.parts(&used, reading)?;
         let some = parts.iter().filter(|(_, part)| part.rows > 0);
         let fresh = some.clone().filter(|(_, part)| part.fresh);
         let work = Work {
             groups: some.count() as u64,
             groups_made: fresh.clone().count() as u64,
             rows_made: fresh.map(|(_, part)| u64::from(part.rows)).sum(),
-            actions: self.counts.ran.load(Ordering::Relaxed) - ran,
+            actions: used.ran(),
         };
         Ok((unify(reading, &parts)?, work))
     }

@@ -24,11 +24,11 @@ impl Walk<'_> {
     ) -> Result<Made, Stop> {
         let node = self.request.graph.node(id);
         let metric = &self.request.graph.manifest.metrics[node.declaration];
-        let flow = Flow { context: &self.context, used, node: node.name.clone(), progress };
+        let flow = Flow { context: &self.context, used, node: &node.name, progress };
         let mut values = Vec::with_capacity(inputs.len());
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;
-            let states = flow.each(&table.groups, |group| flow.fold(metric, bound, &table.schema, group))?;
+            let states = flow.each(&table.groups, |flow, group| flow.fold(metric, bound, &table.schema, group))?;
             let mut sum = bound.aggregate.empty();
             for state in states {
                 let contents = self.context.get(state)?;

@@ -360,7 +360,6 @@ impl<'a> Walk<'a> {
         }
         let progress = Progress::new(id, self.request.events);
         (self.request.events)(Event::Begin { node: id });
-        let ran = self.context.counts.ran.load(Ordering::Relaxed);
         let used = Used::default();
         let made = match node.kind {
             Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
@@ -372,7 +371,8 @@ impl<'a> Walk<'a> {
             }
         };
         let read = self.read.remove(&id).unwrap_or_default();
-        let work = progress.work(self.context.counts.ran.load(Ordering::Relaxed) - ran + read.actions);
+        let exported = u64::from(node.kind == Kind::Export && made.is_ok());
+        let work = progress.work(used.ran() + read.actions + exported);
         let (output, dropped, tables) = match made {
             Ok(made) => made,
             Err(Stop::Pending) => {

@@ -30,10 +30,11 @@ pub struct Dropped {
 pub const DROPPED_BY: &str = "dropped_by";
 
 /// Runs the stages of one node.
+#[derive(Clone, Copy)]
 pub struct Flow<'a> {
     pub context: &'a Context<'a>,
     pub used: &'a Used,
-    pub node: String,
+    pub node: &'a str,
     pub progress: &'a Progress<'a>,
 }
 
@@ -68,7 +69,7 @@ impl Flow<'_> {
                 _ => {
                     let row_wise = |stage: &&Stage| !matches!(stage, Stage::Whole { .. });
                     let end = at + stages[at..].iter().take_while(row_wise).count();
-                    let passed = self.each(&groups, |group| self.pass(&stages[at..end], at, &schemas, group))?;
+                    let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     groups = self.gather(passed, stages, &schemas, &mut dropped);
                     end
                 }
@@ -82,10 +83,26 @@ impl Flow<'_> {
     pub fn each<T: Send>(
         &self,
         groups: &[Arc<RowGroup>],
-        work: impl Fn(&Arc<RowGroup>) -> Result<T, Stop> + Sync,
+        work: impl Fn(Flow, &Arc<RowGroup>) -> Result<T, Stop> + Sync,
+    ) -> Result<Vec<T>, Stop> {
+        self.all(groups, |group| u64::from(group.rows), work)
+    }
+
+    /// Runs `work` on each of what becomes a row group; `rows` tells how many rows it has.
+    pub fn all<G: Sync, T: Send>(
+        &self,
+        groups: &[G],
+        rows: impl Fn(&G) -> u64 + Sync,
+        work: impl Fn(Flow, &G) -> Result<T, Stop> + Sync,
     ) -> Result<Vec<T>, Stop> {
         self.progress.begin(groups.len());
-        let one = |group: &Arc<RowGroup>| self.progress.group(u64::from(group.rows), || work(group));
+        let one = |group: &G| {
+            let used = Used::default();
+            let result = work(Flow { used: &used, ..*self }, group);
+            self.progress.group(rows(group), used.ran() > 0 || matches!(result, Err(Stop::Pending)));
+            self.used.add(used);
+            result
+        };
         if self.context.mode == Mode::Build {
             return groups.par_iter().map(one).collect();
         }
@@ -272,7 +289,7 @@ impl Flow<'_> {
 
     /// Decides over the hashes of all rows which of them stay: one take per group.
     fn whole(&self, hashes: &Work, op: WholeOp, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Hash>, Stop> {
-        let chunks = self.each(groups, |group| self.column_of(hashes, schema, group))?;
+        let chunks = self.each(groups, |flow, group| flow.column_of(hashes, schema, group))?;
         let mut key = KeyWriter::new(op_name(op), 1);
         if let WholeOp::Sample { rows, seed } = op {
             key.int("rows", rows as i64).int("seed", seed);
@@ -339,20 +356,20 @@ impl Flow<'_> {
         groups: &[Arc<RowGroup>],
     ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
-        let divided = self.each(groups, |group| {
-            let which = self.column_of(&parts.op, schema, group)?[0];
+        let divided = self.each(groups, |flow, group| {
+            let which = flow.column_of(&parts.op, schema, group)?[0];
             let key = KeyWriter::new("parts", 1).int("parts", n as i64).hash("chunk", which).finish();
-            let takes = self.context.action(self.used, key, || {
-                let column = self.context.column(ColumnRef { chunk: which, take: None })?;
+            let takes = flow.context.action(flow.used, key, || {
+                let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
                 let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
                 let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
-                (0..n).map(|part| self.context.put_take(&take(part))).collect()
+                (0..n).map(|part| flow.context.put_take(&take(part))).collect()
             })?;
             takes
                 .into_iter()
                 .map(|take| {
-                    let take = self.context.take(take)?;
-                    Ok((!take.is_empty()).then_some(self.retake(group, &take)?).map(Arc::new))
+                    let take = flow.context.take(take)?;
+                    Ok((!take.is_empty()).then_some(flow.retake(group, &take)?).map(Arc::new))
                 })
                 .collect::<Result<Vec<_>, Stop>>()
         })?;

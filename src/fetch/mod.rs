@@ -2,10 +2,12 @@
 
 pub mod files;
 mod git;
+mod state;
 mod workspace;
 
 pub use git::{commit, file_at_revision};
-pub use workspace::{STATE_DIR, Seen, Texts, Workspace, write_beside};
+pub use state::StateFolder;
+pub use workspace::{Seen, Texts, Workspace};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.
 pub fn plain(error: &std::io::Error) -> String {

@@ -1,5 +1,6 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
+use super::StateFolder;
 use super::files::{FilesError, FoundFile, expand, hash_file};
 use crate::diag::Source;
 use crate::hash::Hash;
@@ -7,7 +8,7 @@ use crate::store::{RealDisk, StatCache, StoreError, stat};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -37,19 +38,21 @@ pub struct Seen {
     matches: BTreeMap<String, Vec<String>>,
 }
 
-/// The folder for what datamake keeps beside the manifest.
-pub const STATE_DIR: &str = ".datamake";
-
 impl Workspace {
     /// Opens the project in `root`.
     pub fn open(root: &Path) -> Workspace {
-        let stat = StatCache::load(Arc::new(RealDisk), &root.join(STATE_DIR).join("stat"));
+        let stat = StatCache::load(Arc::new(RealDisk), &StateFolder::of(root).path("stat"));
         Workspace { root: root.to_owned(), stat: Mutex::new(stat), seen: Mutex::default() }
     }
 
     /// Returns the project's folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns the folder for what is kept beside the manifest.
+    pub fn state(&self) -> StateFolder {
+        StateFolder::of(&self.root)
     }
 
     /// Finds the files of a pattern, sorted by path; see [`expand`].
@@ -205,17 +208,4 @@ impl Texts for Workspace {
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
         Ok(Source::new(path, text))
     }
-}
-
-/// Writes all of `contents` to a file beside its place and renames it.
-pub fn write_beside(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(contents))
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }

@@ -3,7 +3,7 @@
 use super::{Project, unusable, unwritable};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{self, Event, Mode, NodeRecord, Request, Run, State};
-use crate::fetch::{STATE_DIR, commit};
+use crate::fetch::commit;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
@@ -15,7 +15,6 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -118,7 +117,8 @@ impl Project {
     pub fn build(&self, options: &BuildOptions) -> Result<Built, Diagnostics> {
         let begun = Instant::now();
         self.claim()?;
-        let _lock = self.lock(options.waiting)?;
+        let state = self.workspace.state();
+        let _lock = state.lock("lock", options.waiting).map_err(|error| unwritable(&state.path("lock"), &error))?;
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         let run = self.run(Mode::Build, &self.store, options);
@@ -239,20 +239,9 @@ impl Project {
         }
     }
 
-    fn lock(&self, waiting: &dyn Fn()) -> Result<File, Diagnostics> {
-        let path = self.root().join(STATE_DIR).join("lock");
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
-        if file.try_lock().is_err() {
-            waiting();
-            file.lock().map_err(|error| unwritable(&path, &error))?;
-        }
-        Ok(file)
-    }
-
     /// Reads the lock file of the project as it stands.
     pub fn lock_file(&self) -> Option<Result<crate::history::Lock, String>> {
-        let text = std::fs::read_to_string(self.root().join(Path::new(LOCK_FILE))).ok()?;
-        Some(parse_lock(&text))
+        let text = self.workspace.read(LOCK_FILE).ok()?;
+        Some(parse_lock(&String::from_utf8_lossy(&text)))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Project, store_folder};
 use crate::exec::{Run, State};
-use crate::fetch::{STATE_DIR, Seen, Workspace, write_beside};
+use crate::fetch::{Seen, StateFolder, Workspace};
 use crate::history::History;
 use crate::manifest::Options;
 use crate::store::{FileStat, stat};
@@ -27,8 +27,8 @@ struct AllFresh {
 
 /// Returns how many nodes a build would find fresh, if it can be known without a look at the graph that there is nothing to do.
 pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Option<u64> {
-    let text = std::fs::read(root.join(STATE_DIR).join(FILE)).ok()?;
-    let last: AllFresh = serde_json::from_slice(&text).ok()?;
+    let text = StateFolder::of(root).read(FILE)?;
+    let last: AllFresh = serde_json::from_str(&text).ok()?;
     let unmoved = |(place, then): &(PathBuf, Option<FileStat>)| stat(place).ok() == *then;
     let same = last.options == *options
         && last.targets == *targets
@@ -66,6 +66,6 @@ impl Project {
             nodes: run.nodes.len() as u64,
         };
         let text = serde_json::to_vec(&all).expect("it is plain data");
-        let _ = write_beside(&self.root().join(STATE_DIR).join(FILE), &text);
+        let _ = self.workspace.state().write(FILE, &text);
     }
 }

@@ -14,7 +14,7 @@ pub use inspect::{Explanation, Rows, Statistics};
 pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::fetch::{STATE_DIR, Workspace};
+use crate::fetch::{StateFolder, Workspace};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::manifest::{Manifest, Options};
@@ -25,6 +25,9 @@ use std::sync::Arc;
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "datamake.toml";
+
+/// The file in which the checkout's name is.
+const ID: &str = "id";
 
 /// An opened project. Opening reads and checks the manifest; it writes nothing.
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl Project {
 
     /// Returns the name of this checkout in the store.
     fn id(&self) -> String {
-        let id = std::fs::read_to_string(self.id_file()).unwrap_or_default();
+        let id = self.workspace.state().read(ID).unwrap_or_default();
         let id: String = id.trim().chars().filter(char::is_ascii_alphanumeric).collect();
         if id.is_empty() { "none".to_owned() } else { id }
     }
@@ -94,24 +97,15 @@ impl Project {
         self.options == Options::default()
     }
 
-    fn id_file(&self) -> PathBuf {
-        self.root().join(STATE_DIR).join("id")
-    }
-
     /// Gives the checkout a name of its own in the store, if it has none.
     fn claim(&self) -> Result<(), Diagnostics> {
-        let file = self.id_file();
-        if std::fs::read_to_string(&file).is_ok_and(|id| !id.trim().is_empty()) {
+        let state = self.workspace.state();
+        if state.read(ID).is_some_and(|id| !id.trim().is_empty()) {
             return Ok(());
         }
-        let folder = self.root().join(STATE_DIR);
-        std::fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, &error))?;
-        // The folder is the user's to delete, and never Git's to keep.
-        let ignore = folder.join(".gitignore");
-        std::fs::write(&ignore, "*\n").map_err(|error| unwritable(&ignore, &error))?;
         let seed = format!("{:?} {} {:?}", std::time::SystemTime::now(), std::process::id(), self.root());
         let id = &crate::hash::Hash::of(seed.as_bytes()).to_string()[..16];
-        crate::fetch::write_beside(&file, format!("{id}\n").as_bytes()).map_err(|error| unwritable(&file, &error))
+        state.write(ID, format!("{id}\n").as_bytes()).map_err(|error| unwritable(&state.path(ID), &error))
     }
 }
 
@@ -119,7 +113,7 @@ impl Project {
 fn store_folder(root: &Path) -> PathBuf {
     match std::env::var_os("DATAMAKE_STORE") {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => root.join(STATE_DIR).join("store"),
+        _ => StateFolder::of(root).path("store"),
     }
 }
 
