@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Measures something in a folder of its own, and prints what it found.
+type Bench = fn(&Path);
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, fn(&Path)); 3] =
+    let benches: [(&str, Bench); 3] =
         [("start", start), ("nothing-to-do", nothing_to_do), ("new-threshold", new_threshold)];
     let scratch = std::env::temp_dir().join(format!("datamake-bench-{}", std::process::id()));
     for (name, bench) in benches {

@@ -133,6 +133,38 @@ fn spaces_and_comments_inside_an_expression_run_no_action() {
 }
 
 #[test]
+fn a_step_that_leaves_everything_to_its_defaults_is_noticed() {
+    let sandbox = project();
+    let again: String = rows(50).lines().map(|line| format!("{line}\n{line}\n")).collect();
+    sandbox.write("data/a.jsonl", again);
+    sandbox.edit("datamake.toml", "where = \"n >= ${params.least}\"", "steps = [{ where = \"n >= ${params.least}\" }]");
+    sandbox.built();
+    assert_eq!(sandbox.rows("kept").len(), 56);
+    sandbox.edit("datamake.toml", "least}\" }]", "least}\" }, { dedup = {} }]");
+    sandbox.built();
+    assert_eq!(sandbox.rows("kept").len(), 28);
+}
+
+#[test]
+fn the_order_of_filters_counts() {
+    let sandbox = project();
+    sandbox.edit("datamake.toml", "where = \"n >= ${params.least}\"", "filter = [\"low\", \"odd\"]");
+    let filters = "[filter.low]\nwhere = \"n >= 3\"\n[filter.odd]\nwhere = \"n % 2 = 1\"\n[prompt.ask]";
+    sandbox.edit("datamake.toml", "[prompt.ask]", filters);
+    let reasons = || {
+        sandbox.built();
+        sandbox.project().expect("the manifest is right").dropped("kept").expect("rows are dropped")[0]
+            .0
+            .reasons
+            .clone()
+    };
+    let first = reasons();
+    sandbox.edit("datamake.toml", "[\"low\", \"odd\"]", "[\"odd\", \"low\"]");
+    assert_ne!(first, reasons());
+    assert_eq!(sandbox.results(), sandbox.clean());
+}
+
+#[test]
 fn a_title_or_a_tag_is_a_description_and_changes_nothing() {
     let sandbox = project();
     sandbox.edit("datamake.toml", "key = \"id\"", "key = \"id\"\ntitle = \"Rows\"\ntags = [\"raw\"]");

@@ -65,7 +65,7 @@ impl Graph {
             };
             for (step, declared) in dataset.steps.iter().enumerate() {
                 match declared {
-                    Step::Filter(names) => add_filters(&manifest, names, &mut node, &mut problems),
+                    Step::Filter(names) => add_filters(&manifest, step, names, &mut node, &mut problems),
                     Step::Render(render) => {
                         if let Some(template) = templates.of(&render.text, &mut problems) {
                             for (i, source) in template.sources().iter().enumerate() {
@@ -119,8 +119,10 @@ impl Graph {
     }
 }
 
-fn add_filters(manifest: &Manifest, names: &[Text], node: &mut Node, problems: &mut Diagnostics) {
-    for name in names {
+fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node, problems: &mut Diagnostics) {
+    for (at, name) in names.iter().enumerate() {
+        // The first filter that a row does not pass is the reason, so their order counts.
+        node.words.set(format!("steps.{step}.filter.{at}"), name.value.clone());
         match manifest.filters.iter().find(|f| f.name.value == name.value) {
             Some(filter) => node.words.set(format!("filter.{}.where", name.value), filter.condition.value.clone()),
             None => problems.push(unknown("filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()))),

@@ -25,9 +25,12 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
+    // What is named enters by its contents.
+    if matches!(shape, Shape::Text(Text::Ref)) {
+        return;
+    }
+    let before = words.0.len();
     match (shape, &value_.kind) {
-        // A list of named inputs: they enter by their contents.
-        (Shape::Text(Text::Ref), _) => {}
         (Shape::List(item) | Shape::OneOrMore(item) | Shape::ListOr(item, _), Kind::List(items)) => {
             for (index, one) in items.iter().enumerate() {
                 value(words, &format!("{path}.{index}"), one, item);
@@ -46,6 +49,10 @@ fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
                 words.set(path, text);
             }
         }
+    }
+    // A step that leaves everything to its defaults is a step all the same.
+    if words.0.len() == before {
+        words.set(path, "{}");
     }
 }
 
