@@ -761,3 +761,33 @@ fn completions_and_manual_pages_are_written() {
     sandbox.check("man --dir pages", 0, "wrote 14 pages to pages\n");
     assert!(sandbox.path("pages/datamake.1").exists() && sandbox.path("pages/datamake-why.1").exists());
 }
+
+const TWO: &str = "[params]\nmost = 9\n[profile.quick]\nparams.most = 3\n\
+    [dataset.numbers]\nsynth = { rows = 9, columns = { n = { sequence = 1 } } }\n\
+    [dataset.low]\nfrom = \"numbers\"\nwhere = \"n <= ${params.most}\"\n\
+    [dataset.odd]\nfrom = \"numbers\"\nwhere = \"n % 2 = 1\"\n";
+
+#[test]
+fn what_a_profile_makes_never_gets_into_the_lock_file() {
+    let sandbox = Sandbox::with(TWO);
+    sandbox.run("build");
+    let lock = fs::read_to_string(sandbox.path("datamake.lock")).unwrap();
+    sandbox.run("build --profile quick");
+    assert_eq!(fs::read_to_string(sandbox.path("datamake.lock")).unwrap(), lock);
+    sandbox.edit("datamake.toml", "n % 2 = 1", "n % 2 = 0");
+    assert_eq!(sandbox.run("build odd").status.code(), Some(0));
+    let after = fs::read_to_string(sandbox.path("datamake.lock")).unwrap();
+    assert_ne!(after, lock);
+    let low = |lock: &str| lock.split("\n\n").find(|block| block.contains("dataset.low")).unwrap().to_owned();
+    assert_eq!(low(&after), low(&lock), "it says what the plain manifest makes");
+}
+
+#[test]
+fn building_one_node_of_a_clone_keeps_what_the_lock_file_says_of_the_others() {
+    let sandbox = Sandbox::with(TWO);
+    sandbox.run("build");
+    let lock = fs::read_to_string(sandbox.path("datamake.lock")).unwrap();
+    fs::remove_dir_all(sandbox.path(".datamake")).unwrap();
+    assert_eq!(sandbox.run("build low").status.code(), Some(0));
+    assert_eq!(fs::read_to_string(sandbox.path("datamake.lock")).unwrap(), lock);
+}

@@ -241,6 +241,18 @@ fn content_changed_right_after_a_build_is_seen() {
 }
 
 #[test]
+fn an_export_never_overwrites_what_the_project_is_made_of() {
+    for file in ["data/a.jsonl", "./prompts/ask.md", "data//a.jsonl"] {
+        let sandbox = project();
+        let before = std::fs::read(sandbox.file(file)).expect("it is there");
+        sandbox.edit("datamake.toml", "out/asked.jsonl\"", &format!("{file}\"\nformat = \"jsonl\""));
+        let problems = format!("{:?}", sandbox.build().expect_err("it is refused"));
+        assert!(problems.contains("would overwrite"), "{problems}");
+        assert_eq!(std::fs::read(sandbox.file(file)).expect("it is there"), before);
+    }
+}
+
+#[test]
 fn an_export_that_was_deleted_is_written_again() {
     let sandbox = project();
     let before = std::fs::read(sandbox.file("out/asked.jsonl")).expect("it was written");

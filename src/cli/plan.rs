@@ -21,8 +21,8 @@ Examples:
   datamake plan --set params.n=20    with another value
   datamake plan -v                   fresh nodes too
 
-A plan does the work in memory as far as that takes a second or two, so it tells what a build will do and which rows will fail; nothing is
-written. A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` where more than that lies before it, or fresh.
+A plan reads new data, and does the work in memory for half a gigabyte of columns, so it tells what a build will do and which rows will fail;
+nothing is written. A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` where more than that lies before it, or fresh.
 `reuse` is a node whose definition changed, but not what has to run for it. Exit code 1: a node would fail.")]
 pub struct Plan {
     /// Names or patterns of nodes; without any, all

@@ -110,14 +110,15 @@ impl<'a> Progress<'a> {
                     bar.enable_steady_tick(Duration::from_millis(200));
                     bar
                 });
-                bar.set_length(node.total);
+                // While files are read, nobody knows how many there will be.
+                bar.set_length(node.total.max(node.groups));
                 bar.set_position(node.groups);
                 bar.set_message(format!("row groups, {}", things(node.rows, "row")));
             }
             Canvas::Lines => {
                 if told.elapsed() >= SELDOM {
                     *told = Instant::now();
-                    let groups = things(node.total, "row group");
+                    let groups = things(node.total.max(node.groups), "row group");
                     note(&format!(
                         "{}: {} of {groups}, {}",
                         self.names.of(id),

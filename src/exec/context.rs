@@ -140,6 +140,8 @@ pub struct Context<'a> {
     running: Running,
     /// Bytes of columns read and written so far.
     bytes: AtomicU64,
+    /// Columns that a plan did not keep.
+    named: Mutex<HashSet<Hash>>,
 }
 
 impl<'a> Context<'a> {
@@ -154,6 +156,7 @@ impl<'a> Context<'a> {
             columns: Mutex::default(),
             running: Running::default(),
             bytes: AtomicU64::new(0),
+            named: Mutex::default(),
         }
     }
 
@@ -198,6 +201,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Returns the outputs of an action that ran before. Once any blob is known to be lost, all of them are looked for, so that
+    /// one more walk makes everything again that is lost.
+    fn known(&self, key: Key) -> Option<Vec<Hash>> {
+        let is_there = |outputs: &Vec<Hash>| outputs.iter().all(|output| self.store.has(*output));
+        self.store.trace(key).filter(|outputs| !self.store.known_bad() || is_there(outputs))
+    }
+
     fn find_or_run(
         &self,
         used: &Used,
@@ -206,7 +216,7 @@ impl<'a> Context<'a> {
         run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
     ) -> Result<Vec<Hash>, Stop> {
         used.note(key);
-        if let Some(outputs) = self.store.trace(key) {
+        if let Some(outputs) = self.known(key) {
             self.counts.reuse(1);
             return Ok(outputs);
         }
@@ -215,7 +225,7 @@ impl<'a> Context<'a> {
         }
         // Equal row groups have equal keys: the second waits for the first, and then knows the trace.
         let _alone = self.running.enter(key);
-        if let Some(outputs) = self.store.trace(key) {
+        if let Some(outputs) = self.known(key) {
             self.counts.reuse(1);
             return Ok(outputs);
         }
@@ -235,8 +245,7 @@ impl<'a> Context<'a> {
     /// Reads a blob.
     pub fn get(&self, hash: Hash) -> Result<Buffer, Stop> {
         match self.store.get(hash) {
-            // It may be one of those that were only named.
-            Err(StoreError::Missing(_)) if !self.may_run() => Err(Stop::Pending),
+            Err(StoreError::Missing(_)) if self.named().contains(&hash) => Err(Stop::Pending),
             found => Ok(found?),
         }
     }
@@ -246,7 +255,9 @@ impl<'a> Context<'a> {
     pub fn put_column(&self, column: &ArrayRef) -> Result<Hash, Stop> {
         let contents = encode_chunk(column);
         if !self.may_run() {
-            return Ok(Hash::of(&contents));
+            let hash = Hash::of(&contents);
+            self.named().insert(hash);
+            return Ok(hash);
         }
         self.bytes.fetch_add(contents.len() as u64, Ordering::Relaxed);
         let hash = self.put(&contents)?;
@@ -257,6 +268,10 @@ impl<'a> Context<'a> {
     /// Writes a take.
     pub fn put_take(&self, take: &Take) -> Result<Hash, Stop> {
         self.put(&take.encode())
+    }
+
+    fn named(&self) -> std::sync::MutexGuard<'_, HashSet<Hash>> {
+        self.named.lock().expect("no thread panics with this lock")
     }
 
     /// Reads a take.

@@ -9,8 +9,8 @@ use crate::graph::{NodeId, Shape};
 use crate::hash::KeyWriter;
 use crate::manifest::{Maker, Mix, Synth, Text};
 use crate::op::{self, row_identity, synth_column, synth_groups};
-use crate::table::{ColumnRef, RowGroup, Table, Type};
-use arrow_array::{ArrayRef, StringArray, new_null_array};
+use crate::table::{ColumnRef, RowGroup, Table};
+use arrow_array::{ArrayRef, StringArray};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -138,38 +138,26 @@ impl Flow<'_> {
                 Some(at) if table.schema.0[at].ty == field.ty => group.columns[at],
                 Some(at) => {
                     let from = group.columns[at];
-                    let key = KeyWriter::new("widen", 1)
-                        .text("type", &field.ty.to_string())
-                        .hash("chunk", from.chunk)
-                        .finish();
-                    let outputs = self.context.action(self.used, key, || {
-                        let column = self.context.column(ColumnRef { chunk: from.chunk, take: None })?;
-                        let wide = crate::format::conform(&column, &field.ty).map_err(|misfit| {
-                            Diagnostic::error("wrong-type", format!("a value of `{}` {}", field.name, misfit.title))
-                        })?;
-                        Ok(vec![self.context.put_column(&wide)?])
+                    let chunk = self.context.conform(self.used, from.chunk, &field.ty, |misfit| {
+                        Diagnostic::error("wrong-type", format!("a value of `{}` {}", field.name, misfit.title))
                     })?;
-                    ColumnRef { chunk: outputs[0], take: from.take }
+                    ColumnRef { chunk, take: from.take }
                 }
-                None => self.constant(&field.ty, None, group.rows)?,
+                None => self.context.nulls(self.used, &field.ty, group.rows)?,
             };
             columns.push(column);
         }
         if let Some(source) = source {
-            columns.push(self.constant(&Type::String, Some(source), group.rows)?);
+            columns.push(self.same_text(source, group.rows)?);
         }
         Ok(Arc::new(RowGroup { rows: group.rows, columns }))
     }
 
-    fn constant(&self, ty: &Type, value: Option<&str>, rows: u32) -> Result<ColumnRef, Stop> {
-        let mut key = KeyWriter::new("constant", 1);
-        key.text("type", &ty.to_string()).int("rows", i64::from(rows)).text("value", value.unwrap_or("null"));
-        key.int("null", i64::from(value.is_none()));
-        let outputs = self.context.action(self.used, key.finish(), || {
-            let column: ArrayRef = match value {
-                None => new_null_array(&ty.arrow(), rows as usize),
-                Some(text) => Arc::new(StringArray::from(vec![text; rows as usize])),
-            };
+    /// Makes a column that says the same in every row.
+    fn same_text(&self, text: &str, rows: u32) -> Result<ColumnRef, Stop> {
+        let key = KeyWriter::new("constant", 2).text("value", text).int("rows", i64::from(rows)).finish();
+        let outputs = self.context.action(self.used, key, || {
+            let column: ArrayRef = Arc::new(StringArray::from(vec![text; rows as usize]));
             Ok(vec![self.context.put_column(&column)?])
         })?;
         Ok(ColumnRef { chunk: outputs[0], take: None })
@@ -199,19 +187,25 @@ impl Flow<'_> {
             let takes = op::mix(&inputs, rows, mix.seed as i64).map_err(|error| self.too_few(mix, error))?;
             takes.iter().flatten().map(|take| self.context.put_take(take)).collect()
         })?;
-        let mut takes = takes.into_iter();
-        let mut groups = Vec::new();
-        for (table, (name, _)) in tables.iter().zip(&mix.of) {
-            let source = mix.source.as_ref().map(|_| name.value.as_str());
-            for group in &table.groups {
-                let take = self.context.take(takes.next().ok_or(Stop::Pending)?)?;
-                if !take.is_empty() {
-                    let picked = if take.is_identity() { (**group).clone() } else { self.retake(group, &take)? };
-                    groups.push(self.widen(table, shape, &picked, source)?);
+        // The takes come table by table, group by group.
+        let sources = tables
+            .iter()
+            .zip(&mix.of)
+            .flat_map(|(table, (name, _))| table.groups.iter().map(move |group| (table, name.value.as_str(), group)));
+        let picked: Vec<_> = sources.zip(takes).collect();
+        let groups = self.all(
+            &picked,
+            |((_, _, group), _)| u64::from(group.rows),
+            |flow, ((table, name, group), take)| {
+                let take = flow.context.take(*take)?;
+                if take.is_empty() {
+                    return Ok(None);
                 }
-            }
-        }
-        Ok(groups)
+                let group = if take.is_identity() { (***group).clone() } else { flow.retake(group, &take)? };
+                flow.widen(table, shape, &group, mix.source.as_ref().map(|_| *name)).map(Some)
+            },
+        )?;
+        Ok(groups.into_iter().flatten().collect())
     }
 
     fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {

@@ -5,8 +5,8 @@ use super::context::{Context, Stop, Used};
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
 use crate::format::{
-    Compression, Format, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
-    parse_segment, read_batches,
+    Compression, Format, Misfit, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
+    conform, parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::table::{Batch, ColumnRef, Cutter, Field, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
@@ -35,6 +35,8 @@ pub struct Reading<'a> {
     pub files: &'a [DataFile],
     /// What to point at when a file is wrong.
     pub span: Span,
+    /// Told of the rows of each part that was parsed.
+    pub told: &'a (dyn Fn(u64) + Sync),
 }
 
 /// A segment of a file after parsing: rows, columns and where they came from.
@@ -230,6 +232,7 @@ impl Context<'_> {
             self.put_part(&parsed)
         })?;
         let part: Part = self.json(outputs[0])?;
+        (reading.told)(u64::from(part.rows));
         Ok((hash, Part { first_line: segment.first_line, fresh, ..part }))
     }
 
@@ -297,43 +300,46 @@ impl Context<'_> {
                     if *is == to {
                         chunk
                     } else {
-                        self.conform_chunk(used, reading, file, part, field.name.as_str(), chunk, &field.ty)?
+                        self.conform(used, chunk, &field.ty, |misfit| {
+                            let title = format!("a value of `{}` in {} {}", field.name, file.file.path, misfit.title);
+                            Diagnostic::error("wrong-type", title).at(&reading.span, "read here").note(format!(
+                                "the {} row after line {}",
+                                ordinal(misfit.row + 1),
+                                part.first_line
+                            ))
+                        })?
                     }
                 }
-                None => {
-                    let key = KeyWriter::new("nulls", 1).text("type", &to).int("rows", i64::from(part.rows)).finish();
-                    self.action(used, key, || {
-                        Ok(vec![self.put_column(&new_null_array(&field.ty.arrow(), part.rows as usize))?])
-                    })?[0]
-                }
+                None => self.nulls(used, &field.ty, part.rows)?.chunk,
             };
             columns.push(ColumnRef { chunk, take: None });
         }
         Ok(Arc::new(RowGroup { rows: part.rows, columns }))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of them place one error")]
-    fn conform_chunk(
+    /// Brings a chunk to another type; `wrong` places the first value that has no such form.
+    pub fn conform(
         &self,
         used: &Used,
-        reading: &Reading,
-        file: &DataFile,
-        part: &Part,
-        name: &str,
         chunk: Hash,
         ty: &Type,
+        wrong: impl FnOnce(&Misfit) -> Diagnostic,
     ) -> Result<Hash, Stop> {
         let key = KeyWriter::new("conform", 1).text("type", &type_text(ty)).hash("chunk", chunk).finish();
         let outputs = self.action(used, key, || {
             let column = self.column(ColumnRef { chunk, take: None })?;
-            let conformed = conform(&column, ty).map_err(|misfit| {
-                Diagnostic::error("wrong-type", format!("a value of `{name}` in {} {}", file.file.path, misfit.title))
-                    .at(&reading.span, "read here")
-                    .note(format!("the {} row after line {}", ordinal(misfit.row + 1), part.first_line))
-            })?;
+            let conformed = conform(&column, ty).map_err(|misfit| wrong(&misfit))?;
             Ok(vec![self.put_column(&conformed)?])
         })?;
         Ok(outputs[0])
+    }
+
+    /// Makes a column of nulls.
+    pub fn nulls(&self, used: &Used, ty: &Type, rows: u32) -> Result<ColumnRef, Stop> {
+        let key = KeyWriter::new("nulls", 1).text("type", &type_text(ty)).int("rows", i64::from(rows)).finish();
+        let outputs =
+            self.action(used, key, || Ok(vec![self.put_column(&new_null_array(&ty.arrow(), rows as usize))?]))?;
+        Ok(ColumnRef { chunk: outputs[0], take: None })
     }
 
     fn listing_writer(&self, op: &str, reading: &Reading, file: &DataFile) -> KeyWriter {

@@ -12,6 +12,7 @@ mod stage;
 
 pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use event::{Event, Progress};
+use files::Reading;
 pub use record::{DroppedRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
@@ -135,9 +136,8 @@ pub fn run(request: &Request) -> Result<Run, Diagnostics> {
                 .into());
             }
             Err(Stop::Failed(problems)) => return Err(problems),
-            Err(Stop::Interrupted | Stop::Pending) => {
-                return Ok(Run { interrupted: true, mended, ..Run::default() });
-            }
+            Err(Stop::Interrupted) => return Ok(Run { interrupted: true, mended, ..Run::default() }),
+            Err(Stop::Pending) => unreachable!("what binding needs is always read"),
         }
     }
 }
@@ -330,7 +330,10 @@ impl<'a> Walk<'a> {
         let files = match self.sources.reading(graph, id) {
             None => None,
             Some(reading) => {
-                let (schema, work) = self.context.files_schema(&reading)?;
+                let events = self.request.events;
+                events(Event::Begin { node: id });
+                let told = |rows| events(Event::Group { node: id, rows });
+                let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
                 self.read.insert(id, work);
                 Some(schema)
             }

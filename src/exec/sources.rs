@@ -10,7 +10,7 @@ use crate::graph::{Graph, Kind, NodeId};
 use crate::hash::Hash;
 use crate::manifest::{Files, Maker};
 use crate::table::Table;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The data files of each `files` dataset.
 #[derive(Debug, Default)]
@@ -26,14 +26,14 @@ impl Sources {
         let mut sources = Sources::default();
         for id in nodes {
             let Some(files) = files_maker(graph, *id) else { continue };
-            let mut found: Vec<DataFile> = Vec::new();
+            let mut found: BTreeMap<String, DataFile> = BTreeMap::new();
             for pattern in &files.patterns {
                 match workspace.find(&pattern.value) {
                     Err(error) => problems
                         .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
                     Ok(matches) => {
                         for file in matches {
-                            if found.iter().any(|known| known.file.path == file.path) {
+                            if found.contains_key(&file.path) {
                                 continue;
                             }
                             let told = match &files.format {
@@ -52,7 +52,9 @@ impl Sources {
                                 continue;
                             };
                             match workspace.hash(&file) {
-                                Ok(hash) => found.push(DataFile { file, format, compression, hash }),
+                                Ok(hash) => {
+                                    found.insert(file.path.clone(), DataFile { file, format, compression, hash });
+                                }
                                 Err(error) => problems.push(
                                     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.path))
                                         .at(&pattern.span, "found by this"),
@@ -62,10 +64,34 @@ impl Sources {
                     }
                 }
             }
-            found.sort_by(|a, b| a.file.path.cmp(&b.file.path));
-            sources.0.insert(*id, found);
+            sources.0.insert(*id, found.into_values().collect());
         }
+        sources.overwritten(graph, &mut problems);
         if problems.has_errors() { Err(problems) } else { Ok(sources) }
+    }
+
+    /// Reports exports that would write a file that the project is made of.
+    fn overwritten(&self, graph: &Graph, problems: &mut Diagnostics) {
+        let mut read: HashMap<&str, String> = HashMap::new();
+        for (id, files) in &self.0 {
+            let by = format!("`{}` reads", graph.node(*id).name);
+            read.extend(files.iter().map(|file| (file.file.path.as_str(), by.clone())));
+        }
+        let templates = graph.nodes.iter().flat_map(|node| node.templates.values()).flat_map(|one| one.sources());
+        for source in templates.chain(&graph.manifest.sources) {
+            read.extend(source.path.to_str().map(|path| (path, "the project is made of".to_owned())));
+        }
+        for export in &graph.manifest.exports {
+            let to = export.to.value.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
+            if let Some(by) = read.get(to.as_str()) {
+                let title = format!("`export.{}` would overwrite {to}, which {by}", export.name.value);
+                problems.push(
+                    Diagnostic::error("overwritten-input", title)
+                        .at(&export.to.span, "written here")
+                        .help("export to a file that nothing reads, for example in a folder `out`"),
+                );
+            }
+        }
     }
 
     /// Returns the files of a node; none if it is not a `files` dataset.
@@ -92,6 +118,7 @@ impl Sources {
             key: dataset.key.iter().map(|column| column.value.clone()).collect(),
             files: self.of(id),
             span: files.patterns[0].span.clone(),
+            told: &|_| (),
         })
     }
 }

@@ -328,22 +328,29 @@ impl Flow<'_> {
         takes: Vec<Hash>,
         lost: &mut Dropped,
     ) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let mut kept = Vec::with_capacity(groups.len());
-        for (group, take) in groups.into_iter().zip(takes) {
-            let take = self.context.take(take)?;
-            if take.is_identity() {
-                kept.push(group);
-                continue;
-            }
-            let rest = self.retake(&group, &take.complement())?;
-            let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rest.rows as usize]));
-            let mut columns = rest.columns;
-            columns.push(ColumnRef { chunk: self.context.put_column(&reasons)?, take: None });
-            lost.counts[0] += u64::from(rest.rows);
-            lost.groups.push(Arc::new(RowGroup { rows: rest.rows, columns }));
-            if !take.is_empty() {
-                kept.push(Arc::new(self.retake(&group, &take)?));
-            }
+        let groups: Vec<(Arc<RowGroup>, Hash)> = groups.into_iter().zip(takes).collect();
+        let picked = self.all(
+            &groups,
+            |(group, _)| u64::from(group.rows),
+            |flow, (group, take)| {
+                let take = flow.context.take(*take)?;
+                if take.is_identity() {
+                    return Ok((Some(group.clone()), None));
+                }
+                let rest = flow.retake(group, &take.complement())?;
+                let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rest.rows as usize]));
+                let mut columns = rest.columns;
+                columns.push(ColumnRef { chunk: flow.context.put_column(&reasons)?, take: None });
+                let rest = Arc::new(RowGroup { rows: rest.rows, columns });
+                let stays = if take.is_empty() { None } else { Some(Arc::new(flow.retake(group, &take)?)) };
+                Ok((stays, Some(rest)))
+            },
+        )?;
+        let mut kept = Vec::with_capacity(picked.len());
+        for (stays, rest) in picked {
+            kept.extend(stays);
+            lost.counts[0] += rest.as_ref().map_or(0, |rest| u64::from(rest.rows));
+            lost.groups.extend(rest);
         }
         Ok(kept)
     }

@@ -139,6 +139,7 @@ impl Workspace {
         let target = self.inside(path)?;
         let folder = target.parent().expect("a file in a project has a folder");
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        sweep(folder, &name);
         let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
         let written = fs::File::create(&beside)
             .map_err(E::from)
@@ -207,5 +208,15 @@ impl Texts for Workspace {
         let bytes = self.read(path).map_err(|error| super::plain(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
         Ok(Source::new(path, text))
+    }
+}
+
+/// Removes what builds left that died while they wrote the file `name`; builds of a project follow each other.
+fn sweep(folder: &Path, name: &str) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_left = |left: &str| left.starts_with(&format!(".{name}.")) && left.ends_with(".tmp");
+        if entry.file_name().to_str().is_some_and(is_left) {
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }

@@ -137,8 +137,17 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
     }
     let mut cells: Vec<u64> = vec![0; common.len()];
     let mut matched: HashSet<(usize, usize)> = HashSet::new();
-    let mut loaded: HashMap<(bool, usize), Vec<ArrayRef>> = HashMap::new();
-    for (at, side) in newer.iter().enumerate() {
+    for side in &newer {
+        // Of one newer row group, and of the older ones that its rows were in; none is kept for the next.
+        let mut loaded: HashMap<ColumnRef, ArrayRef> = HashMap::new();
+        let mut read = |at: ColumnRef| -> Result<ArrayRef, Stop> {
+            if let Some(column) = loaded.get(&at) {
+                return Ok(column.clone());
+            }
+            let column = context.column(at)?;
+            loaded.insert(at, column.clone());
+            Ok(column)
+        };
         for (row, hash) in side.hashes.iter().enumerate() {
             let Some((old_at, old_row)) = waiting.get_mut(hash).and_then(Vec::pop) else {
                 diff.rows_added += 1;
@@ -155,17 +164,7 @@ pub fn diff_tables(context: &Context, old: &Table, new: &Table, samples: usize) 
                 if before.columns[*old_index] == after.columns[*new_index] && old_row == row {
                     continue;
                 }
-                let mut read = |newer: bool, at: usize, table: &Table, group: &RowGroup| -> Result<ArrayRef, Stop> {
-                    if let Some(columns) = loaded.get(&(newer, at)) {
-                        return Ok(columns[i].clone());
-                    }
-                    let names: Vec<&str> = common.iter().map(|(name, ..)| *name).collect();
-                    let columns = columns(context, table, group, &names)?;
-                    let column = columns[i].clone();
-                    loaded.insert((newer, at), columns);
-                    Ok(column)
-                };
-                let (was, is) = (read(false, old_at, old, before)?, read(true, at, new, after)?);
+                let (was, is) = (read(before.columns[*old_index])?, read(after.columns[*new_index])?);
                 if was.slice(old_row, 1).to_data() != is.slice(row, 1).to_data() {
                     cells[i] += 1;
                     if diff.changed.len() < samples {

@@ -1,7 +1,7 @@
 //! `datamake.lock`: what the nodes are, for Git. One node per block, sorted, so that it merges.
 
 use super::{View, read_record};
-use crate::exec::{MetricValue, Output};
+use crate::exec::{MetricValue, Output, PartOutput};
 use crate::hash::Hash;
 use crate::store::{Store, StoreError};
 use serde::Deserialize;
@@ -38,26 +38,26 @@ pub struct LockedPart {
 
 /// Reads the records of a view as the nodes of a lock file.
 pub fn lock_of(store: &Store, view: &View) -> Result<Lock, StoreError> {
-    let node = |(name, record): (&String, &Hash)| {
-        let mut node = LockedNode::default();
-        match read_record(store, *record)?.output {
-            Output::Table { table, rows, parts, .. } => {
-                node.table = Some(table);
-                node.rows = Some(rows);
-                node.parts = parts
-                    .into_iter()
-                    .map(|(name, part)| (name, LockedPart { table: part.table, rows: part.rows }))
-                    .collect();
-            }
-            Output::Metric(values) => node.value = values.iter().map(metric).collect(),
-            Output::Export { file, rows, .. } => {
-                node.file = Some(file);
-                node.rows = Some(rows);
-            }
+    view.iter().map(|(name, record)| Ok((name.clone(), lock_node(store, *record)?))).collect()
+}
+
+/// Reads a record as a node of a lock file.
+pub fn lock_node(store: &Store, record: Hash) -> Result<LockedNode, StoreError> {
+    let mut node = LockedNode::default();
+    match read_record(store, record)?.output {
+        Output::Table { table, rows, parts, .. } => {
+            node.table = Some(table);
+            node.rows = Some(rows);
+            let locked = |(name, part): (String, PartOutput)| (name, LockedPart { table: part.table, rows: part.rows });
+            node.parts = parts.into_iter().map(locked).collect();
         }
-        Ok((name.clone(), node))
-    };
-    view.iter().map(node).collect()
+        Output::Metric(values) => node.value = values.iter().map(metric).collect(),
+        Output::Export { file, rows, .. } => {
+            node.file = Some(file);
+            node.rows = Some(rows);
+        }
+    }
+    Ok(node)
 }
 
 /// Writes a metric's value: a number, or a table of slices.

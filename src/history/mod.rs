@@ -4,10 +4,11 @@ mod compare;
 mod lock;
 
 pub use compare::{Cell, ChangedRow, TableDiff, diff_tables};
-pub use lock::{LOCK_FILE, Lock, LockedNode, lock_of, parse_lock, render_lock};
+pub use lock::{LOCK_FILE, Lock, LockedNode, lock_node, lock_of, parse_lock, render_lock};
 
 use crate::exec::NodeRecord;
 use crate::hash::Hash;
+use crate::manifest::Options;
 use crate::plan::Reason;
 use crate::store::{Disk, Store, StoreError};
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct Build {
     pub lock: Hash,
     /// The commit that was checked out, if the project is in Git.
     pub commit: Option<String>,
+    /// The profiles and `--set` that the manifest was read with.
+    #[serde(default)]
+    pub options: Options,
     /// The arguments of the command.
     pub command: Vec<String>,
     pub seconds: f64,
@@ -87,6 +91,11 @@ impl History {
     /// Returns the last build.
     pub fn last(&self) -> Option<&Build> {
         self.builds.last()
+    }
+
+    /// Returns the last build with these profiles and `--set`.
+    pub fn last_with(&self, options: &Options) -> Option<&Build> {
+        self.builds.iter().rev().find(|build| build.options == *options)
     }
 
     /// Returns a build by its number, `last`, or `last-2`.

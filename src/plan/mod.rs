@@ -5,7 +5,7 @@ use crate::exec::NodeRecord;
 use crate::graph::Node;
 use crate::hash::Hash;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 /// One cause for a node to be made again.
@@ -31,6 +31,8 @@ pub enum Reason {
     FileRemoved {
         path: String,
     },
+    /// The same contents under names that put them in another order.
+    FilesReordered,
     /// The table of an input is another one.
     Input {
         name: String,
@@ -90,7 +92,8 @@ pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
     }
     let before: BTreeMap<&String, &Hash> = last.files.iter().map(|(path, hash)| (path, hash)).collect();
     let now: BTreeMap<&String, &Hash> = present.files.iter().map(|(path, hash)| (path, hash)).collect();
-    let moved = |hash: &Hash, among: &BTreeMap<&String, &Hash>| among.values().any(|other| *other == hash);
+    let (contents_before, contents_now): (HashSet<&Hash>, HashSet<&Hash>) =
+        (before.values().copied().collect(), now.values().copied().collect());
     for (path, hash) in &now {
         match before.get(path) {
             Some(old) if old == hash => {}
@@ -98,14 +101,17 @@ pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
                 let rows = (present.rows)(path, **old, **hash);
                 found.push(Reason::FileChanged { path: (*path).clone(), rows });
             }
-            None if moved(hash, &before) => {}
+            None if contents_before.contains(hash) => {}
             None => found.push(Reason::FileAdded { path: (*path).clone() }),
         }
     }
     for (path, hash) in &before {
-        if !now.contains_key(path) && !moved(hash, &now) {
+        if !now.contains_key(path) && !contents_now.contains(hash) {
             found.push(Reason::FileRemoved { path: (*path).clone() });
         }
+    }
+    if found.is_empty() && !last.files.iter().map(|file| file.1).eq(present.files.iter().map(|file| file.1)) {
+        found.push(Reason::FilesReordered);
     }
     for (at, (name, hash)) in present.inputs.iter().enumerate() {
         if hash.is_some_and(|hash| last.inputs.get(at) != Some(&hash)) {
@@ -140,10 +146,13 @@ impl fmt::Display for Reason {
             Reason::FileChanged { path, rows: Some(rows) } => write!(f, "the file {path} changed: {rows}"),
             Reason::FileAdded { path } => write!(f, "the file {path} is new"),
             Reason::FileRemoved { path } => write!(f, "the file {path} is gone"),
+            Reason::FilesReordered => f.write_str("the files are renamed, and in another order"),
             Reason::Input { name } => write!(f, "its input {name} changed"),
             Reason::OutputMissing { path } => write!(f, "{path} is not there"),
             Reason::OutputEdited { path } => write!(f, "{path} is not what was written"),
-            Reason::Forgotten => f.write_str("what was made is not in the store any more"),
+            Reason::Forgotten => f.write_str(
+                "what was made is not in the store any more, or this version of datamake makes it otherwise",
+            ),
         }
     }
 }

@@ -7,10 +7,11 @@ use crate::fetch::commit;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
-    Build, History, LOCK_FILE, Made, View, lock_of, parse_lock, read_record, read_view, render_lock, write_view,
+    Build, History, LOCK_FILE, Lock, Made, View, lock_node, parse_lock, read_record, read_view, render_lock, write_view,
 };
 use crate::plan::Reason;
 use crate::store::Store;
+use crate::store::StoreError;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -116,9 +117,9 @@ impl Project {
     /// What is wrong before anything runs. What fails while running is in the states of the nodes.
     pub fn build(&self, options: &BuildOptions) -> Result<Built, Diagnostics> {
         let begun = Instant::now();
-        self.claim()?;
         let state = self.workspace.state();
         let _lock = state.lock("lock", options.waiting).map_err(|error| unwritable(&state.path("lock"), &error))?;
+        self.claim()?;
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         let run = self.run(Mode::Build, &self.store, options);
@@ -127,7 +128,9 @@ impl Project {
         let _ = self.workspace.save();
         let run = run?;
 
-        let before = self.last_view(&history)?;
+        // What another profile made is no part of this view, but worth a comparison.
+        let before = self.view_of(history.last_with(&self.options));
+        let last_view = self.last_view(&history);
         let scratch = OnceCell::new();
         let mut view: View = before.clone();
         if self.is_plain() {
@@ -141,7 +144,7 @@ impl Project {
             let name = self.graph.node(one.node).full_name();
             let Some(outcome) = &one.outcome else { continue };
             if let State::Done(work) = one.state {
-                let last = before.get(&name).map(|hash| read_record(&self.store, *hash)).transpose().ok().flatten();
+                let last = last_view.get(&name).map(|hash| read_record(&self.store, *hash)).transpose().ok().flatten();
                 let why =
                     self.reasons_of(&run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
                 let entry = Made {
@@ -165,11 +168,13 @@ impl Project {
             .collect();
         let mut built = Built { run, reasons: found, records, number: None, seconds: 0.0 };
         let changed = view != before || !made.is_empty() || !failed.is_empty();
+        // Asked before the lock file is written, which may be one of the files that Git compares.
+        let commit = if changed { commit(self.root()) } else { None };
         let lock_file = self.root().join(LOCK_FILE);
         let lock_there = self.workspace.hash_output(LOCK_FILE);
-        let mut lock = history.last().map(|build| build.lock);
+        let mut lock = history.last_with(&self.options).map(|build| build.lock);
         if self.is_plain() && (changed || lock_there != lock) {
-            let text = render_lock(&lock_of(&self.store, &view).map_err(unusable)?);
+            let text = render_lock(&self.locked(&view)?);
             lock = Some(Hash::of(text.as_bytes()));
             if lock_there != lock {
                 let write = |mut file: File| file.write_all(text.as_bytes());
@@ -183,7 +188,8 @@ impl Project {
                 time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
                 view: write_view(&self.store, &view).map_err(unusable)?,
                 lock: lock.unwrap_or(Hash::of(b"")),
-                commit: commit(self.root()),
+                commit,
+                options: self.options.clone(),
                 command: options.command.to_vec(),
                 seconds: begun.elapsed().as_secs_f64(),
                 ran: built.run.ran,
@@ -208,7 +214,7 @@ impl Project {
     pub fn plan(&self, options: &BuildOptions) -> Result<Planned, Diagnostics> {
         let scratch = self.store.scratch();
         let run = self.run(Mode::Plan, &scratch, options)?;
-        let view = self.last_view(&self.history()?)?;
+        let view = self.last_view(&self.history()?);
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
@@ -230,18 +236,28 @@ impl Project {
         self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[])).map(|_| ())
     }
 
-    /// Returns what every node was after the last build, or what the lock file knows.
-    pub(super) fn last_view(&self, history: &History) -> Result<View, Diagnostics> {
-        match history.last() {
-            // A view that is lost means that nothing is known of the last build; that is no error.
-            Some(build) => Ok(read_view(&self.store, build.view).unwrap_or_default()),
-            None => Ok(View::new()),
-        }
+    /// Returns what every node was after the last build with the same profiles and `--set`; if there was none, after the last.
+    pub(super) fn last_view(&self, history: &History) -> View {
+        self.view_of(history.last_with(&self.options).or(history.last()))
     }
 
-    /// Reads the lock file of the project as it stands.
-    pub fn lock_file(&self) -> Option<Result<crate::history::Lock, String>> {
-        let text = self.workspace.read(LOCK_FILE).ok()?;
-        Some(parse_lock(&String::from_utf8_lossy(&text)))
+    /// Returns what every node was after a build. A view that is lost means that nothing is known of it; that is no error.
+    fn view_of(&self, build: Option<&Build>) -> View {
+        build.and_then(|build| read_view(&self.store, build.view).ok()).unwrap_or_default()
+    }
+
+    /// Returns what the lock file is to say: of nodes whose record is unknown here, what it says already.
+    fn locked(&self, view: &View) -> Result<Lock, Diagnostics> {
+        let text = self.workspace.read(LOCK_FILE).unwrap_or_default();
+        let known = parse_lock(&String::from_utf8_lossy(&text)).unwrap_or_default();
+        let mut lock = Lock::new();
+        for name in self.graph.nodes.iter().map(Node::full_name) {
+            let node = match view.get(&name).map(|record| lock_node(&self.store, *record)) {
+                Some(Err(StoreError::Missing(_))) | None => known.get(&name).cloned(),
+                Some(found) => Some(found.map_err(unusable)?),
+            };
+            lock.extend(node.map(|node| (name, node)));
+        }
+        Ok(lock)
     }
 }

@@ -19,6 +19,8 @@ const FILE: &str = "fresh";
 struct AllFresh {
     options: Options,
     targets: Vec<String>,
+    /// The folder of the store.
+    store: PathBuf,
     /// The program, the store's folders and the history: another program may find otherwise, and what was built may be lost.
     places: Vec<(PathBuf, Option<FileStat>)>,
     seen: Seen,
@@ -32,7 +34,7 @@ pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Opti
     let unmoved = |(place, then): &(PathBuf, Option<FileStat>)| stat(place).ok() == *then;
     let same = last.options == *options
         && last.targets == *targets
-        && last.places.iter().any(|(place, _)| place.starts_with(store_folder(root)))
+        && last.store == store_folder(root)
         && last.places.iter().all(unmoved);
     let workspace = Workspace::open(root);
     let same = same && workspace.is_as_it_was(&last.seen);
@@ -61,6 +63,7 @@ impl Project {
         let all = AllFresh {
             options: self.options.clone(),
             targets: targets.to_vec(),
+            store: self.store.root().to_owned(),
             places,
             seen: self.workspace.everything_seen(),
             nodes: run.nodes.len() as u64,

@@ -112,7 +112,8 @@ impl Project {
 /// Returns the folder of the store that the project in `root` uses.
 fn store_folder(root: &Path) -> PathBuf {
     match std::env::var_os("DATAMAKE_STORE") {
-        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        // Relative to the project: the same store from all of its folders.
+        Some(folder) if !folder.is_empty() => root.join(folder),
         _ => StateFolder::of(root).path("store"),
     }
 }

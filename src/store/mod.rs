@@ -314,9 +314,10 @@ impl Store {
         Ok(logs.map(|entry| (entry.name, entry.metadata)).collect())
     }
 
-    /// Returns the places that show a change whenever something is taken out of the store, or a log is added.
-    pub fn places(&self) -> [PathBuf; 2] {
-        [self.log_folder(), self.blob_folder()]
+    /// Returns the folders whose times change whenever a log or blob is added to the store or taken out of it.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let blobs = (0..=u8::MAX).map(|first| self.blob_folder().join(format!("{first:02x}")));
+        blobs.chain([self.log_folder()]).collect()
     }
 
     /// Hands everything to the operating system, at the end of a build; then joins the finished logs if there are many.
