@@ -84,9 +84,12 @@ fn nothing_is_read_when_nothing_changed() {
     assert_eq!(build(&sandbox, &["--json"]).matches("\"fresh\"").count(), 4);
 }
 
+/// Changes something that a build looks at.
+type Edit = fn(&Sandbox);
+
 #[test]
 fn whatever_a_build_looked_at_another_answer_is_noticed() {
-    let edits: [(&str, fn(&Sandbox)); 11] = [
+    let edits: [(&str, Edit); 11] = [
         ("a changed row", |s| s.edit("data/a.jsonl", "{\"n\": 7}", "{\"n\": 6}")),
         ("a new file", |s| s.write("data/b.jsonl", "{\"n\": 11}\n")),
         ("a prompt", |s| s.edit("prompts/shown.md", "!", "?")),

@@ -1,9 +1,10 @@
 //! A dataset: what its maker makes, through its stages, into tables.
 
+use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::record::{DroppedRows, Output, PartOutput};
 use super::stage::Flow;
-use super::{Made, Progress, Walk};
+use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
 use crate::hash::KeyWriter;

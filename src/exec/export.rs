@@ -2,7 +2,8 @@
 
 use super::context::{Stop, TableRef};
 use super::record::Output;
-use super::{Made, Mode, Progress, Walk};
+use super::walk::{Made, Walk};
+use super::{Mode, Progress};
 use crate::diag::Diagnostic;
 use crate::format::{WriteError, Writer, encode_rows};
 use crate::graph::NodeId;

@@ -1,21 +1,26 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
+mod recut;
+mod wrong;
+
 use super::Work;
 use super::context::{Context, Stop, Used};
 use crate::diag::{Diagnostic, Span};
-use crate::fetch::files::{FilesError, FoundFile, hash_file, open, open_whole};
+use crate::fetch::files::{FoundFile, hash_file, open, open_whole};
 use crate::format::{
-    Compression, Format, Misfit, ParseError, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
-    conform, parse_segment, read_batches,
+    Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
+    parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
-use crate::table::{Batch, ColumnRef, Cutter, Field, RowGroup, Schema, Table, Type, row_hashes, row_sizes};
-use arrow_array::{Array, ArrayRef, new_null_array};
+use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
+use arrow_array::new_null_array;
 use rayon::prelude::*;
+use recut::{ReadStop, Recut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
+use wrong::{changed, ordinal, unreadable, wrong_file, wrong_record};
 
 /// A data file and what it holds by the last look at it.
 #[derive(Clone, Debug)]
@@ -366,98 +371,6 @@ impl Context<'_> {
     }
 }
 
-/// Cuts batches that a file came in into row groups by content.
-struct Recut<'a, 'b> {
-    context: &'a Context<'b>,
-    key: &'a [String],
-    /// Rows that no cut has ended yet.
-    rows: Option<Batch>,
-    cutter: Cutter,
-    parts: Vec<Part>,
-    chunks: Vec<Hash>,
-}
-
-impl<'a, 'b> Recut<'a, 'b> {
-    fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
-        Recut { context, key, rows: None, cutter: Cutter::new(context.limits), parts: Vec::new(), chunks: Vec::new() }
-    }
-
-    fn push(&mut self, batch: Batch) -> Result<(), Stop> {
-        self.context.go_on()?;
-        let keyed: Vec<ArrayRef> = self.key.iter().filter_map(|name| batch.column(name).cloned()).collect();
-        let all: Vec<ArrayRef> = batch.columns.iter().map(|(_, column)| column.clone()).collect();
-        let hashes = row_hashes(if keyed.is_empty() { &all } else { &keyed }, batch.rows);
-        let sizes = row_sizes(&all, batch.rows);
-        let mut from = 0;
-        for (row, (hash, size)) in hashes.iter().zip(sizes).enumerate() {
-            if self.cutter.push(hash.head(), size) {
-                self.gather(&batch, from, row + 1)?;
-                self.emit()?;
-                from = row + 1;
-            }
-        }
-        self.gather(&batch, from, batch.rows)
-    }
-
-    fn gather(&mut self, batch: &Batch, from: usize, to: usize) -> Result<(), Stop> {
-        let slice = |column: &ArrayRef| column.slice(from, to - from);
-        match &mut self.rows {
-            None => {
-                let columns = batch.columns.iter().map(|(name, column)| (name.clone(), slice(column))).collect();
-                self.rows = Some(Batch { rows: to - from, columns });
-            }
-            Some(rows) => {
-                rows.rows += to - from;
-                for ((_, have), (_, column)) in rows.columns.iter_mut().zip(&batch.columns) {
-                    *have = arrow_select::concat::concat(&[have, &slice(column)]).map_err(|error| {
-                        Diagnostic::error("too-large", format!("a row group of this file is too large: {error}"))
-                    })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn emit(&mut self) -> Result<(), Stop> {
-        let Some(rows) = self.rows.take() else { return Ok(()) };
-        let column = |(name, array): (String, ArrayRef)| ParsedColumn {
-            ty: Type::of(array.data_type()).expect("readers make columns of a table's type"),
-            name,
-            array,
-            evidence: 0,
-        };
-        let parsed = Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect() };
-        let (part, chunks) = self.context.put_columns(&parsed)?;
-        self.parts.push(part);
-        self.chunks.extend(chunks);
-        Ok(())
-    }
-
-    /// Returns the outputs: a blob that lists the parts, and all their chunks.
-    fn finish(mut self) -> Result<Vec<Hash>, Stop> {
-        self.emit()?;
-        let listed = self.context.put(&serde_json::to_vec(&self.parts).expect("parts are plain data"))?;
-        Ok(std::iter::once(listed).chain(self.chunks).collect())
-    }
-}
-
-enum ReadStop {
-    Stop(Stop),
-    Problem(Problem),
-}
-
-impl From<Stop> for ReadStop {
-    fn from(stop: Stop) -> ReadStop {
-        ReadStop::Stop(stop)
-    }
-}
-
-impl From<Problem> for ReadStop {
-    fn from(problem: Problem) -> ReadStop {
-        ReadStop::Problem(problem)
-    }
-}
-
 /// Finds the columns and types that all parts agree on.
 fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
     let mut unifier = Unifier::new();
@@ -528,45 +441,4 @@ fn read_full(reader: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize>
         }
     }
     Ok(filled)
-}
-
-fn ordinal(n: usize) -> String {
-    let ending = match (n % 10, n % 100) {
-        (1, r) if r != 11 => "st",
-        (2, r) if r != 12 => "nd",
-        (3, r) if r != 13 => "rd",
-        _ => "th",
-    };
-    format!("{n}{ending}")
-}
-
-fn unreadable(reading: &Reading, file: &DataFile, error: &FilesError) -> Stop {
-    Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path))
-        .at(&reading.span, "read here")
-        .into()
-}
-
-fn changed(reading: &Reading, file: &DataFile) -> Stop {
-    Diagnostic::error("changed-file", format!("{} changed while it was being read", file.file.path))
-        .at(&reading.span, "read here")
-        .help("wait until whatever writes it is done, and run the same command again")
-        .into()
-}
-
-fn wrong_file(reading: &Reading, file: &DataFile, problem: &Problem) -> Stop {
-    let mut diagnostic = Diagnostic::error("wrong-file", format!("{}: {}", file.file.path, problem.title))
-        .at(&reading.span, "read here");
-    diagnostic.help.extend(problem.help.clone());
-    diagnostic.into()
-}
-
-fn wrong_record(reading: &Reading, file: &DataFile, first_line: u64, error: ParseError) -> Stop {
-    let line = first_line + u64::from(error.line);
-    let title = format!("{}:{line}:{}: {}", file.file.path, error.column, error.title);
-    let mut diagnostic = Diagnostic::error("wrong-record", title).at(&reading.span, "read here");
-    if let Some((also, what)) = error.also {
-        diagnostic = diagnostic.note(format!("{}:{}: {what}", file.file.path, first_line + u64::from(also)));
-    }
-    diagnostic.help.extend(error.help);
-    diagnostic.into()
 }

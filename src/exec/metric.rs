@@ -1,9 +1,10 @@
 //! A metric: a small state per row group, remembered, and merged in their order.
 
+use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::stage::Flow;
-use super::{Made, Progress, Walk};
+use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::expr::State;
 use crate::graph::{BoundMetric, NodeId};

@@ -1,0 +1,101 @@
+//! Files that come in batches of their own making, cut into row groups by content.
+
+use super::{Parsed, ParsedColumn, Part, Problem};
+use crate::diag::Diagnostic;
+use crate::exec::context::{Context, Stop};
+use crate::hash::Hash;
+use crate::table::{Batch, Cutter, Type, row_hashes, row_sizes};
+use arrow_array::ArrayRef;
+
+/// Cuts batches that a file came in into row groups by content.
+pub(super) struct Recut<'a, 'b> {
+    context: &'a Context<'b>,
+    key: &'a [String],
+    /// Rows that no cut has ended yet.
+    rows: Option<Batch>,
+    cutter: Cutter,
+    parts: Vec<Part>,
+    chunks: Vec<Hash>,
+}
+
+impl<'a, 'b> Recut<'a, 'b> {
+    pub(super) fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
+        Recut { context, key, rows: None, cutter: Cutter::new(context.limits), parts: Vec::new(), chunks: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, batch: Batch) -> Result<(), Stop> {
+        self.context.go_on()?;
+        let keyed: Vec<ArrayRef> = self.key.iter().filter_map(|name| batch.column(name).cloned()).collect();
+        let all: Vec<ArrayRef> = batch.columns.iter().map(|(_, column)| column.clone()).collect();
+        let hashes = row_hashes(if keyed.is_empty() { &all } else { &keyed }, batch.rows);
+        let sizes = row_sizes(&all, batch.rows);
+        let mut from = 0;
+        for (row, (hash, size)) in hashes.iter().zip(sizes).enumerate() {
+            if self.cutter.push(hash.head(), size) {
+                self.gather(&batch, from, row + 1)?;
+                self.emit()?;
+                from = row + 1;
+            }
+        }
+        self.gather(&batch, from, batch.rows)
+    }
+
+    fn gather(&mut self, batch: &Batch, from: usize, to: usize) -> Result<(), Stop> {
+        let slice = |column: &ArrayRef| column.slice(from, to - from);
+        match &mut self.rows {
+            None => {
+                let columns = batch.columns.iter().map(|(name, column)| (name.clone(), slice(column))).collect();
+                self.rows = Some(Batch { rows: to - from, columns });
+            }
+            Some(rows) => {
+                rows.rows += to - from;
+                for ((_, have), (_, column)) in rows.columns.iter_mut().zip(&batch.columns) {
+                    *have = arrow_select::concat::concat(&[have, &slice(column)]).map_err(|error| {
+                        Diagnostic::error("too-large", format!("a row group of this file is too large: {error}"))
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self) -> Result<(), Stop> {
+        let Some(rows) = self.rows.take() else { return Ok(()) };
+        let column = |(name, array): (String, ArrayRef)| ParsedColumn {
+            ty: Type::of(array.data_type()).expect("readers make columns of a table's type"),
+            name,
+            array,
+            evidence: 0,
+        };
+        let parsed = Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect() };
+        let (part, chunks) = self.context.put_columns(&parsed)?;
+        self.parts.push(part);
+        self.chunks.extend(chunks);
+        Ok(())
+    }
+
+    /// Returns the outputs: a blob that lists the parts, and all their chunks.
+    pub(super) fn finish(mut self) -> Result<Vec<Hash>, Stop> {
+        self.emit()?;
+        let listed = self.context.put(&serde_json::to_vec(&self.parts).expect("parts are plain data"))?;
+        Ok(std::iter::once(listed).chain(self.chunks).collect())
+    }
+}
+
+/// Why reading ended before the file did.
+pub(super) enum ReadStop {
+    Stop(Stop),
+    Problem(Problem),
+}
+
+impl From<Stop> for ReadStop {
+    fn from(stop: Stop) -> ReadStop {
+        ReadStop::Stop(stop)
+    }
+}
+
+impl From<Problem> for ReadStop {
+    fn from(problem: Problem) -> ReadStop {
+        ReadStop::Problem(problem)
+    }
+}

@@ -1,0 +1,295 @@
+//! One walk over the nodes of a request: what is fresh, what is stale, and what becomes of it.
+
+use super::context::{Context, Mode, Stop, TableRef, Used};
+use super::event::{Event, Progress};
+use super::files::Reading;
+use super::record::{DroppedRows, NodeRecord, Output, encode_keys};
+use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
+use crate::diag::Diagnostics;
+use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
+use crate::hash::{Hash, Key, KeyWriter};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+/// Raised together with the version of any op, so that nodes made by the former version are looked at again.
+const NODE_VERSION: u32 = 1;
+
+/// One attempt at a request.
+pub(super) struct Walk<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) context: Context<'a>,
+    pub(super) order: Vec<NodeId>,
+    pub(super) sources: Sources,
+    /// By node; those that are up to date.
+    pub(super) outcomes: HashMap<NodeId, Outcome>,
+    pub(super) states: HashMap<NodeId, State>,
+    pub(super) bound: HashMap<NodeId, Bound>,
+    pub(super) metrics: HashMap<NodeId, Vec<BoundMetric>>,
+    /// What was done to read the files of a node, before it was its turn.
+    pub(super) read: HashMap<NodeId, Work>,
+    /// What exports found in their places.
+    pub(super) outputs: HashMap<NodeId, Option<Hash>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Result<Walk<'a>, Stop> {
+        let context = Context::new(request.store, request.mode, request.limits, request.cancel);
+        let order = request.graph.closure(request.targets);
+        let sources = Sources::find(request.graph, &order, request.workspace)?;
+        Ok(Walk {
+            request,
+            context,
+            order,
+            sources,
+            outcomes: HashMap::new(),
+            states: HashMap::new(),
+            bound: HashMap::new(),
+            metrics: HashMap::new(),
+            read: HashMap::new(),
+            outputs: HashMap::new(),
+        })
+    }
+
+    pub(super) fn finish(mut self) -> Result<Run, Stop> {
+        // A known node key says all, unless a blob is known to be lost: then every action is asked.
+        if !self.request.store.known_bad() {
+            for id in self.order.clone() {
+                if self.look_up(id)? {
+                    self.states.insert(id, State::Fresh);
+                }
+            }
+        }
+        let stale: Vec<NodeId> = self.order.iter().copied().filter(|id| !self.states.contains_key(id)).collect();
+        self.bind(&stale)?;
+        let mut interrupted = false;
+        for id in stale {
+            if self.context.cancelled() {
+                interrupted = true;
+                break;
+            }
+            if let Err(stop) = self.node(id) {
+                match stop {
+                    Stop::Missing(hash) => return Err(Stop::Missing(hash)),
+                    Stop::Interrupted => {
+                        interrupted = true;
+                        break;
+                    }
+                    Stop::Failed(problems) => {
+                        (self.request.events)(Event::Failed { node: id });
+                        self.states.insert(id, State::Failed(problems));
+                    }
+                    Stop::Pending => unreachable!("a node's pending actions make it stale"),
+                }
+            }
+        }
+        let nodes = self.order.iter().filter_map(|id| {
+            Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
+        });
+        let nodes = nodes.collect();
+        let (ran, reused) =
+            (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
+        let files = self.sources.contents();
+        Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
+    }
+
+    /// Returns the tables that a node reads, if all are known.
+    fn inputs(&self, id: NodeId) -> Option<Vec<TableRef>> {
+        let graph = self.request.graph;
+        let table = |input: &Input| {
+            let tables = &self.outcomes.get(&input.node)?.tables;
+            let at = match &input.part {
+                None => 0,
+                Some(part) => 1 + graph.parts(input.node).iter().position(|name| name == part)?,
+            };
+            tables.get(at).cloned()
+        };
+        graph.node(id).inputs.iter().map(table).collect()
+    }
+
+    /// Returns the node key: the definition, the data files' contents and the input tables.
+    fn node_key(&self, id: NodeId, inputs: &[TableRef]) -> Key {
+        let node = self.request.graph.node(id);
+        let mut key = KeyWriter::new("node", NODE_VERSION);
+        key.text("kind", &node.kind.to_string()).text("limits", &format!("{:?}", self.request.limits));
+        key.hash("words", node.words.key("words", 1));
+        self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
+        inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
+        key.finish()
+    }
+
+    /// Looks a node up by its key; returns whether it is up to date.
+    fn look_up(&mut self, id: NodeId) -> Result<bool, Stop> {
+        let Some(inputs) = self.inputs(id) else { return Ok(false) };
+        let key = self.node_key(id, &inputs);
+        let Some(outputs) = self.request.store.trace(key) else { return Ok(false) };
+        let Some((record, rest)) = outputs.split_first() else { return Ok(false) };
+        let node = self.request.graph.node(id);
+        if !outputs.iter().all(|output| self.request.store.has(*output)) {
+            return Ok(false);
+        }
+        let tables = match node.kind {
+            Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
+            Kind::Metric => Vec::new(),
+            Kind::Export => {
+                if rest.first().copied() != self.there(id).map(|file| seal(file).0) {
+                    return Ok(false);
+                }
+                Vec::new()
+            }
+        };
+        self.outcomes.insert(id, Outcome { record: *record, tables });
+        Ok(true)
+    }
+
+    /// Returns the hash of the file in an export's place, as it was before this build.
+    fn there(&mut self, id: NodeId) -> Option<Hash> {
+        let request = self.request;
+        let to = &request.graph.manifest.exports[request.graph.node(id).declaration].to.value;
+        *self.outputs.entry(id).or_insert_with(|| request.workspace.hash_output(to))
+    }
+
+    /// Binds all stale nodes before any of them runs, so that all that is wrong is said at once.
+    fn bind(&mut self, stale: &[NodeId]) -> Result<(), Stop> {
+        let graph = self.request.graph;
+        let mut problems = Diagnostics::default();
+        let mut shapes: HashMap<NodeId, Shape> = HashMap::new();
+        for id in stale {
+            let node = graph.node(*id);
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for input in &node.inputs {
+                match (shapes.get(&input.node), self.outcomes.get(&input.node)) {
+                    (Some(shape), _) => inputs.push(shape.clone()),
+                    (None, Some(outcome)) => {
+                        let table = self.context.table(&outcome.tables[0])?;
+                        let shape = Shape { schema: table.schema.clone(), key: table.key.clone() };
+                        inputs.push(shapes.entry(input.node).or_insert(shape).clone());
+                    }
+                    (None, None) => {}
+                }
+            }
+            if inputs.len() < node.inputs.len() {
+                // An input is wrong, and was reported: nothing can be said of this one.
+                continue;
+            }
+            match node.kind {
+                Kind::Dataset => match self.bind_one(*id, &inputs) {
+                    Ok(bound) => {
+                        shapes.insert(*id, bound.shape.clone());
+                        self.bound.insert(*id, bound);
+                    }
+                    Err(Stop::Failed(found)) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                    Err(other) => return Err(other),
+                },
+                Kind::Metric => {
+                    let metric = &graph.manifest.metrics[node.declaration];
+                    let mut bound = Vec::with_capacity(inputs.len());
+                    for input in &inputs {
+                        match bind_metric(metric, &input.schema) {
+                            Ok(one) => bound.push(one),
+                            Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                        }
+                    }
+                    self.metrics.insert(*id, bound);
+                }
+                Kind::Export => {}
+            }
+        }
+        if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+    }
+
+    fn bind_one(&mut self, id: NodeId, inputs: &[Shape]) -> Result<Bound, Stop> {
+        let graph = self.request.graph;
+        let files = match self.sources.reading(graph, id) {
+            None => None,
+            Some(reading) => {
+                let events = self.request.events;
+                events(Event::Begin { node: id });
+                let told = |rows| events(Event::Group { node: id, rows });
+                let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
+                self.read.insert(id, work);
+                Some(schema)
+            }
+        };
+        let shape = maker_shape(graph, id, inputs, files.as_ref())?;
+        Ok(bind_dataset(graph, id, shape)?)
+    }
+
+    /// Brings one node up to date, or finds what that would take.
+    fn node(&mut self, id: NodeId) -> Result<(), Stop> {
+        let graph = self.request.graph;
+        let node = graph.node(id);
+        let Some(inputs) = self.inputs(id) else {
+            let state = match node.inputs.iter().find(|input| self.failed(input.node)) {
+                Some(failed) => State::Skipped(failed.node),
+                None => State::Unknown(
+                    node.inputs.iter().map(|i| i.node).filter(|n| !self.outcomes.contains_key(n)).collect(),
+                ),
+            };
+            self.states.insert(id, state);
+            return Ok(());
+        };
+        // What came before may have come out as it was.
+        if !self.request.store.known_bad() && self.look_up(id)? {
+            self.states.insert(id, State::Fresh);
+            return Ok(());
+        }
+        let progress = Progress::new(id, self.request.events);
+        (self.request.events)(Event::Begin { node: id });
+        let used = Used::default();
+        let made = match node.kind {
+            Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
+            Kind::Metric => self.metric(id, &inputs, &used, &progress),
+            Kind::Export => {
+                // Remembered for the reasons: in a moment there is another file.
+                self.there(id);
+                self.export(id, &inputs, &progress)
+            }
+        };
+        let read = self.read.remove(&id).unwrap_or_default();
+        let exported = u64::from(node.kind == Kind::Export && made.is_ok());
+        let work = progress.work(used.ran() + read.actions + exported);
+        let (output, dropped, tables) = match made {
+            Ok(made) => made,
+            Err(Stop::Pending) => {
+                self.states.insert(id, State::Stale(work));
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        };
+        let key = self.node_key(id, &inputs);
+        let record = NodeRecord {
+            key,
+            kind: node.kind,
+            words: node.words.clone(),
+            inputs: inputs.iter().map(|input| input.hash).collect(),
+            files: self.sources.contents_of(id),
+            dropped,
+            actions: self.context.put(&encode_keys(&used.into_keys()))?,
+            output,
+        };
+        let record_hash = self.context.put(&serde_json::to_vec(&record).expect("a record is plain data"))?;
+        let mut outputs = vec![record_hash];
+        outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
+        if let Output::Export { file, .. } = record.output {
+            outputs.push(self.context.put(&seal(file).1)?);
+        }
+        self.request.store.record(key, &outputs)?;
+        self.outcomes.insert(id, Outcome { record: record_hash, tables });
+        (self.request.events)(Event::End { node: id, work });
+        let only_planned = self.request.mode != Mode::Build && work.actions > 0;
+        self.states.insert(id, if only_planned { State::Stale(work) } else { State::Done(work) });
+        Ok(())
+    }
+
+    fn failed(&self, id: NodeId) -> bool {
+        matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
+    }
+}
+
+/// Returns what stands in the store for an exported file, as what a trace names has to be there: a blob of the file's hash.
+fn seal(file: Hash) -> (Hash, [u8; 32]) {
+    (Hash::of(file.as_bytes()), *file.as_bytes())
+}
+
+/// What a node's own part of the walk returns.
+pub(super) type Made = (Output, Vec<DroppedRows>, Vec<TableRef>);
