@@ -410,6 +410,23 @@ written   16.6667
 }
 
 #[test]
+fn what_dropped_a_row_is_told_beside_a_column_of_that_name() {
+    let sandbox = Sandbox::with("[dataset.rows]\nfiles = \"rows.jsonl\"\nwhere = \"n > 2\"\n");
+    sandbox.write("rows.jsonl", &(0..5).map(|n| format!("{{\"n\": {n}, \"dropped_by\": 7}}\n")).collect::<String>());
+    sandbox.run("build");
+    sandbox.check(
+        "show rows --dropped -n 2",
+        0,
+        "rows: 3 rows dropped\n\nstep 1: 3 rows by where\ndropped_by_  n  dropped_by\nwhere        0           7\nwhere        1           7\n",
+    );
+    sandbox.check(
+        "show rows --dropped --json --skip 2",
+        0,
+        "{\"dropped_step\":1,\"dropped_by_\":\"where\",\"n\":2,\"dropped_by\":7}\n",
+    );
+}
+
+#[test]
 fn graphs_are_drawn_for_graphviz_and_mermaid() {
     let sandbox = Sandbox::new();
     sandbox.run("init");
