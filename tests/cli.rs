@@ -1,5 +1,6 @@
 //! The program as its users see it: whole outputs, exit codes, pipes and signals.
 
+use datamake::format::{Format, read_batches};
 use regex::Regex;
 use serde_json::Value;
 use std::fs;
@@ -410,6 +411,23 @@ written   16.6667
 }
 
 #[test]
+fn what_dropped_a_row_is_told_beside_a_column_of_that_name() {
+    let sandbox = Sandbox::with("[dataset.rows]\nfiles = \"rows.jsonl\"\nwhere = \"n > 2\"\n");
+    sandbox.write("rows.jsonl", &(0..5).map(|n| format!("{{\"n\": {n}, \"dropped_by\": 7}}\n")).collect::<String>());
+    sandbox.run("build");
+    sandbox.check(
+        "show rows --dropped -n 2",
+        0,
+        "rows: 3 rows dropped\n\nstep 1: 3 rows by where\ndropped_by_  n  dropped_by\nwhere        0           7\nwhere        1           7\n",
+    );
+    sandbox.check(
+        "show rows --dropped --json --skip 2",
+        0,
+        "{\"dropped_step\":1,\"dropped_by_\":\"where\",\"n\":2,\"dropped_by\":7}\n",
+    );
+}
+
+#[test]
 fn graphs_are_drawn_for_graphviz_and_mermaid() {
     let sandbox = Sandbox::new();
     sandbox.run("init");
@@ -676,6 +694,34 @@ fn a_damaged_blob_is_found_and_mended() {
     assert_eq!(sandbox.run("verify").status.code(), Some(0));
     assert_eq!(sandbox.run("build").status.code(), Some(0));
     assert_eq!(sandbox.run("show a -n 0 --json").stdout.iter().filter(|byte| **byte == b'\n').count(), 3000);
+}
+
+#[test]
+fn a_damaged_parquet_file_is_no_bug_of_the_program() {
+    let sandbox = Sandbox::with(
+        "[dataset.a]\nsynth = { rows = 9, columns = { n = { sequence = 1 } } }\n[export.a]\nfrom = \"a\"\nto = \"a.parquet\"\n",
+    );
+    assert_eq!(sandbox.run("build").status.code(), Some(0));
+    let whole = fs::read(sandbox.path("a.parquet")).unwrap();
+    let panics = |bytes: &Vec<u8>| {
+        let source = Box::new(std::io::Cursor::new(bytes.clone()));
+        let mut emit = |_| Ok::<(), datamake::format::Problem>(());
+        let read = read_batches(Format::Parquet, source, &Default::default(), &mut emit);
+        read.is_err_and(|problem| problem.title == "this Parquet file is damaged")
+    };
+    let damaged = (0..whole.len()).flat_map(|at| [0x01, 0x80, 0xff].map(|bits| (at, bits))).map(|(at, bits)| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= bits;
+        bytes
+    });
+    let damaged: Vec<Vec<u8>> = damaged.filter(panics).take(1).collect();
+    assert!(!damaged.is_empty(), "the reader of Parquet panics no more, so nothing has to be kept quiet");
+    let sandbox = Sandbox::with("[dataset.a]\nfiles = \"a.parquet\"\n");
+    fs::write(sandbox.path("a.parquet"), &damaged[0]).unwrap();
+    let output = sandbox.run("build");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("this Parquet file is damaged") && !told.contains("bug"), "{told}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

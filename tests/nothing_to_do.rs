@@ -38,7 +38,7 @@ fn project() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("datamake.toml", PROJECT);
     sandbox.write("parts/more.toml", "[metric.mean]\non = [\"kept\"]\nvalue = \"avg(n)\"\n");
-    sandbox.write("prompts/shown.md", "{% include \"prompts/number.md\" %}!");
+    sandbox.write("prompts/shown.md", "{% include [\"prompts/own.md\", \"prompts/number.md\"] %}!");
     sandbox.write("prompts/number.md", "{{ n }}");
     sandbox.write("data/a.jsonl", (0..9).map(|n| format!("{{\"n\": {n}}}\n")).collect::<String>());
     sandbox
@@ -89,11 +89,12 @@ type Edit = fn(&Sandbox);
 
 #[test]
 fn whatever_a_build_looked_at_another_answer_is_noticed() {
-    let edits: [(&str, Edit); 11] = [
+    let edits: [(&str, Edit); 12] = [
         ("a changed row", |s| s.edit("data/a.jsonl", "{\"n\": 7}", "{\"n\": 6}")),
         ("a new file", |s| s.write("data/b.jsonl", "{\"n\": 11}\n")),
         ("a prompt", |s| s.edit("prompts/shown.md", "!", "?")),
         ("an included prompt", |s| s.edit("prompts/number.md", "n", "n + 1")),
+        ("a prompt that was looked for and not there", |s| s.write("prompts/own.md", "my {{ n }}")),
         ("the manifest", |s| s.edit("datamake.toml", "least = 2", "least = 4")),
         ("an included file", |s| s.edit("parts/more.toml", "avg", "max")),
         ("one more included file", |s| s.write("parts/x.toml", "[metric.n]\non = [\"kept\"]\nvalue = \"count(*)\"\n")),

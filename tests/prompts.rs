@@ -39,3 +39,39 @@ fn of_two_prompts_in_the_manifest_each_counts() {
     };
     check(&prompts("One"), &prompts("First"));
 }
+
+/// Returns the first text of a project with one file as its prompt.
+fn first(sandbox: &Sandbox) -> String {
+    sandbox.built();
+    assert_eq!(sandbox.results(), sandbox.clean());
+    sandbox.rows("texts")[0]["x"].as_str().expect("it is a text").to_owned()
+}
+
+#[test]
+fn a_text_that_may_be_missing_counts_from_when_it_is_there() {
+    let sandbox = Sandbox::new();
+    let texts = "[dataset.texts]\nfrom = \"people\"\nrender = { file = \"a.md\", into = \"x\" }\n";
+    sandbox.write("datamake.toml", format!("{HEAD}{texts}"));
+    sandbox.write("a.md", "{{ n }}{% include 'b.md' ignore missing %}{% include ['own/c.md', 'c.md'] %}");
+    sandbox.write("c.md", " c");
+    assert_eq!(first(&sandbox), "1 c");
+    sandbox.write("b.md", " b");
+    assert_eq!(first(&sandbox), "1 b c");
+    sandbox.write("own/c.md", " mine");
+    assert_eq!(first(&sandbox), "1 b mine");
+    sandbox.remove("b.md");
+    assert_eq!(first(&sandbox), "1 mine");
+}
+
+#[test]
+fn an_include_that_cannot_be_read_is_pointed_at() {
+    let sandbox = Sandbox::new();
+    sandbox.write("b.md", [0xff]);
+    sandbox.write("datamake.toml", format!("{HEAD}[prompt.p]\ntemplate = \"{{% include 'b.md' %}}\"\n"));
+    let told = |problems| datamake::diag::render(&problems, datamake::diag::Style::Plain);
+    let unreadable = sandbox.project().map(|_| ()).map_err(told).unwrap_err();
+    assert!(unreadable.contains("it is not UTF-8 text") && unreadable.contains("datamake.toml:4:"), "{unreadable}");
+    sandbox.remove("b.md");
+    let absent = sandbox.project().map(|_| ()).map_err(told).unwrap_err();
+    assert!(absent.contains("there is no template file `b.md`") && absent.contains("datamake.toml:4:"), "{absent}");
+}

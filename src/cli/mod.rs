@@ -26,6 +26,7 @@ mod words;
 
 pub use reference::reference;
 
+use crate::format::panic_is_expected;
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
 use session::{Exit, Session};
@@ -35,7 +36,9 @@ use std::process::ExitCode;
 /// Runs the command that the arguments of the process name.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        let _ = write!(std::io::stderr(), "{}", bug(&panic.to_string()));
+        if !panic_is_expected() {
+            let _ = write!(std::io::stderr(), "{}", bug(&panic.to_string()));
+        }
     }));
     match std::panic::catch_unwind(run) {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -6,7 +6,7 @@ use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{RealDisk, StatCache, StoreError, stat};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 /// Hands out the texts of template files; `path` is relative to the project folder.
 pub trait Texts {
-    /// Reads a text, or says why not.
-    fn read(&self, path: &str) -> Result<Arc<Source>, String>;
+    /// Reads a text, if there is one, or says why it cannot be read.
+    fn read(&self, path: &str) -> Result<Option<Arc<Source>>, String>;
 }
 
 /// A project's folder, and what is remembered of the files in and around it.
@@ -36,6 +36,9 @@ pub struct Seen {
     contents: BTreeMap<String, Hash>,
     /// Pattern → the paths that it matched, where that is not the path that it is.
     matches: BTreeMap<String, Vec<String>>,
+    /// Paths of files that were looked for and are not there.
+    #[serde(default)]
+    absent: BTreeSet<String>,
 }
 
 impl Workspace {
@@ -91,6 +94,7 @@ impl Workspace {
                 .matches
                 .iter()
                 .all(|(pattern, paths)| self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths)))
+            && seen.absent.iter().all(|path| fs::metadata(self.root.join(path)).is_err_and(|error| is_absence(&error)))
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -194,10 +198,21 @@ impl Workspace {
 /// Bytes that a template file may have.
 const LARGEST_TEXT: u64 = 16 << 20;
 
+/// Returns whether an error says that there is no such file.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 impl Texts for Workspace {
-    fn read(&self, path: &str) -> Result<Arc<Source>, String> {
-        let absolute = self.root.join(path);
-        let real = fs::canonicalize(&absolute).map_err(|error| super::plain(&error))?;
+    fn read(&self, path: &str) -> Result<Option<Arc<Source>>, String> {
+        let real = match fs::canonicalize(self.root.join(path)) {
+            Ok(real) => real,
+            Err(error) if is_absence(&error) => {
+                self.seen().absent.insert(path.to_owned());
+                return Ok(None);
+            }
+            Err(error) => return Err(super::plain(&error)),
+        };
         let root = fs::canonicalize(&self.root).map_err(|error| super::plain(&error))?;
         if !real.starts_with(&root) {
             return Err("a link leads out of the project folder".to_owned());
@@ -207,7 +222,7 @@ impl Texts for Workspace {
         }
         let bytes = self.read(path).map_err(|error| super::plain(&error))?;
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
-        Ok(Source::new(path, text))
+        Ok(Some(Source::new(path, text)))
     }
 }
 

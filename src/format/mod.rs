@@ -26,7 +26,7 @@ pub use conform::{Misfit, conform};
 pub use encode::{encode_header, encode_rows};
 pub use split::{Header, Segment, Splitter};
 pub use unify::{Conflict, Place, Unifier};
-pub use whole::{Source, read_batches};
+pub use whole::{Source, panic_is_expected, read_batches};
 pub use write::{WriteError, Writer};
 
 use crate::table::Type;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
+use std::cell::Cell;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -81,13 +82,26 @@ pub fn read_batches<E: From<Problem>>(
     }
 }
 
+thread_local! {
+    /// Whether this thread is in [`guard`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether a panic of this thread is a reader's answer to a damaged file, and so no bug.
+pub fn panic_is_expected() -> bool {
+    GUARDED.get()
+}
+
 /// Runs a reader of bytes that may be damaged: whatever it does, the file is to blame.
 fn guard<T, E: std::fmt::Display>(format: Format, read: impl FnOnce() -> Result<T, E>) -> Result<T, Problem> {
     let name = match format {
         Format::Parquet => "Parquet",
         _ => "Arrow IPC",
     };
-    match catch_unwind(AssertUnwindSafe(read)) {
+    let before = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(before);
+    match done {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Problem::new(format!("this is not a readable {name} file: {error}"))),
         Err(_) => Err(Problem::new(format!("this {name} file is damaged"))),

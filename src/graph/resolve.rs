@@ -259,8 +259,9 @@ impl Templates<'_> {
 
     fn file(&mut self, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Template>> {
         match read_inside(self.texts, &path.value) {
-            Ok(source) => self.parse(source, None, problems),
-            Err(why) => {
+            Ok(Some(source)) => self.parse(source, None, problems),
+            missing => {
+                let why = missing.err().unwrap_or_else(|| "it is not there".to_owned());
                 problems.push(
                     Diagnostic::error("unreadable-file", format!("cannot read the template `{}`", path.value))
                         .at(&path.span, why)
@@ -282,9 +283,10 @@ impl Templates<'_> {
             return known.clone();
         }
         let load = |path: &str| -> Option<Result<Arc<Source>, Diagnostic>> {
-            Some(read_inside(self.texts, path).map_err(|why| {
+            let unreadable = |why| {
                 Diagnostic::error("unreadable-file", format!("cannot read the included template `{path}`")).note(why)
-            }))
+            };
+            read_inside(self.texts, path).map_err(unreadable).transpose()
         };
         let parsed = match Template::parse(source.clone(), &load) {
             Ok(template) => Some(Arc::new(template)),
@@ -309,7 +311,7 @@ pub(super) fn in_manifest(span: &Span, source: &Arc<Source>, inline: Option<&Tex
     }
 }
 
-fn read_inside(texts: &dyn Texts, path: &str) -> Result<Arc<Source>, String> {
+fn read_inside(texts: &dyn Texts, path: &str) -> Result<Option<Arc<Source>>, String> {
     let parts: Vec<&str> = path.split('/').collect();
     if path.starts_with('/') || parts.contains(&"..") {
         return Err("templates are read from inside the project folder only".to_owned());

@@ -74,13 +74,36 @@ fn metric(value: &MetricValue) -> toml::Value {
     match value.slices.as_slice() {
         [slice] if slice.by.is_empty() => one(&slice.value),
         slices => {
-            let name = |by: &[serde_json::Value]| {
-                let texts = by.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-                texts.collect::<Vec<_>>().join(" / ")
-            };
-            toml::Value::Table(slices.iter().map(|slice| (name(&slice.by), one(&slice.value))).collect())
+            let mut table = toml::Table::new();
+            for slice in slices {
+                let mut name = slice_name(&slice.by);
+                // What JSON has no word for, as an infinity, is null in a record.
+                while table.contains_key(&name) {
+                    name.push('\'');
+                }
+                table.insert(name, one(&slice.value));
+            }
+            toml::Value::Table(table)
         }
     }
+}
+
+/// Names a slice by what its rows have in common, so that other values give another name.
+///
+/// A text stands there as it is, unless it could be taken for something else: a value that is no text, or two of them.
+fn slice_name(by: &[serde_json::Value]) -> String {
+    let name = |value: &serde_json::Value| match value.as_str() {
+        Some(text) if is_plain(text) => text.to_owned(),
+        _ => value.to_string(),
+    };
+    by.iter().map(name).collect::<Vec<_>>().join(" / ")
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.starts_with(['"', '[', '{'])
+        && !text.contains(" /")
+        && !text.contains("/ ")
+        && serde_json::from_str::<serde_json::Value>(text).is_err()
 }
 
 /// Writes a lock file.
@@ -114,13 +137,18 @@ pub fn render_lock(lock: &Lock) -> String {
 fn inline(value: &toml::Value) -> String {
     match value {
         toml::Value::Table(slices) => {
-            let slice = |(name, value): (&String, &toml::Value)| {
-                format!("{} = {}", toml::Value::String(name.clone()), inline(value))
-            };
+            let slice = |(name, value): (&String, &toml::Value)| format!("{} = {}", quoted(name), inline(value));
             format!("{{ {} }}", slices.iter().map(slice).collect::<Vec<_>>().join(", "))
         }
+        toml::Value::String(text) => quoted(text),
         other => other.to_string(),
     }
+}
+
+/// Writes a text as a string of one line, which a key is too.
+fn quoted(text: &str) -> String {
+    // All escapes of JSON are TOML's; TOML wants one more.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// Reads a lock file.
@@ -131,4 +159,63 @@ pub fn parse_lock(text: &str) -> Result<Lock, String> {
         nodes.into_iter().map(move |(name, node)| (format!("{kind}.{name}"), node))
     };
     Ok(kinds.into_iter().flat_map(full).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::MetricSlice;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Writes a metric with a slice for each of `names` into a lock file, and reads back the names.
+    fn names(slices: &[Vec<Value>]) -> Vec<String> {
+        let slice = |(at, by): (usize, &Vec<Value>)| MetricSlice { by: by.clone(), value: json!(at) };
+        let value = metric(&MetricValue { slices: slices.iter().enumerate().map(slice).collect() });
+        let lock = Lock::from([("metric.m".to_owned(), LockedNode { value: vec![value], ..LockedNode::default() })]);
+        let text = render_lock(&lock);
+        assert_eq!(parse_lock(&text).as_ref(), Ok(&lock), "{text}");
+        let mut names: Vec<(i64, String)> = match &lock["metric.m"].value[0] {
+            toml::Value::Table(table) => {
+                table.iter().map(|(name, at)| (at.as_integer().expect("it is one"), name.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+        names.sort();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    #[test]
+    fn a_text_is_quoted_in_the_name_of_a_slice_where_it_could_be_something_else() {
+        let slices = [
+            vec![json!("good"), json!("a/b")],
+            vec![json!(null), json!(1.5)],
+            vec![json!("null"), json!("1.5")],
+            vec![json!("a / b"), json!("c")],
+            vec![json!("a"), json!("b / c")],
+            vec![json!("\"a\""), json!("")],
+        ];
+        let expected =
+            ["good / a/b", "null / 1.5", "\"null\" / \"1.5\"", "\"a / b\" / c", "a / \"b / c\"", "\"\\\"a\\\"\" / "];
+        assert_eq!(names(&slices), expected);
+    }
+
+    #[test]
+    fn slices_that_a_record_cannot_tell_apart_are_all_there() {
+        assert_eq!(names(&[vec![json!(null)], vec![json!(null)]]), ["null", "null'"]);
+    }
+
+    #[test]
+    fn a_name_of_several_lines_stands_in_one() {
+        assert_eq!(names(&[vec![json!("a\nb\u{7f}\t\"")], vec![json!("c")]]).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_slices_share_a_name(texts in proptest::collection::btree_set(("[a/ \"]{0,4}", "[a/ \"]{0,4}|null|1"), 2..20)) {
+            let slices: Vec<Vec<Value>> = texts.iter().map(|(a, b)| vec![json!(a), json!(b)]).collect();
+            let distinct: std::collections::BTreeSet<String> = slices.iter().map(|by| slice_name(by)).collect();
+            prop_assert_eq!(distinct.len(), slices.len());
+        }
+    }
 }

@@ -3,13 +3,13 @@
 use super::{RowOp, columns, takes, write_count};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Take, Type, row_hashes};
+use crate::text::normalise;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
 use arrow_schema::DataType;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use unicode_normalization::UnicodeNormalization;
 
 /// When rows are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl RowOp for Fingerprint {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn reads(&self) -> &[String] {
@@ -81,19 +81,6 @@ impl RowOp for Fingerprint {
         }
         Ok(vec![Arc::new(Int64Array::from(high)), Arc::new(Int64Array::from(low))])
     }
-}
-
-/// Returns a text with what seldom matters taken away: NFKC, lower case, runs of white space as one blank, none at the ends.
-pub fn normalise(text: &str) -> String {
-    let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-    let mut out = String::with_capacity(folded.len());
-    for word in folded.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out
 }
 
 /// Returns one take per group: the rows whose fingerprint, given as halves, no row before them has.

@@ -15,7 +15,7 @@ mod split;
 mod synth;
 
 pub use computed::{Computed, Over};
-pub use dedup::{Fingerprint, Matching, keep_first, normalise};
+pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
 pub use mix::{MixError, mix};
 pub use render::Render;

@@ -9,7 +9,8 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer
 use arrow_schema::{Field as ArrowField, Fields};
 use std::sync::Arc;
 
-const CHUNK: &[u8; 8] = b"dmcol\0\0\x01";
+/// The first bytes of a chunk.
+pub(super) const CHUNK: &[u8; 8] = b"dmcol\0\0\x01";
 
 /// Writes the chunk's contents.
 ///
@@ -47,9 +48,9 @@ fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
         Type::Timestamp => {
             put_words(out, column.as_primitive::<TimestampMicrosecondType>().values(), valid, i64::to_le_bytes);
         }
-        Type::Float => put_words(out, column.as_primitive::<Float64Type>().values(), valid, |value: f64| {
-            if value.is_nan() { 0x7ff8_0000_0000_0000u64.to_le_bytes() } else { value.to_le_bytes() }
-        }),
+        Type::Float => {
+            put_words(out, column.as_primitive::<Float64Type>().values(), valid, |value| canonical(value).to_le_bytes())
+        }
         Type::Date => {
             put_words(out, column.as_primitive::<Date32Type>().values(), valid, i32::to_le_bytes);
             put_pad(out);
@@ -102,6 +103,11 @@ fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
             }
         }
     }
+}
+
+/// Returns the bits of a float as they are written: there is one NaN.
+pub(super) fn canonical(value: f64) -> u64 {
+    if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() }
 }
 
 fn put_bits(out: &mut Vec<u8>, n: usize, bit: impl Fn(usize) -> bool) {

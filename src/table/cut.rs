@@ -1,7 +1,7 @@
 //! Cutting: where a row group ends, decided from the rows of that group alone.
 
+use super::chunk::{CHUNK, canonical, encode_chunk};
 use crate::hash::Hash;
-use crate::table::encode_chunk;
 use arrow_array::{Array, ArrayRef};
 use std::collections::VecDeque;
 
@@ -121,6 +121,7 @@ fn add_sizes(column: &ArrayRef, sizes: &mut [usize]) {
 
 fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
     use arrow_array::cast::AsArray;
+    use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
     use arrow_schema::DataType;
     if column.is_null(row) || *column.data_type() == DataType::Null {
         hasher.update(&[0]);
@@ -132,15 +133,44 @@ fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
             hasher.update(&[4]).update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
         }
         DataType::Int64 => {
-            let value = column.as_primitive::<arrow_array::types::Int64Type>().value(row);
+            let value = column.as_primitive::<Int64Type>().value(row);
             hasher.update(&[2]).update(&value.to_le_bytes());
         }
-        // Other types are rare in keys: their canonical encoding as a chunk of one row serves.
+        DataType::Boolean => {
+            hasher.update(&chunk_of_one(1, [u8::from(column.as_boolean().value(row)), 0, 0, 0, 0, 0, 0, 0]));
+        }
+        DataType::Float64 => {
+            let value = canonical(column.as_primitive::<Float64Type>().value(row));
+            hasher.update(&chunk_of_one(3, value.to_le_bytes()));
+        }
+        DataType::Date32 => {
+            let value = column.as_primitive::<Date32Type>().value(row);
+            // Padded with zeros, whatever the sign.
+            hasher.update(&chunk_of_one(5, u64::from(value as u32).to_le_bytes()));
+        }
+        DataType::Timestamp(..) => {
+            let value = column.as_primitive::<TimestampMicrosecondType>().value(row);
+            hasher.update(&chunk_of_one(6, value.to_le_bytes()));
+        }
+        // Lists and structs are rare in keys: their canonical encoding as a chunk of one row serves.
         _ => {
             let bytes = encode_chunk(&column.slice(row, 1));
             hasher.update(&[9]).update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
         }
     }
+}
+
+/// What a cell of a type of one byte and one word is hashed as: 9, a length, and the chunk of one row with it.
+fn chunk_of_one(ty: u8, word: [u8; 8]) -> [u8; 41] {
+    let mut out = [0; 41];
+    out[0] = 9;
+    out[1] = 32;
+    out[9..17].copy_from_slice(CHUNK);
+    out[17] = ty;
+    // One row.
+    out[18] = 1;
+    out[33..].copy_from_slice(&word);
+    out
 }
 
 #[cfg(test)]
@@ -192,6 +222,26 @@ mod tests {
     #[test]
     fn an_edit_in_a_run_of_equal_rows_makes_at_most_three_groups_anew() {
         assert!(most_new_groups(|_| 7, 200_000) <= 3);
+    }
+
+    #[test]
+    fn a_cell_is_hashed_as_a_chunk_of_one_row() {
+        use arrow_array::{BooleanArray, Date32Array, Float64Array, TimestampMicrosecondArray};
+        use std::sync::Arc;
+        let nan = f64::from_bits(0xfff8_0000_0000_0001);
+        let columns: [ArrayRef; 4] = [
+            Arc::new(BooleanArray::from(vec![true, false, true, false, true])),
+            Arc::new(Float64Array::from(vec![0.0, -0.0, 1.5, f64::NEG_INFINITY, nan])),
+            Arc::new(Date32Array::from(vec![0, -1, 19_782, i32::MIN, i32::MAX])),
+            Arc::new(TimestampMicrosecondArray::from(vec![0, -1, 1_709_208_000_500_000, i64::MIN, i64::MAX])),
+        ];
+        for column in &columns {
+            for (row, hash) in row_hashes(std::slice::from_ref(column), 5).into_iter().enumerate() {
+                let chunk = encode_chunk(&column.slice(row, 1));
+                let bytes = [&[9][..], &(chunk.len() as u64).to_le_bytes(), &chunk].concat();
+                assert_eq!(hash, Hash::of(&bytes), "{} at {row}", column.data_type());
+            }
+        }
     }
 
     #[test]

@@ -294,6 +294,7 @@ fn a_refused_file_brings_its_own_error() {
     let load = |_: &str| Some(Err(Diagnostic::error("outside-project", "no")));
     let problems = Template::parse(Source::new("p.md", "{% include '../x' %}"), &load).unwrap_err();
     assert_eq!(problems.0.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["outside-project"]);
+    assert_eq!(problems.0[0].labels[0].span.range, 11..17);
 }
 
 #[test]

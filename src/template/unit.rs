@@ -198,7 +198,7 @@ impl<'w, 'l, 'a> Unit<'w, 'l, 'a> {
 
     fn include(&mut self, names: &[String], at: &Span, may_be_missing: bool) {
         for name in names {
-            match self.walk.source(name) {
+            match self.walk.source(name, at) {
                 Ok(None) => continue,
                 Ok(Some(_)) => return self.walk.file(name, Some(at)),
                 Err(()) => return,

@@ -122,10 +122,15 @@ impl Walk<'_> {
         self.problem(problem.note(format!("the functions are {}", crate::diag::list(FUNCTIONS))));
     }
 
-    /// Returns the text called `name`, if there is one that may be read.
-    pub(super) fn source(&mut self, name: &str) -> Result<Option<Arc<Source>>, ()> {
-        if let Some((_, source)) = self.found.files.iter().find(|(known, _)| known == name) {
-            return Ok(Some(source.clone()));
+    /// Returns the text called `name`, if it was read before.
+    fn known(&self, name: &str) -> Option<Arc<Source>> {
+        self.found.files.iter().find(|(known, _)| known == name).map(|(_, source)| source.clone())
+    }
+
+    /// Returns the text called `name`, if there is one that may be read; `span` is where it is called so.
+    pub(super) fn source(&mut self, name: &str, span: &Span) -> Result<Option<Arc<Source>>, ()> {
+        if let Some(source) = self.known(name) {
+            return Ok(Some(source));
         }
         match (self.load)(name) {
             None => Ok(None),
@@ -134,7 +139,7 @@ impl Walk<'_> {
                 Ok(Some(source))
             }
             Some(Err(problem)) => {
-                self.problem(problem);
+                self.problem(problem.at(span, ""));
                 Err(())
             }
         }
@@ -173,7 +178,7 @@ impl Walk<'_> {
     fn chain(&mut self, name: &str) -> Vec<Arc<Source>> {
         let mut chain = Vec::new();
         let mut names = vec![name.to_owned()];
-        while let Some(source) = names.last().cloned().and_then(|name| self.source(&name).ok().flatten()) {
+        while let Some(source) = names.last().and_then(|name| self.known(name)) {
             chain.push(source.clone());
             let Some(ast::Stmt::Template(template)) = self.parse(&source) else { break };
             let extends = template.children.iter().find_map(|child| match child {
@@ -187,7 +192,7 @@ impl Walk<'_> {
                 self.problem(Diagnostic::error("template-cycle", format!("`{parent}` extends itself")).at(&span, ""));
                 break;
             }
-            match self.source(&parent) {
+            match self.source(&parent, &span) {
                 Ok(None) => self.absent(&parent, &span),
                 _ => names.push(parent),
             }

@@ -3,13 +3,14 @@
 use super::super::session::{Ending, Exit, Fail, Session};
 use super::super::words::things;
 use super::Show;
-use super::rows::{Drawing, each, json_row};
+use super::rows::{Drawing, json_row, until};
 use crate::diag::{Diagnostic, list};
-use crate::exec::{DROPPED_BY, DroppedRows};
+use crate::exec::DroppedRows;
 use crate::expr::Value;
 use crate::project::Project;
-use crate::table::{Schema, Table};
+use crate::table::{Field, Schema, Table, Type};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Shows dropped rows, step by step.
@@ -66,38 +67,44 @@ fn draw(
     skip: &mut u64,
     left: &mut usize,
 ) -> Result<(), Fail> {
-    // What dropped the row goes first, by its name; the table has its position, in the last column.
-    let by = table.schema.index(DROPPED_BY).unwrap_or(table.schema.0.len());
-    let rest = Schema(table.schema.0.iter().filter(|field| field.name != DROPPED_BY).cloned().collect());
-    let mut columns = vec![crate::table::Field::new(DROPPED_BY, crate::table::Type::String)];
+    if *left == 0 {
+        return Ok(());
+    }
+    // What dropped the row goes first, by its name; the table has its position in the last column.
+    let Some((by, before)) = table.schema.0.split_last() else { return Ok(()) };
+    let rest = Schema(before.to_vec());
+    let mut columns = vec![Field::new(&by.name, Type::String)];
     columns.extend(rest.0.iter().cloned());
     let mut drawing = Drawing::new(session, &Schema(columns), args.wide);
-    each(project, table, 0, usize::MAX, |at, row| {
-        if *left == 0 {
-            return Ok(());
-        }
-        let position = match row.get(by) {
-            Some(Value::Int(position)) => usize::try_from(*position).unwrap_or(usize::MAX),
+    // Where every row counts, no page need be larger than what is shown.
+    let most = match args.reason {
+        None => left.saturating_add(usize::try_from(*skip).unwrap_or(usize::MAX)),
+        Some(_) => usize::MAX,
+    };
+    until(project, table, 0, most, |at, row| {
+        let Some((position, values)) = row.split_last() else { return Ok(ControlFlow::Continue(())) };
+        let position = match position {
+            Value::Int(position) => usize::try_from(*position).unwrap_or(usize::MAX),
             _ => 0,
         };
         let reason = step.reasons.get(position).map_or("", |(name, _)| name.as_str());
         if args.reason.as_deref().is_some_and(|wanted| wanted != reason) {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         if *skip > 0 {
             *skip -= 1;
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         *left -= 1;
         let reason = Value::String(reason.to_owned());
-        let values: Vec<Value> =
-            row.iter().enumerate().filter(|(i, _)| *i != by).map(|(_, value)| value.clone()).collect();
         if session.json() {
-            let before = [("dropped_step", Value::Int(step.step as i64 + 1)), (DROPPED_BY, reason)];
-            return json_row(session, &before, &rest, &values);
+            let before = [("dropped_step", Value::Int(step.step as i64 + 1)), (by.name.as_str(), reason)];
+            json_row(session, &before, &rest, values)?;
+        } else {
+            let whole: Vec<Value> = std::iter::once(reason).chain(values.iter().cloned()).collect();
+            drawing.row(session, at, &whole)?;
         }
-        let whole: Vec<Value> = std::iter::once(reason).chain(values).collect();
-        drawing.row(session, at, &whole)
+        Ok(if *left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if !session.json() {
         drawing.finish(session)?;

@@ -9,6 +9,7 @@ use crate::project::Project;
 use crate::table::{Schema, Table, Type};
 use serde::Serializer;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
 /// Rows that are read at a time.
 const PAGE: usize = 4096;
@@ -42,6 +43,17 @@ pub fn each(
     limit: usize,
     mut take: impl FnMut(u64, &[Value]) -> io::Result<()>,
 ) -> Result<(), Fail> {
+    until(project, table, skip, limit, |at, row| take(at, row).map(|()| ControlFlow::Continue(())))
+}
+
+/// As [`each`], until `take` has enough: what comes behind is not read.
+pub fn until(
+    project: &Project,
+    table: &Table,
+    skip: u64,
+    limit: usize,
+    mut take: impl FnMut(u64, &[Value]) -> io::Result<ControlFlow<()>>,
+) -> Result<(), Fail> {
     let (mut at, mut left) = (skip, limit);
     while left > 0 {
         let page = project.rows(table, at, left.min(PAGE))?;
@@ -49,7 +61,9 @@ pub fn each(
             break;
         }
         for (i, row) in page.rows.iter().enumerate() {
-            take(at + i as u64, row)?;
+            if take(at + i as u64, row)?.is_break() {
+                return Ok(());
+            }
         }
         at += page.rows.len() as u64;
         left -= page.rows.len();
