@@ -79,7 +79,7 @@ impl Diff {
     fn versions(&self, project: &Project) -> Result<(Version, Version), Fail> {
         let old = match &self.old {
             Some(name) => name.as_str(),
-            None if project.history()?.builds.len() < 2 => {
+            None if project.history()?.builds().nth(1).is_none() => {
                 let title = "there are no two builds to compare yet";
                 let problem = Diagnostic::error("unknown-version", title);
                 return Err(problem

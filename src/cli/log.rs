@@ -34,13 +34,14 @@ impl Log {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
         let history = session.project()?.history()?;
-        let builds: Vec<&Build> = history.builds.iter().rev().take(self.n).collect();
+        let all: Vec<Build> = history.builds().collect();
+        let builds: Vec<&Build> = all.iter().rev().take(self.n).collect();
         if session.json() {
             let builds: Vec<Value> = builds.into_iter().map(json_of).collect();
             session.out.json(&json!({ "builds": builds }))?;
             return Ok(Exit::Fine);
         }
-        if history.builds.is_empty() {
+        if all.is_empty() {
             writeln!(session.out, "nothing was built here yet")?;
             return Ok(Exit::Fine);
         }
@@ -71,8 +72,8 @@ impl Log {
         for line in grid.lines(session.out.width) {
             writeln!(session.out, "{line}")?;
         }
-        if builds.len() < history.builds.len() {
-            let text = format!("{} before; -n tells how many to list", history.builds.len() - builds.len());
+        if builds.len() < all.len() {
+            let text = format!("{} before; -n tells how many to list", all.len() - builds.len());
             writeln!(session.out, "{}", paint.dim(&text))?;
         }
         Ok(Exit::Fine)

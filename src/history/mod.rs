@@ -13,7 +13,8 @@ use crate::plan::Reason;
 use crate::store::{Disk, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What every node was after a build: full name → record.
@@ -57,40 +58,56 @@ pub struct Made {
     pub actions: u64,
 }
 
-/// The builds of one checkout, oldest first.
+/// The builds of one checkout, oldest first: the lines of its file, kept as they were read.
 #[derive(Debug)]
 pub struct History {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    pub builds: Vec<Build>,
+    lines: Vec<u8>,
 }
 
 /// The folder of the store that holds one file of builds per checkout.
 const FOLDER: &str = "history";
 
+/// How the name of such a file ends.
+const ENDING: &str = ".jsonl";
+
 impl History {
-    /// Opens the history of the checkout called `id`. A damaged line ends what is read.
+    /// Opens the history of the checkout called `id`. A line that is not a build of this version is passed over, and stays.
     pub fn open(store: &Store, id: &str) -> Result<History, StoreError> {
         let path = History::file(store, id);
-        let builds = read(store.disk().as_ref(), &path)?;
-        Ok(History { disk: store.disk().clone(), path, builds })
+        let lines = match store.disk().read(&path, 0) {
+            Ok(bytes) => bytes.to_vec(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::io("read", &path, error)),
+        };
+        Ok(History { disk: store.disk().clone(), path, lines })
     }
 
     /// Returns the file that holds the history of the checkout called `id`.
     pub fn file(store: &Store, id: &str) -> PathBuf {
-        store.root().join(FOLDER).join(format!("{id}.jsonl"))
+        store.root().join(FOLDER).join(format!("{id}{ENDING}"))
     }
 
-    /// Returns the builds of all checkouts that use the store, for `gc`.
-    pub fn all(store: &Store) -> Result<Vec<Vec<Build>>, StoreError> {
+    /// Returns the views of the builds of all checkouts that use the store, oldest first, for `gc`.
+    ///
+    /// # Errors
+    /// A line whose view cannot be told: what it names must not be taken for garbage.
+    pub fn views(store: &Store) -> Result<Vec<Vec<Hash>>, StoreError> {
         let folder = store.root().join(FOLDER);
         let entries = store.disk().list(&folder).map_err(|error| StoreError::io("list", &folder, error))?;
-        entries.iter().map(|entry| read(store.disk().as_ref(), &folder.join(&entry.name))).collect()
+        let files = entries.iter().filter(|entry| entry.name.ends_with(ENDING)).map(|entry| folder.join(&entry.name));
+        files.map(|path| views(store.disk().as_ref(), &path)).collect()
+    }
+
+    /// Returns the builds, oldest first.
+    pub fn builds(&self) -> impl DoubleEndedIterator<Item = Build> {
+        lines(&self.lines).filter_map(|line| serde_json::from_slice(line).ok())
     }
 
     /// Returns the last build.
-    pub fn last(&self) -> Option<&Build> {
-        self.builds.last()
+    pub fn last(&self) -> Option<Build> {
+        self.builds().next_back()
     }
 
     /// Returns the last build with these profiles and `--set`.
@@ -99,34 +116,47 @@ impl History {
     }
 
     /// Returns a build by its number, `last`, or `last-2`.
-    pub fn find(&self, name: &str) -> Option<&Build> {
+    pub fn find(&self, name: &str) -> Option<Build> {
         if let Some(back) = name.strip_prefix("last") {
             let back: usize = if back.is_empty() { 0 } else { back.strip_prefix('-')?.parse().ok()? };
-            return self.builds.len().checked_sub(back + 1).map(|at| &self.builds[at]);
+            return self.builds().rev().nth(back);
         }
         let number: u64 = name.parse().ok()?;
-        self.builds.iter().find(|build| build.number == number)
+        self.builds().find(|build| build.number == number)
     }
 
-    /// Adds a build at the end.
-    pub fn append(&mut self, build: Build) -> Result<(), StoreError> {
-        self.builds.push(build);
-        let mut lines = Vec::new();
-        for build in &self.builds {
-            serde_json::to_writer(&mut lines, build).expect("a build is plain data");
+    /// Adds a build at the end. What is there is written as it was read, whatever it is.
+    pub fn append(&mut self, build: &Build) -> Result<(), StoreError> {
+        let mut lines = self.lines.clone();
+        if lines.last().is_some_and(|last| *last != b'\n') {
             lines.push(b'\n');
         }
-        self.disk.write_new(&self.path, &[&lines]).map_err(|error| StoreError::io("write", &self.path, error))
+        serde_json::to_writer(&mut lines, build).expect("a build is plain data");
+        lines.push(b'\n');
+        let written = self.disk.write_durably(&self.path, &[&lines]);
+        written.map_err(|error| StoreError::io("write", &self.path, error))?;
+        self.lines = lines;
+        Ok(())
     }
 }
 
-fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<Vec<Build>, StoreError> {
-    let bytes = match disk.read(path, 0) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::io("read", path, error)),
+fn lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty())
+}
+
+/// All that `gc` asks of a line, so that it can read those of later versions too.
+#[derive(Deserialize)]
+struct Root {
+    view: Hash,
+}
+
+fn views(disk: &dyn Disk, path: &Path) -> Result<Vec<Hash>, StoreError> {
+    let bytes = disk.read(path, 0).map_err(|error| StoreError::io("read", path, error))?;
+    let view = |(n, line)| match serde_json::from_slice(line) {
+        Ok(Root { view }) => Ok(view),
+        Err(_) => Err(StoreError::io("read", path, io::Error::other(format!("line {} is not a build", n + 1)))),
     };
-    Ok(bytes.split(|byte| *byte == b'\n').map_while(|line| serde_json::from_slice(line).ok()).collect())
+    bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).map(view).collect()
 }
 
 /// Reads a view.
@@ -144,4 +174,62 @@ pub fn write_view(store: &Store, view: &View) -> Result<Hash, StoreError> {
 pub fn read_record(store: &Store, hash: Hash) -> Result<NodeRecord, StoreError> {
     let contents = store.get(hash)?;
     serde_json::from_slice(&contents).map_err(|_| StoreError::Missing(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(number: u64) -> Build {
+        Build {
+            number,
+            time: 0,
+            view: Hash::of(&number.to_le_bytes()),
+            lock: Hash::of(b""),
+            commit: None,
+            command: Vec::new(),
+            seconds: 0.5,
+            ran: 0,
+            reused: 0,
+            nodes: BTreeMap::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    fn append(store: &Store, numbers: std::ops::RangeInclusive<u64>) {
+        numbers.for_each(|n| History::open(store, "a").unwrap().append(&build(n)).unwrap());
+    }
+
+    #[test]
+    fn an_unreadable_line_is_passed_over_and_never_lost() {
+        let store = Store::memory();
+        append(&store, 1..=2);
+        let path = History::file(&store, "a");
+        let mut bytes = store.disk().read(&path, 0).unwrap().to_vec();
+        bytes.extend(b"{\"of a later\": \"version\"}\n\xff torn");
+        store.disk().write_new(&path, &[&bytes]).unwrap();
+        append(&store, 3..=3);
+        let history = History::open(&store, "a").unwrap();
+        assert_eq!(history.builds().map(|build| build.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(
+            (history.last(), history.find("last-1"), history.find("2")),
+            (Some(build(3)), Some(build(2)), Some(build(2)))
+        );
+        assert_eq!((history.find("last-3"), history.find("4")), (None, None));
+        assert!(history.lines.starts_with(&bytes));
+    }
+
+    #[test]
+    fn gc_reads_lines_of_later_versions_and_refuses_what_it_cannot_read() {
+        let store = Store::memory();
+        append(&store, 1..=1);
+        let path = History::file(&store, "a");
+        let later = format!("{{\"view\": \"{}\", \"more\": 1}}\n", Hash::of(b"x"));
+        let first = store.disk().read(&path, 0).unwrap();
+        store.disk().write_new(&path, &[&first, later.as_bytes()]).unwrap();
+        assert_eq!(History::views(&store).unwrap(), [[build(1).view, Hash::of(b"x")]]);
+        store.disk().write_new(&path, &[&first, later.as_bytes(), b"torn"]).unwrap();
+        let error = History::views(&store).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot read `{}`: line 3 is not a build", path.display()));
+    }
 }

@@ -198,7 +198,7 @@ impl Project {
                 failed,
             };
             self.store.finish().map_err(unusable)?;
-            history.append(build).map_err(unusable)?;
+            history.append(&build).map_err(unusable)?;
             built.number = Some(number);
         }
         self.store.finish().map_err(unusable)?;

@@ -4,7 +4,7 @@ use super::{Project, unusable};
 use crate::diag::Diagnostics;
 use crate::exec::{NodeRecord, Output, decode_keys};
 use crate::hash::{Hash, Key};
-use crate::history::{Build, History, read_record, read_view};
+use crate::history::{History, read_record, read_view};
 use crate::store::{GcPlan, Problem, Progress, Stats, StoreError};
 use crate::table::Table;
 use std::collections::HashSet;
@@ -30,10 +30,10 @@ impl Project {
     pub fn garbage(&self, keep: usize) -> Result<Garbage, Diagnostics> {
         let mut live = Live { project: self, blobs: HashSet::new(), traces: HashSet::new() };
         let mut builds_kept = 0;
-        for builds in History::all(&self.store).map_err(unusable)? {
-            for build in builds.iter().rev().take(keep.max(1)) {
+        for views in History::views(&self.store).map_err(unusable)? {
+            for view in views.iter().rev().take(keep.max(1)) {
                 builds_kept += 1;
-                live.build(build);
+                live.build(*view);
             }
         }
         let plan = self.store.gc(&live.blobs, &live.traces, GRACE).map_err(unusable)?;
@@ -61,8 +61,8 @@ impl Project {
     fn forget_broken(&self) -> Result<(), StoreError> {
         let mut broken = HashSet::new();
         let mut seen = HashSet::new();
-        for build in History::all(&self.store)?.into_iter().flatten() {
-            let Ok(view) = read_view(&self.store, build.view) else { continue };
+        for view in History::views(&self.store)?.into_iter().flatten() {
+            let Ok(view) = read_view(&self.store, view) else { continue };
             for hash in view.into_values().filter(|hash| seen.insert(*hash)) {
                 if let Ok(record) = read_record(&self.store, hash)
                     && tables(&record).into_iter().any(|table| !self.is_whole(table))
@@ -114,9 +114,9 @@ struct Live<'a> {
 }
 
 impl Live<'_> {
-    fn build(&mut self, build: &Build) {
-        self.blobs.insert(build.view);
-        let Ok(view) = read_view(&self.project.store, build.view) else { return };
+    fn build(&mut self, view: Hash) {
+        self.blobs.insert(view);
+        let Ok(view) = read_view(&self.project.store, view) else { return };
         for hash in view.values() {
             if self.blobs.insert(*hash)
                 && let Ok(record) = read_record(&self.project.store, *hash)

@@ -207,7 +207,8 @@ impl Project {
             .filter(|one| one.node == id || !matches!(one.state, State::Fresh))
             .partition(|one| one.node == id);
         let now = now.pop().expect("a plan has its targets");
-        let mut builds = self.history()?.builds.into_iter().rev();
+        let history = self.history()?;
+        let mut builds = history.builds().rev();
         let last = builds.find_map(|mut build| build.nodes.remove(&full).map(|made| (build, made)));
         Ok(Explanation { now, upstream, last })
     }

@@ -21,6 +21,10 @@ pub trait Disk: Send + Sync + Debug {
     /// what is there.
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()>;
 
+    /// Does the same, and returns only when the file would outlive a loss of power: for what is not made again, and for
+    /// what takes the place of files that are removed next.
+    fn write_durably(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()>;
+
     /// Makes a new file that begins with `first`, and that this process alone appends to. Nobody sees it before it is
     /// locked; the lock lasts as long as the handle.
     fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>>;
@@ -136,13 +140,16 @@ impl Disk for RealDisk {
     }
 
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-        let temporary = beside(path);
-        let written = create(&temporary).and_then(|mut file| {
-            parts.iter().try_for_each(|part| file.write_all(part))?;
-            drop(file);
-            fs::rename(&temporary, path)
-        });
-        tidy(&temporary, written)
+        write(path, parts, |_| Ok(()))
+    }
+
+    fn write_durably(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        write(path, parts, File::sync_all)?;
+        // The name is durable when its folder is; a system that cannot open folders syncs names by itself.
+        match path.parent() {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
     }
 
     fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>> {
@@ -238,6 +245,18 @@ fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
     path.with_file_name(format!(".{name}-{:x}-{count:x}-{now:x}{TEMPORARY}", std::process::id()))
+}
+
+/// Writes a file beside its place, hands it to `settle`, and renames it.
+fn write(path: &Path, parts: &[&[u8]], settle: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let temporary = beside(path);
+    let written = create(&temporary).and_then(|mut file| {
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        settle(&file)?;
+        drop(file);
+        fs::rename(&temporary, path)
+    });
+    tidy(&temporary, written)
 }
 
 fn create(path: &Path) -> io::Result<File> {

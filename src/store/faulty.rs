@@ -75,6 +75,15 @@ impl<D: Disk> FaultyDisk<D> {
         FaultyDisk { inner, fuse: Arc::new(Fuse { fault, calls: AtomicU64::new(0) }) }
     }
 
+    fn burn_writing(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.fuse.burn().inspect_err(|_| {
+            if self.fuse.tears() {
+                let whole = parts.concat();
+                let _ = self.inner.write_new(path, &[&whole[..whole.len() / 2]]);
+            }
+        })
+    }
+
     /// Counts the calls so far, failed ones included.
     pub fn calls(&self) -> u64 {
         self.fuse.calls.load(Ordering::SeqCst)
@@ -88,13 +97,13 @@ impl<D: Disk> Disk for FaultyDisk<D> {
     }
 
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-        self.fuse.burn().inspect_err(|_| {
-            if self.fuse.tears() {
-                let whole = parts.concat();
-                let _ = self.inner.write_new(path, &[&whole[..whole.len() / 2]]);
-            }
-        })?;
+        self.burn_writing(path, parts)?;
         self.inner.write_new(path, parts)
+    }
+
+    fn write_durably(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.burn_writing(path, parts)?;
+        self.inner.write_durably(path, parts)
     }
 
     fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>> {

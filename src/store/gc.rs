@@ -136,7 +136,9 @@ impl Store {
             let mut parts: Vec<&[u8]> = vec![MAGIC];
             parts.extend(blobs);
             parts.extend(traces);
-            self.disk.write_new(&path, &[&parts.concat()]).map_err(|error| StoreError::io("write", &path, error))?;
+            // The originals go next, and a loss of power must not take both.
+            let written = self.disk.write_durably(&path, &[&parts.concat()]);
+            written.map_err(|error| StoreError::io("write", &path, error))?;
         }
         logs.iter().try_for_each(|log| self.remove(&folder.join(&log.name)))
     }

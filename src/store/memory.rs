@@ -97,6 +97,11 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    /// Memory lasts as long as its process either way.
+    fn write_durably(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.write_new(path, parts)
+    }
+
     fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>> {
         let mut state = lock(&self.shared.state);
         if state.files.contains_key(path) || !state.try_lock(path, Lock::Exclusive) {

@@ -1,7 +1,7 @@
 //! The store: blobs named by their hash, and traces from keys to hashes. It knows bytes and hashes, and no tables.
 //!
 //! `docs/format.md` has the bytes, `docs/design/store.md` the reasons. Whatever is read from disk is checked; what is
-//! damaged counts as absent, and is made again by whoever needs it. So nothing is ever synced, nothing needs recovery,
+//! damaged counts as absent, and is made again by whoever needs it. So blobs are never synced, nothing needs recovery,
 //! and the worst that a crash can do is to lose work.
 
 mod check;

@@ -38,6 +38,10 @@ impl Disk for Overlay {
         self.top.write_new(path, parts)
     }
 
+    fn write_durably(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.top.write_durably(path, parts)
+    }
+
     fn append(&self, path: &Path, first: &[u8]) -> io::Result<Box<dyn Append>> {
         self.top.append(path, first)
     }
