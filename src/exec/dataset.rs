@@ -7,7 +7,6 @@ use super::stage::Flow;
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
-use crate::hash::KeyWriter;
 use crate::manifest::{Maker, Mix, Synth, Text};
 use crate::op::{self, row_identity, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Table};
@@ -92,7 +91,7 @@ impl Flow<'_> {
         let ranges: Vec<Range<u64>> = synth_groups(synth.rows.value, u64::from(self.context.limits.target)).collect();
         let make = |flow: Flow, rows: &Range<u64>| {
             let columns = synth.columns.iter().map(|(name, recipe)| {
-                let mut key = KeyWriter::new("synth", op::SYNTH_VERSION);
+                let mut key = op::key("synth");
                 recipe.write_key(&mut key);
                 key.text("column", &name.value).int("seed", synth.seed as i64);
                 key.int("start", rows.start as i64).int("end", rows.end as i64);
@@ -156,7 +155,7 @@ impl Flow<'_> {
 
     /// Makes a column that says the same in every row.
     fn same_text(&self, text: &str, rows: u32) -> Result<ColumnRef, Stop> {
-        let key = KeyWriter::new("constant", 2).text("value", text).int("rows", i64::from(rows)).finish();
+        let key = op::key("constant").text("value", text).int("rows", i64::from(rows)).finish();
         let outputs = self.context.action(self.used, key, || {
             let column: ArrayRef = Arc::new(StringArray::from(vec![text; rows as usize]));
             Ok(vec![self.context.put_column(&column)?])
@@ -166,7 +165,7 @@ impl Flow<'_> {
 
     /// Takes rows of several tables by ratio: those with the smallest hashes of their identity.
     fn mix(&self, mix: &Mix, tables: &[Arc<Table>], shape: &Shape) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let mut key = KeyWriter::new("mix", 1);
+        let mut key = op::key("mix");
         key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
         let mut hashes = Vec::with_capacity(tables.len());
         for (table, (_, share)) in tables.iter().zip(&mix.of) {

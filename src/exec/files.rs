@@ -12,6 +12,7 @@ use crate::format::{
     parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
+use crate::op;
 use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
@@ -330,7 +331,7 @@ impl Context<'_> {
         ty: &Type,
         wrong: impl FnOnce(&Misfit) -> Diagnostic,
     ) -> Result<Hash, Stop> {
-        let key = KeyWriter::new("conform", 1).text("type", &type_text(ty)).hash("chunk", chunk).finish();
+        let key = op::key("conform").text("type", &type_text(ty)).hash("chunk", chunk).finish();
         let outputs = self.action(used, key, || {
             let column = self.column(ColumnRef { chunk, take: None })?;
             let conformed = conform(&column, ty).map_err(|misfit| wrong(&misfit))?;
@@ -341,14 +342,14 @@ impl Context<'_> {
 
     /// Makes a column of nulls.
     pub fn nulls(&self, used: &Used, ty: &Type, rows: u32) -> Result<ColumnRef, Stop> {
-        let key = KeyWriter::new("nulls", 1).text("type", &type_text(ty)).int("rows", i64::from(rows)).finish();
+        let key = op::key("nulls").text("type", &type_text(ty)).int("rows", i64::from(rows)).finish();
         let outputs =
             self.action(used, key, || Ok(vec![self.put_column(&new_null_array(&ty.arrow(), rows as usize))?]))?;
         Ok(ColumnRef { chunk: outputs[0], take: None })
     }
 
-    fn listing_writer(&self, op: &str, reading: &Reading, file: &DataFile) -> KeyWriter {
-        let mut key = KeyWriter::new(op, 1);
+    fn listing_writer(&self, name: &str, reading: &Reading, file: &DataFile) -> KeyWriter {
+        let mut key = op::key(name);
         key.text("format", &format!("{} {:?}", file.format, file.compression)).hash("file", file.hash);
         key.text("limits", &format!("{:?}", self.limits));
         reading.key.iter().for_each(|column| _ = key.text("key", column));
@@ -406,7 +407,7 @@ fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
 }
 
 fn parse_key(reading: &Reading, format: Format, header: Option<&[String]>, segment: Hash) -> Key {
-    let mut key = KeyWriter::new("parse", 1);
+    let mut key = op::key("parse");
     key.text("format", &format.to_string()).hash("segment", segment);
     header.unwrap_or_default().iter().for_each(|name| _ = key.text("header", name));
     types_into(&mut key, &reading.types);

@@ -8,8 +8,9 @@ use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::expr::State;
 use crate::graph::{BoundMetric, NodeId};
-use crate::hash::{Hash, KeyWriter};
+use crate::hash::Hash;
 use crate::manifest::Metric;
+use crate::op;
 use crate::table::{Batch, RowError, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -52,7 +53,7 @@ impl Flow<'_> {
     fn fold(&self, metric: &Metric, bound: &BoundMetric, schema: &Schema, group: &RowGroup) -> Result<Hash, Stop> {
         let aggregate = &bound.aggregate;
         let at = |name: &String| group.columns[schema.index(name).expect("binding checked the columns")];
-        let mut key = KeyWriter::new("fold", 1);
+        let mut key = op::key("fold");
         key.text("aggregate", aggregate.canonical());
         key.text("where", bound.condition.as_ref().map_or("", |condition| condition.canonical()));
         let mut reads: Vec<&String> = aggregate.reads().iter().collect();

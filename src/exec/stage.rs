@@ -4,7 +4,7 @@ use super::Progress;
 use super::context::{Context, Mode, Stop, Used};
 use crate::diag::Diagnostic;
 use crate::graph::{Parts, Stage, WholeOp, Work};
-use crate::hash::{Hash, KeyWriter};
+use crate::hash::Hash;
 use crate::op;
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
 use arrow_array::cast::AsArray;
@@ -197,7 +197,7 @@ impl Flow<'_> {
             .iter()
             .map(|name| (name, group.columns[schema.index(name).expect("binding checked the columns")]))
             .collect();
-        let mut key = KeyWriter::new(work.op.name(), work.op.version());
+        let mut key = op::key(work.op.name());
         work.op.write_key(&mut key);
         for (_, column) in &reads {
             key.hash("chunk", column.chunk).maybe("take", column.take);
@@ -236,7 +236,7 @@ impl Flow<'_> {
             .iter()
             .map(|work| Ok(self.column_of(work, schema, group)?[0]))
             .collect::<Result<Vec<Hash>, Stop>>()?;
-        let mut key = KeyWriter::new("filter", 1);
+        let mut key = op::key("filter");
         masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
         let outputs = self.context.action(self.used, key.finish(), || {
             let masks = masks
@@ -290,7 +290,7 @@ impl Flow<'_> {
     /// Decides over the hashes of all rows which of them stay: one take per group.
     fn whole(&self, hashes: &Work, op: WholeOp, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Hash>, Stop> {
         let chunks = self.each(groups, |flow, group| flow.column_of(hashes, schema, group))?;
-        let mut key = KeyWriter::new(op_name(op), 1);
+        let mut key = op::key(op_name(op));
         if let WholeOp::Sample { rows, seed } = op {
             key.int("rows", rows as i64).int("seed", seed);
         }
@@ -365,7 +365,7 @@ impl Flow<'_> {
         let n = parts.names.len();
         let divided = self.each(groups, |flow, group| {
             let which = flow.column_of(&parts.op, schema, group)?[0];
-            let key = KeyWriter::new("parts", 1).int("parts", n as i64).hash("chunk", which).finish();
+            let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
             let takes = flow.context.action(flow.used, key, || {
                 let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
                 let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();

@@ -7,12 +7,10 @@ use super::record::{DroppedRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::Diagnostics;
 use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
-use crate::hash::{Hash, Key, KeyWriter};
+use crate::hash::{Hash, Key};
+use crate::op;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-
-/// Raised together with the version of any op, so that nodes made by the former version are looked at again.
-const NODE_VERSION: u32 = 1;
 
 /// One attempt at a request.
 pub(super) struct Walk<'a> {
@@ -109,7 +107,9 @@ impl<'a> Walk<'a> {
     /// Returns the node key: the definition, the data files' contents and the input tables.
     fn node_key(&self, id: NodeId, inputs: &[TableRef]) -> Key {
         let node = self.request.graph.node(id);
-        let mut key = KeyWriter::new("node", NODE_VERSION);
+        let mut key = op::key("node");
+        // An op that makes something else now has every node looked at again.
+        key.text("ops", &format!("{:?}", op::VERSIONS));
         key.text("kind", &node.kind.to_string()).text("limits", &format!("{:?}", self.request.limits));
         key.hash("words", node.words.key("words", 1));
         self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));

@@ -111,8 +111,8 @@ impl History {
     }
 
     /// Returns the last build with these profiles and `--set`.
-    pub fn last_with(&self, options: &Options) -> Option<&Build> {
-        self.builds.iter().rev().find(|build| build.options == *options)
+    pub fn last_with(&self, options: &Options) -> Option<Build> {
+        self.builds().rev().find(|build| build.options == *options)
     }
 
     /// Returns a build by its number, `last`, or `last-2`.
@@ -187,6 +187,7 @@ mod tests {
             view: Hash::of(&number.to_le_bytes()),
             lock: Hash::of(b""),
             commit: None,
+            options: Options::default(),
             command: Vec::new(),
             seconds: 0.5,
             ran: 0,

@@ -29,10 +29,6 @@ impl RowOp for Computed {
         "expression"
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
     fn reads(&self) -> &[String] {
         self.expr.reads()
     }
@@ -86,10 +82,6 @@ impl RowOp for Over {
 
     fn name(&self) -> &'static str {
         self.inner.name()
-    }
-
-    fn version(&self) -> u32 {
-        self.inner.version()
     }
 
     fn reads(&self) -> &[String] {

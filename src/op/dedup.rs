@@ -51,10 +51,6 @@ impl RowOp for Fingerprint {
         "fingerprint"
     }
 
-    fn version(&self) -> u32 {
-        2
-    }
-
     fn reads(&self) -> &[String] {
         &self.by
     }

@@ -31,10 +31,6 @@ impl RowOp for Identity {
         "identity"
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
     fn reads(&self) -> &[String] {
         &self.columns
     }

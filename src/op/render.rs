@@ -28,10 +28,6 @@ impl RowOp for Render {
         "render"
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
     fn reads(&self) -> &[String] {
         self.template.reads()
     }

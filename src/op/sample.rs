@@ -38,10 +38,6 @@ impl RowOp for Sample {
         "sample"
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
     fn reads(&self) -> &[String] {
         &self.by
     }

@@ -47,10 +47,6 @@ impl RowOp for Split {
         "split"
     }
 
-    fn version(&self) -> u32 {
-        1
-    }
-
     fn reads(&self) -> &[String] {
         &self.by
     }

@@ -206,7 +206,7 @@ fn fingerprints_compare_all_columns_and_pass_over_rows_of_nulls() {
 #[test]
 fn parameters_are_in_the_key_and_names_of_columns_are_not() {
     let key = |op: &dyn RowOp| {
-        let mut key = KeyWriter::new(op.name(), op.version());
+        let mut key = super::key(op.name());
         op.write_key(&mut key);
         key.finish()
     };

@@ -242,7 +242,7 @@ impl Project {
     }
 
     /// Returns what every node was after a build. A view that is lost means that nothing is known of it; that is no error.
-    fn view_of(&self, build: Option<&Build>) -> View {
+    fn view_of(&self, build: Option<Build>) -> View {
         build.and_then(|build| read_view(&self.store, build.view).ok()).unwrap_or_default()
     }
 

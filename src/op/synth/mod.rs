@@ -11,9 +11,6 @@ use crate::table::Type;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// The version in keys; it is raised when values change.
-pub const SYNTH_VERSION: u32 = 1;
-
 /// The number of rows of a row group.
 pub const GROUP: u64 = 4096;
 

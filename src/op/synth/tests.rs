@@ -182,7 +182,7 @@ fn recipes_that_make_no_sense_say_why() {
 #[test]
 fn recipes_that_differ_have_keys_that_differ() {
     let key = |recipe: &Recipe| {
-        let mut key = KeyWriter::new("synth", SYNTH_VERSION);
+        let mut key = crate::op::key("synth");
         recipe.write_key(&mut key);
         key.finish()
     };
