@@ -13,7 +13,7 @@ use arrow_buffer::Buffer;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A temporary file may be one that is being written now, unless it is at least this old.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -148,6 +148,22 @@ impl Store {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("remove", path, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Returns how young a file must be to belong to a build that runs now: `least`, and as much before the oldest log whose
+    /// writer lives. To be asked before the history is read, so that what a build wrote is young or named there.
+    pub fn grace(&self, least: Duration) -> Result<Duration, StoreError> {
+        let mut grace = least;
+        for (name, _) in self.log_files()? {
+            let path = self.log_folder().join(&name);
+            if !self.journal.is_own(&name)
+                && let Ok(None) = self.disk.lock(&path, Lock::Existing, Wait::Never)
+            {
+                let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(journal::time_of(&name));
+                grace = grace.max(began.elapsed().unwrap_or_default() + least);
+            }
+        }
+        Ok(grace)
     }
 
     /// Plans what to remove: blobs and traces that are not live, and what dead writers left.
