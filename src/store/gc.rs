@@ -61,7 +61,7 @@ struct Finished {
 
 impl Finished {
     fn is_damaged(&self) -> bool {
-        Records::new(&self.bytes, MAGIC.len()).is_damaged()
+        Records::new(&self.bytes, MAGIC.len()).finds_damage()
     }
 }
 

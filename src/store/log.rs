@@ -75,7 +75,7 @@ impl<'a> Records<'a> {
     }
 
     /// Returns whether something can be read no more that was once written whole; a torn end is not meant.
-    pub(super) fn is_damaged(mut self) -> bool {
+    pub(super) fn finds_damage(mut self) -> bool {
         while self.next().is_some() {}
         let end = self.bytes.get(self.end..).and_then(|rest| rest.split_first_chunk::<HEADER>());
         self.damage.first.is_some() || end.is_some_and(|(header, body)| fields(header).0 as usize <= body.len())
@@ -186,7 +186,7 @@ mod tests {
         let whole = read(&bytes);
         for i in 0..bytes.len() {
             assert!(whole.starts_with(&read(&bytes[..i])), "length {i}");
-            assert!(!Records::new(&bytes[..i], 0).is_damaged(), "length {i}");
+            assert!(!Records::new(&bytes[..i], 0).finds_damage(), "length {i}");
         }
         assert!(read(&[0; 1000]).is_empty(), "zeros are no records");
     }
@@ -203,7 +203,7 @@ mod tests {
                 assert_eq!(left.len(), whole.len() - 1, "byte {i}");
                 assert!(left.iter().all(|record| whole.contains(record)), "byte {i}");
                 if left.last() == whole.last() {
-                    assert!(Records::new(&damaged, 0).is_damaged(), "byte {i}");
+                    assert!(Records::new(&damaged, 0).finds_damage(), "byte {i}");
                 }
             }
         }
