@@ -13,8 +13,8 @@ Examples:
   datamake gc --yes            removes it
   datamake gc --keep 1 --yes   keeps the last build only
 
-Builds that go can still be seen in `log`, but no longer compared row by row. What a running build writes stays, and so does
-what is younger than an hour.")]
+Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. What a running build writes stays,
+and so does what is younger than an hour. As long as something that a kept build needs cannot be read, nothing is removed.")]
 pub struct Gc {
     /// How many builds to keep, of each checkout that uses the store
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]

@@ -1,13 +1,14 @@
 //! Keeping the store: what may go, and whether what is there is right.
 
 use super::{Project, unusable};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{NodeRecord, Output, decode_keys};
 use crate::hash::{Hash, Key};
-use crate::history::{History, read_record, read_view};
-use crate::store::{GcPlan, Problem, Progress, Stats, StoreError};
+use crate::history::{History, View, read_record, read_view};
+use crate::store::{GcPlan, Problem, Progress, Stats, Store, StoreError};
 use crate::table::Table;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// What `gc` would remove, and what it keeps.
@@ -16,6 +17,8 @@ pub struct Garbage {
     pub plan: GcPlan,
     /// Builds whose artifacts are kept.
     pub builds_kept: usize,
+    /// What builds name and is let go of.
+    gone: BTreeSet<Hash>,
 }
 
 /// What `verify` found.
@@ -27,28 +30,56 @@ pub struct Checked {
 
 impl Project {
     /// Finds what no kept build needs: of each checkout that uses the store, the last `keep` builds are kept.
+    ///
+    /// # Errors
+    /// A kept build names what cannot be read, so what it reaches cannot be told from garbage.
     pub fn garbage(&self, keep: usize) -> Result<Garbage, Diagnostics> {
-        let mut live = Live { project: self, blobs: HashSet::new(), traces: HashSet::new() };
+        let keep = keep.max(1);
+        // First who is running, then what was built: a build that ends in between is found in the history.
+        let grace = self.store.grace(GRACE).map_err(unusable)?;
+        let histories = History::views(&self.store).map_err(|error| {
+            Diagnostic::error("store", error.to_string())
+                .help("a line that is damaged can be removed, if its build may go")
+        })?;
+        self.store.refresh().map_err(unusable)?;
+        let mut live = Live::new(&self.store);
         let mut builds_kept = 0;
-        for views in History::views(&self.store).map_err(unusable)? {
-            for view in views.iter().rev().take(keep.max(1)) {
+        for views in &histories {
+            for view in views.iter().rev().take(keep) {
                 builds_kept += 1;
-                live.build(*view);
+                live.build(*view, Tables::Stay).map_err(unusable)?;
             }
         }
-        let plan = self.store.gc(&live.blobs, &live.traces, GRACE).map_err(unusable)?;
-        Ok(Garbage { plan, builds_kept })
+        let mut gone = read_gone(&self.store).map_err(unusable)?;
+        live.missing.retain(|hash| !gone.contains(hash));
+        if let Some(hash) = live.missing.first() {
+            return Err(unreachable(*hash, live.missing.len()));
+        }
+        for views in &histories {
+            for view in views.iter().rev().skip(keep) {
+                live.build(*view, Tables::Expire).map_err(unusable)?;
+            }
+        }
+        gone.retain(|hash| !self.store.has(*hash));
+        gone.extend(live.expired.difference(&live.blobs));
+        let plan = self.store.gc(&live.blobs, &live.traces, grace).map_err(unusable)?;
+        Ok(Garbage { plan, builds_kept, gone })
     }
 
     /// Removes it.
     pub fn remove(&self, garbage: &Garbage) -> Result<(), Diagnostics> {
-        self.store.collect(&garbage.plan).map_err(unusable)
+        let plan = &garbage.plan;
+        if plan.blobs + plan.traces + plan.leftovers == 0 {
+            return Ok(());
+        }
+        write_gone(&self.store, &garbage.gone).map_err(unusable)?;
+        self.store.collect(plan).map_err(unusable)
     }
 
     /// Reads every blob and record of the store and checks it; `repair` removes what is damaged, so that it is made again.
     pub fn verify(&self, repair: Repair, progress: &(dyn Fn(Progress) + Sync)) -> Result<Checked, Diagnostics> {
         let problems = self.store.verify(progress);
-        if repair == Repair::Yes && !problems.is_empty() {
+        if repair == Repair::Yes {
             self.store.repair(&problems).map_err(unusable)?;
             self.forget_broken().map_err(unusable)?;
         }
@@ -57,11 +88,15 @@ impl Project {
 }
 
 impl Project {
-    /// Forgets that nodes are fresh whose tables name what is not in the store, so that the next build makes it again.
+    /// Forgets that nodes are fresh whose tables name what is not in the store, so that the next build makes it again;
+    /// and what builds name that is lost, so that `gc` does without it.
     fn forget_broken(&self) -> Result<(), StoreError> {
+        let views: Vec<Hash> = History::views(&self.store)?.into_iter().flatten().collect();
+        let mut live = Live::new(&self.store);
         let mut broken = HashSet::new();
         let mut seen = HashSet::new();
-        for view in History::views(&self.store)?.into_iter().flatten() {
+        for view in views {
+            live.build(view, Tables::Stay)?;
             let Ok(view) = read_view(&self.store, view) else { continue };
             for hash in view.into_values().filter(|hash| seen.insert(*hash)) {
                 if let Ok(record) = read_record(&self.store, hash)
@@ -70,6 +105,12 @@ impl Project {
                     broken.insert(record.key);
                 }
             }
+        }
+        if !live.missing.is_empty() {
+            let mut gone = read_gone(&self.store)?;
+            gone.retain(|hash| !self.store.has(*hash));
+            gone.extend(live.missing);
+            write_gone(&self.store, &gone)?;
         }
         self.store.forget_traces(&broken)
     }
@@ -103,40 +144,103 @@ pub enum Repair {
     No,
 }
 
-/// Files younger than this may belong to a build that runs now.
+/// Files younger than this may belong to a build that runs now, and had written nothing else so far.
 const GRACE: Duration = Duration::from_secs(3600);
 
-/// What is reached from builds. What cannot be read reaches nothing: it is made again when it is needed.
-struct Live<'a> {
-    project: &'a Project,
-    blobs: HashSet<Hash>,
-    traces: HashSet<Key>,
+/// The file in the store that names what `gc` or `verify --repair` let go of though a build names it.
+const GONE: &str = "gone";
+
+fn read_gone(store: &Store) -> Result<BTreeSet<Hash>, StoreError> {
+    let path = store.root().join(GONE);
+    match store.disk().read(&path, 0) {
+        // A line that does not read lets go of nothing.
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| line.parse().ok()).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) => Err(StoreError::io("read", &path, error)),
+    }
 }
 
-impl Live<'_> {
-    fn build(&mut self, view: Hash) {
-        self.blobs.insert(view);
-        let Ok(view) = read_view(&self.project.store, view) else { return };
-        for hash in view.values() {
-            if self.blobs.insert(*hash)
-                && let Ok(record) = read_record(&self.project.store, *hash)
-            {
-                let _ = self.record(&record);
-            }
+fn write_gone(store: &Store, gone: &BTreeSet<Hash>) -> Result<(), StoreError> {
+    let path = store.root().join(GONE);
+    let lines: String = gone.iter().map(|hash| format!("{hash}\n")).collect();
+    store.disk().write_new(&path, &[lines.as_bytes()]).map_err(|error| StoreError::io("write", &path, error))
+}
+
+fn unreachable(hash: Hash, n: usize) -> Diagnostics {
+    let title = format!("the blob {} is not in the store, or is damaged, and a kept build needs it", hash.short());
+    let mut problem = Diagnostic::error("lost-blob", title).note("what it leads to cannot be told from garbage");
+    if n > 1 {
+        problem = problem.note(format!("{} more of this kind", n - 1));
+    }
+    problem.help("run `datamake verify --repair` first").into()
+}
+
+/// Whether the tables of a build stay, and the traces that made them; its view and records stay in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    Stay,
+    Expire,
+}
+
+/// What is reached from builds.
+struct Live<'a> {
+    store: &'a Store,
+    blobs: HashSet<Hash>,
+    traces: HashSet<Key>,
+    /// What has been followed already, and how.
+    views: HashSet<Hash>,
+    records: HashSet<Hash>,
+    /// What had to be followed and is not in the store.
+    missing: Vec<Hash>,
+    /// What leads from builds whose tables expire to these tables.
+    expired: HashSet<Hash>,
+}
+
+impl<'a> Live<'a> {
+    fn new(store: &'a Store) -> Live<'a> {
+        Live {
+            store,
+            blobs: HashSet::new(),
+            traces: HashSet::new(),
+            views: HashSet::new(),
+            records: HashSet::new(),
+            missing: Vec::new(),
+            expired: HashSet::new(),
         }
     }
 
-    fn record(&mut self, record: &NodeRecord) -> Result<(), StoreError> {
-        let store = &self.project.store;
-        self.blobs.insert(record.actions);
-        self.traces.insert(record.key);
-        for key in decode_keys(&store.get(record.actions)?) {
-            if self.traces.insert(key) {
-                self.blobs.extend(store.trace(key).into_iter().flatten());
+    /// Follows a build; those whose tables stay come first.
+    fn build(&mut self, view: Hash, and: Tables) -> Result<(), StoreError> {
+        self.blobs.insert(view);
+        if !self.views.insert(view) {
+            return Ok(());
+        }
+        let found = read_view(self.store, view);
+        for hash in self.there(view, found)?.into_iter().flat_map(View::into_values) {
+            self.blobs.insert(hash);
+            if self.records.insert(hash) {
+                let found = read_record(self.store, hash);
+                match self.there(hash, found)? {
+                    Some(record) if and == Tables::Stay => self.record(&record)?,
+                    Some(record) => self.expired.extend(tables(&record).into_iter().chain([record.actions])),
+                    None => {}
+                }
             }
         }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &NodeRecord) -> Result<(), StoreError> {
+        self.traces.insert(record.key);
         for table in tables(record) {
             self.table(table)?;
+        }
+        self.blobs.insert(record.actions);
+        let found = self.store.get(record.actions);
+        for key in self.there(record.actions, found)?.iter().flat_map(|keys| decode_keys(keys)) {
+            if self.traces.insert(key) {
+                self.blobs.extend(self.store.trace(key).into_iter().flatten());
+            }
         }
         Ok(())
     }
@@ -145,12 +249,24 @@ impl Live<'_> {
         if !self.blobs.insert(hash) {
             return Ok(());
         }
-        let contents = self.project.store.get(hash)?;
-        let table = Table::decode(&contents).map_err(|_| StoreError::Missing(hash))?;
-        for column in table.groups.iter().flat_map(|group| &group.columns) {
+        let found = self.store.get(hash);
+        let found = found.and_then(|contents| Table::decode(&contents).map_err(|_| StoreError::Missing(hash)));
+        for column in self.there(hash, found)?.iter().flat_map(|table| &table.groups).flat_map(|group| &group.columns) {
             self.blobs.insert(column.chunk);
             self.blobs.extend(column.take);
         }
         Ok(())
+    }
+
+    /// Notes what is missing; a disk that does not let us read is an error.
+    fn there<T>(&mut self, hash: Hash, found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(StoreError::Missing(_)) => {
+                self.missing.push(hash);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -18,6 +18,11 @@ impl StoreError {
     pub fn io(action: &str, path: &Path, source: io::Error) -> StoreError {
         StoreError::Io { what: format!("cannot {action} `{}`", path.display()), source }
     }
+
+    /// A file that is whole, and written in a way that this version does not know.
+    pub(super) fn later(path: &Path) -> StoreError {
+        StoreError::io("read", path, io::Error::other("it was written by a later version of datamake"))
+    }
 }
 
 impl fmt::Display for StoreError {

@@ -40,14 +40,36 @@ pub(super) fn seal(contents: &[u8], codec: Codec) -> (Cow<'_, [u8]>, [u8; TRAILE
     }
 }
 
-/// Returns the contents of a file, or nothing if it is damaged; the caller compares the hash.
-pub(super) fn open(file: &Buffer) -> Option<Buffer> {
+/// What a file turns out to be.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// Contents, for the caller to compare with the hash.
+    Contents(Buffer),
+    /// Whole, but its codec is of a later version.
+    Later,
+    Damaged,
+}
+
+/// Reads the contents of a file.
+pub(super) fn open(file: &Buffer) -> Opened {
+    match sealed(file) {
+        Some((encoded, codec, length)) if codec <= Codec::Zstd as u8 => {
+            decode(file, encoded, codec, length).map_or(Opened::Damaged, Opened::Contents)
+        }
+        Some(_) => Opened::Later,
+        None => Opened::Damaged,
+    }
+}
+
+/// Splits a file into encoded contents, codec and length, if its trailer is right.
+fn sealed(file: &Buffer) -> Option<(&[u8], u8, u64)> {
     let (encoded, end) = file.split_last_chunk::<TRAILER>()?;
     let length = u64::from_le_bytes(*end.first_chunk().expect("a trailer has 16 bytes"));
     let codec = end[8];
-    if *end != trailer(length, codec) {
-        return None;
-    }
+    (*end == trailer(length, codec)).then_some((encoded, codec, length))
+}
+
+fn decode(file: &Buffer, encoded: &[u8], codec: u8, length: u64) -> Option<Buffer> {
     let length = usize::try_from(length).ok()?;
     match codec {
         0 if length == encoded.len() => Some(file.slice_with_length(0, length)),
@@ -57,7 +79,7 @@ pub(super) fn open(file: &Buffer) -> Option<Buffer> {
 }
 
 /// The trailer checks itself: a damaged length is never believed.
-fn trailer(length: u64, codec: u8) -> [u8; TRAILER] {
+pub(super) fn trailer(length: u64, codec: u8) -> [u8; TRAILER] {
     let mut end = [0; TRAILER];
     end[..8].copy_from_slice(&length.to_le_bytes());
     end[8] = codec;
@@ -97,6 +119,14 @@ mod tests {
         [&encoded[..], &end].concat()
     }
 
+    fn contents_of(file: Buffer) -> Option<Buffer> {
+        match open(&file) {
+            Opened::Contents(contents) => Some(contents),
+            Opened::Later => panic!("no damage looks like a later version"),
+            Opened::Damaged => None,
+        }
+    }
+
     fn noise(n: usize) -> Vec<u8> {
         let mut state = 1u64;
         (0..n)
@@ -112,7 +142,7 @@ mod tests {
         for contents in [Vec::new(), vec![b'a'; 100_000], noise(100_000)] {
             for codec in [Codec::Plain, Codec::Zstd] {
                 let file = Buffer::from(sealed(&contents, codec));
-                assert_eq!(open(&file).expect("undamaged").as_slice(), contents);
+                assert_eq!(contents_of(file).expect("undamaged").as_slice(), contents);
             }
         }
     }
@@ -132,10 +162,10 @@ mod tests {
             for i in 0..file.len() {
                 let mut damaged = file.clone();
                 damaged[i] ^= 0x41;
-                let read = open(&Buffer::from(damaged));
+                let read = contents_of(Buffer::from(damaged));
                 // A flipped byte of contents is for the hash to find; the length never lies.
                 assert!(read.is_none_or(|read| read.len() == contents.len()), "byte {i}");
-                assert!(open(&Buffer::from(file[..i].to_vec())).is_none(), "length {i}");
+                assert!(contents_of(Buffer::from(file[..i].to_vec())).is_none(), "length {i}");
             }
         }
     }

@@ -13,7 +13,7 @@ use arrow_buffer::Buffer;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A temporary file may be one that is being written now, unless it is at least this old.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -43,11 +43,26 @@ pub(super) struct BlobFile {
     pub(super) metadata: Metadata,
 }
 
+/// What joining does with a log in which something cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damaged {
+    /// Leaves it: joining would end what might be read yet.
+    Stay,
+    /// Takes what can be read: the user asked for a repair.
+    Join,
+}
+
 /// A finished log, held so that nobody else joins it.
 struct Finished {
     name: String,
     bytes: Buffer,
     _lock: Guard,
+}
+
+impl Finished {
+    fn is_damaged(&self) -> bool {
+        Records::new(&self.bytes, MAGIC.len()).finds_damage()
+    }
 }
 
 impl Store {
@@ -93,24 +108,53 @@ impl Store {
         self.disk.lock(&self.root.join("join.lock"), Lock::Exclusive, wait).ok().flatten()
     }
 
-    /// Joins the finished logs if there are many, unless somebody else does.
+    /// Joins the newest finished logs if there are many, unless somebody else does.
+    ///
+    /// It goes back to the first log that is larger than all after it together, so that a record is rewritten only when its
+    /// log has doubled, and as many logs stay as the large ones among them have doublings.
     pub(super) fn compact(&self) -> Result<(), StoreError> {
-        let names = || Ok(self.log_files()?.into_iter().map(|(name, _)| name).collect::<Vec<String>>());
-        if names()?.iter().filter(|name| !self.journal.is_own(name)).count() > MANY_LOGS
-            && let Some(_alone) = self.alone(Wait::Never)
-        {
-            self.join(&names()?, |_| true)?;
+        if self.others()?.len() <= MANY_LOGS {
+            return Ok(());
         }
-        Ok(())
+        let Some(_alone) = self.alone(Wait::Never) else { return Ok(()) };
+        let mut logs = self.others()?;
+        let finished = |name: &str| {
+            let held = self.disk.lock(&self.log_folder().join(name), Lock::Existing, Wait::Never);
+            matches!(held, Ok(Some(_)))
+        };
+        logs.retain(|(name, _)| finished(name));
+        if logs.len() <= MANY_LOGS {
+            return Ok(());
+        }
+        let mut sum = 0;
+        let newest = logs.iter().rev().enumerate().take_while(|(n, (_, found))| {
+            let joins = *n == 0 || found.len <= sum;
+            sum += found.len;
+            joins
+        });
+        let from = logs.len() - newest.count();
+        let names: Vec<String> = logs.drain(from..).map(|(name, _)| name).collect();
+        if names.len() > 1 { self.join(&names, Damaged::Stay, |_| true) } else { Ok(()) }
+    }
+
+    /// Lists the logs that other processes began.
+    fn others(&self) -> Result<Vec<(String, Metadata)>, StoreError> {
+        Ok(self.log_files()?.into_iter().filter(|(name, _)| !self.journal.is_own(name)).collect())
     }
 
     /// Writes the records of the finished ones of `names` that `keep` wants into one new log, then removes the old.
     ///
     /// Of records with the same name the last stays. The caller is `alone`.
-    pub(super) fn join(&self, names: &[String], keep: impl Fn(&Record) -> bool) -> Result<(), StoreError> {
+    pub(super) fn join(
+        &self,
+        names: &[String],
+        damaged: Damaged,
+        keep: impl Fn(&Record) -> bool,
+    ) -> Result<(), StoreError> {
         let mut logs = Vec::new();
         for name in names {
-            logs.extend(self.finished(name)?);
+            let wanted = |log: &Finished| damaged == Damaged::Join || !log.is_damaged();
+            logs.extend(self.finished(name)?.filter(wanted));
         }
         let Some(newest) = logs.last() else { return Ok(()) };
         let (mut blobs, mut traces) = (Vec::new(), Vec::new());
@@ -150,6 +194,22 @@ impl Store {
         }
     }
 
+    /// Returns how young a file must be to belong to a build that runs now: `least`, and as much before the oldest log whose
+    /// writer lives. To be asked before the history is read, so that what a build wrote is young or named there.
+    pub fn grace(&self, least: Duration) -> Result<Duration, StoreError> {
+        let mut grace = least;
+        for (name, _) in self.log_files()? {
+            let path = self.log_folder().join(&name);
+            if !self.journal.is_own(&name)
+                && let Ok(None) = self.disk.lock(&path, Lock::Existing, Wait::Never)
+            {
+                let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(journal::time_of(&name));
+                grace = grace.max(began.elapsed().unwrap_or_default() + least);
+            }
+        }
+        Ok(grace)
+    }
+
     /// Plans what to remove: blobs and traces that are not live, and what dead writers left.
     ///
     /// Stays in any case: a file younger than `grace` (an hour at least, where other processes may be at work), a log whose
@@ -168,6 +228,7 @@ impl Store {
         for (name, metadata) in self.log_files()? {
             let settled = age(metadata.modified, grace) == Age::Old;
             match if settled { self.finished(&name)? } else { None } {
+                Some(log) if log.is_damaged() => open.push(log.bytes),
                 Some(log) => logs.push(log),
                 None => match self.disk.read(&folder.join(&name), 0) {
                     Ok(bytes) if bytes.starts_with(MAGIC) => open.push(bytes),
@@ -242,7 +303,7 @@ impl Store {
     /// its blobs if this is interrupted.
     pub fn collect(&self, plan: &GcPlan) -> Result<(), StoreError> {
         let _alone = self.alone(Wait::UntilFree);
-        self.join(&plan.logs, |record| match record {
+        self.join(&plan.logs, Damaged::Stay, |record| match record {
             Record::Blob(hash, _) => !plan.small.contains(hash),
             Record::Trace(key, _) => !plan.keys.contains(key),
         })?;

@@ -116,26 +116,26 @@ impl Index {
         from + records.end as u64
     }
 
-    fn with<T>(&self, map: &Sharded<Place>, name: &Hash, use_bytes: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    fn with<T>(&self, map: &Sharded<Place>, name: &Hash, use_bytes: impl FnOnce(&[u8], Age) -> T) -> Option<T> {
         let map = read(map.of(name));
         match map.get(name)? {
             Place::File => None,
-            Place::Own(bytes) => Some(use_bytes(bytes)),
-            Place::Log { segment, len, start, .. } => {
+            Place::Own(bytes) => Some(use_bytes(bytes, Age::Young)),
+            Place::Log { segment, len, start, age } => {
                 let segments = read(&self.segments);
-                Some(use_bytes(&segments[*segment as usize][*start..*start + *len as usize]))
+                Some(use_bytes(&segments[*segment as usize][*start..*start + *len as usize], *age))
             }
         }
     }
 
     /// Returns the contents of a small blob, not yet compared with its hash.
     pub(super) fn small(&self, hash: &Hash) -> Option<Buffer> {
-        self.with(&self.blobs, hash, |bytes| Buffer::from(bytes))
+        self.with(&self.blobs, hash, |bytes, _| Buffer::from(bytes))
     }
 
-    /// Returns the outputs of a trace.
-    pub(super) fn trace(&self, key: &Key) -> Option<Vec<Hash>> {
-        self.with(&self.traces, key, |outputs| hashes(outputs).collect())
+    /// Returns the outputs of a trace, and how old its record is.
+    pub(super) fn trace(&self, key: &Key) -> Option<(Vec<Hash>, Age)> {
+        self.with(&self.traces, key, |outputs, age| (hashes(outputs).collect(), age))
     }
 
     /// Returns whether the blob was seen, small or as a file.
@@ -158,7 +158,7 @@ impl Index {
     pub(super) fn add_trace(&self, key: Key, outputs: &[Hash], journal: impl FnOnce()) {
         let bytes: Vec<u8> = outputs.iter().flat_map(|hash| *hash.as_bytes()).collect();
         let same = match self.trace(&key) {
-            Some(known) => known == outputs,
+            Some((known, _)) => known == outputs,
             None => false,
         };
         let fresh = |place: &Place| same && matches!(place, Place::Own(_) | Place::Log { age: Age::Young, .. });

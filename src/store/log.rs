@@ -21,11 +21,22 @@ pub(super) enum Record<'a> {
     Trace(Key, &'a [u8]),
 }
 
-/// The records of a log from its start (after the magic) to the first that is torn or damaged.
+/// The records of a log from its start (after the magic) to the last that can be read.
 pub(super) struct Records<'a> {
     bytes: &'a [u8],
     /// Where the readable part ends so far.
     pub(super) end: usize,
+    /// What was passed over because it is damaged.
+    pub(super) damage: Damage,
+}
+
+/// The damage in a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Damage {
+    /// Where the first damaged record begins.
+    pub(super) first: Option<usize>,
+    /// How many bytes were passed over.
+    pub(super) lost: usize,
 }
 
 /// A record and where its last part (contents or outputs) begins.
@@ -39,29 +50,41 @@ pub(super) struct Found<'a> {
 impl<'a> Records<'a> {
     /// Reads records from `at` on.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Records<'a> {
-        Records { bytes, end: at }
+        Records { bytes, end: at, damage: Damage::default() }
     }
 
-    fn read(&self) -> Option<(Option<Record<'a>>, usize)> {
-        let rest = self.bytes.get(self.end..)?;
-        let (header, rest) = rest.split_first_chunk::<HEADER>()?;
-        let length = u32::from_le_bytes(*header.first_chunk().expect("within the header"));
-        let kind = u32::from_le_bytes(header[4..8].try_into().expect("four bytes"));
+    /// Returns the bytes of the record that begins at `at` if they agree with its check.
+    fn whole(&self, at: usize) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(at..)?;
+        let (header, body) = rest.split_first_chunk::<HEADER>()?;
+        let (length, kind) = fields(header);
         let sum = u64::from_le_bytes(*header.last_chunk().expect("within the header"));
-        let body = rest.get(..length as usize)?;
-        if sum != check(seed(length, kind), body) {
-            return None;
-        }
-        let record = match (kind, body.split_first_chunk::<32>()) {
-            (BLOB, Some((hash, contents))) => Some(Record::Blob(Hash::from_bytes(*hash), contents)),
-            (TRACE, Some((key, outputs))) if outputs.len() % 32 == 0 => {
-                Some(Record::Trace(Hash::from_bytes(*key), outputs))
-            }
-            // Undamaged, so written by a later version: not for us.
-            _ => None,
-        };
-        Some((record, HEADER + body.len()))
+        let body = body.get(..length as usize)?;
+        (sum == check(seed(length, kind), body)).then(|| &rest[..HEADER + body.len()])
     }
+
+    /// Finds where it goes on after a damaged record: behind it, going by its length, or wherever a record is whole.
+    fn resume(&self) -> Option<usize> {
+        let header = self.bytes.get(self.end..)?.first_chunk::<HEADER>()?;
+        let behind = self.end + HEADER + fields(header).0 as usize;
+        if self.whole(behind).is_some() {
+            return Some(behind);
+        }
+        let mut later = self.end + 1..self.bytes.len().saturating_sub(HEADER + 31);
+        later.find(|at| matches!(self.bytes[at + 4..at + 8], [1 | 2, 0, 0, 0]) && self.whole(*at).is_some())
+    }
+
+    /// Returns whether something can be read no more that was once written whole; a torn end is not meant.
+    pub(super) fn finds_damage(mut self) -> bool {
+        while self.next().is_some() {}
+        let end = self.bytes.get(self.end..).and_then(|rest| rest.split_first_chunk::<HEADER>());
+        self.damage.first.is_some() || end.is_some_and(|(header, body)| fields(header).0 as usize <= body.len())
+    }
+}
+
+fn fields(header: &[u8; HEADER]) -> (u32, u32) {
+    let part = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
+    (part(0), part(4))
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -69,12 +92,25 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Found<'a>> {
         loop {
-            let (record, length) = self.read()?;
-            let whole = &self.bytes[self.end..self.end + length];
-            self.end += length;
-            if let Some(record) = record {
-                return Some(Found { record, start: self.end - length + HEADER + 32, whole });
-            }
+            let Some(whole) = self.whole(self.end) else {
+                let on = self.resume()?;
+                self.damage.first.get_or_insert(self.end);
+                self.damage.lost += on - self.end;
+                self.end = on;
+                continue;
+            };
+            let start = self.end + HEADER + 32;
+            self.end += whole.len();
+            let (header, body) = whole.split_first_chunk::<HEADER>().expect("it is whole");
+            let record = match (fields(header).1, body.split_first_chunk::<32>()) {
+                (BLOB, Some((hash, contents))) => Record::Blob(Hash::from_bytes(*hash), contents),
+                (TRACE, Some((key, outputs))) if outputs.len() % 32 == 0 => {
+                    Record::Trace(Hash::from_bytes(*key), outputs)
+                }
+                // Undamaged, so written by a later version: not for us.
+                _ => continue,
+            };
+            return Some(Found { record, start, whole });
         }
     }
 }
@@ -145,19 +181,45 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_damaged_log_reads_as_a_prefix_of_itself() {
+    fn a_torn_log_reads_as_a_prefix_of_itself() {
         let bytes = log();
         let whole = read(&bytes);
         for i in 0..bytes.len() {
             assert!(whole.starts_with(&read(&bytes[..i])), "length {i}");
+            assert!(!Records::new(&bytes[..i], 0).finds_damage(), "length {i}");
+        }
+        assert!(read(&[0; 1000]).is_empty(), "zeros are no records");
+    }
+
+    #[test]
+    fn a_flipped_byte_costs_one_record() {
+        let bytes = log();
+        let whole = read(&bytes);
+        for i in 0..bytes.len() {
             for flip in [0x01, 0x80, 0xff] {
                 let mut damaged = bytes.clone();
                 damaged[i] ^= flip;
-                let read = read(&damaged);
-                assert!(whole.starts_with(&read) && read.len() < whole.len(), "byte {i}");
+                let left = read(&damaged);
+                assert_eq!(left.len(), whole.len() - 1, "byte {i}");
+                assert!(left.iter().all(|record| whole.contains(record)), "byte {i}");
+                if left.last() == whole.last() {
+                    assert!(Records::new(&damaged, 0).finds_damage(), "byte {i}");
+                }
             }
         }
-        assert!(read(&[0; 1000]).is_empty(), "zeros are no records");
+    }
+
+    #[test]
+    fn what_follows_several_damaged_records_is_read() {
+        let mut bytes = log();
+        let end = bytes.len();
+        bytes[..end / 2].fill(0xff);
+        assert_eq!(read(&bytes).len(), 2);
+        bytes.extend(log());
+        assert_eq!(read(&bytes).len(), 6);
+        let mut records = Records::new(&bytes, 0);
+        while records.next().is_some() {}
+        assert_eq!((records.end, records.damage.first), (bytes.len(), Some(0)));
     }
 
     #[test]

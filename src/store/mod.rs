@@ -31,7 +31,7 @@ pub use verify::{Problem, Progress, Stats};
 
 use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
-use frame::Codec;
+use frame::{Codec, Opened};
 use index::{Age, Index};
 use journal::Journal;
 use std::collections::{HashMap, HashSet};
@@ -62,6 +62,8 @@ pub struct Store {
     /// Up to which byte each log was read.
     logs: Mutex<HashMap<String, u64>>,
     loaded: Once,
+    /// The old traces that were recorded again.
+    marked: Mutex<HashSet<Key>>,
     bad: Bad,
 }
 
@@ -126,6 +128,7 @@ impl Store {
             journal: Journal::default(),
             logs: Mutex::default(),
             loaded: Once::new(),
+            marked: Mutex::default(),
             bad: Bad::default(),
         }
     }
@@ -182,9 +185,13 @@ impl Store {
         let path = self.blob_path(&hash);
         match self.disk.read(&path, 0) {
             Ok(file) => {
-                if let Some(contents) = frame::open(&file).filter(|contents| Hash::of(contents) == hash) {
-                    self.bad.forget(&hash);
-                    return Ok(contents);
+                match frame::open(&file) {
+                    Opened::Contents(contents) if Hash::of(&contents) == hash => {
+                        self.bad.forget(&hash);
+                        return Ok(contents);
+                    }
+                    Opened::Later => return Err(StoreError::later(&path)),
+                    Opened::Contents(_) | Opened::Damaged => {}
                 }
                 // Best effort: it stays bad for this process, whether it can be removed or not.
                 let _ = self.disk.remove(&path);
@@ -232,9 +239,19 @@ impl Store {
     }
 
     /// Returns the outputs recorded under `key`, unless one of them is known to be bad.
+    ///
+    /// An old trace is recorded again with what this process writes next, so that gc sees that it is used. Who only looks
+    /// things up writes nothing.
     pub fn trace(&self, key: Key) -> Option<Vec<Hash>> {
         self.ready();
-        self.index.trace(&key).filter(|outputs| !outputs.iter().any(|hash| self.bad.has(hash)))
+        let (outputs, age) = self.index.trace(&key)?;
+        if outputs.iter().any(|hash| self.bad.has(hash)) {
+            return None;
+        }
+        if age == Age::Old && lock(&self.marked).insert(key) {
+            self.journal.mark(|out| log::put_trace(out, key, &outputs));
+        }
+        Some(outputs)
     }
 
     /// Records the outputs of an action, which were put before.

@@ -395,6 +395,37 @@ fn an_old_blob_that_is_put_again_looks_young_to_gc() {
 }
 
 #[test]
+fn an_old_trace_that_a_build_uses_stays_with_its_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let store = Store::open(disk.clone(), folder.path()).unwrap();
+    let outputs = [store.put(&large(1)).unwrap(), store.put(b"small").unwrap()];
+    store.record(hash("key"), &outputs).unwrap();
+    drop(store);
+    let long_ago = SystemTime::now() - 3 * OLD;
+    for path in files(&*disk, folder.path()).into_keys() {
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    let garbage = || {
+        let other = Store::open(disk.clone(), folder.path()).unwrap();
+        let plan = other.gc(&HashSet::new(), &HashSet::new(), 2 * OLD).unwrap();
+        (plan.blobs, plan.traces)
+    };
+    let before = files(&*disk, folder.path());
+    let reader = Store::open(disk.clone(), folder.path()).unwrap();
+    assert!(reader.trace(hash("key")).is_some());
+    reader.finish().unwrap();
+    drop(reader);
+    assert_eq!(files(&*disk, folder.path()), before, "who only looks writes nothing");
+    assert_eq!(garbage(), (2, 1));
+    let build = Store::open(disk.clone(), folder.path()).unwrap();
+    assert!(build.trace(hash("key")).is_some());
+    build.record(hash("other"), &[]).unwrap();
+    build.finish().unwrap();
+    assert_eq!(garbage(), (0, 0));
+}
+
+#[test]
 fn verify_names_what_is_bad_and_repair_removes_it() {
     let disk = MemoryDisk::default();
     let actions = filled(&disk);
@@ -416,7 +447,7 @@ fn verify_names_what_is_bad_and_repair_removes_it() {
         words,
         [
             format!("the blob `{}` is damaged", big.short()),
-            format!("the log `{name}` is damaged at byte {}, so its last 80 bytes cannot be read", end - 80),
+            format!("the log `{name}` is damaged at byte {}, so 80 bytes of it cannot be read", end - 80),
             format!("the blob `{}` is missing, an output of the action `{}`", big.short(), key.short()),
         ]
     );
@@ -427,6 +458,91 @@ fn verify_names_what_is_bad_and_repair_removes_it() {
     assert!(store.verify(&|_| ()).is_empty());
     assert_eq!(store.trace(key), None);
     check_sound(&disk, &actions, "repaired");
+}
+
+#[test]
+fn a_damaged_log_is_read_around_the_damage_and_joined_by_repair_alone() {
+    on_both(|disk, root| {
+        many_logs(&disk, root, 20);
+        let damaged = logs(&*disk, root).remove(3);
+        let mut bytes = disk.read(&damaged, 0).unwrap().to_vec();
+        bytes[log::MAGIC.len() + log::HEADER + 36] ^= 1;
+        disk.write_new(&damaged, &[&bytes]).unwrap();
+        Store::open(disk.clone(), root).unwrap().compact().unwrap();
+        let store = Store::open(disk.clone(), root).unwrap();
+        let plan = store.gc(&HashSet::new(), &HashSet::new(), Duration::ZERO).unwrap();
+        store.collect(&plan).unwrap();
+        // The other one holds what the damaged log has too: `newest`, and its output.
+        assert!(logs(&*disk, root).len() == 2 && logs(&*disk, root)[0] == damaged);
+        assert!(store.trace(hash("3")).is_some() && matches!(store.get(hash("blob 3")), Err(StoreError::Missing(_))));
+        let problems = store.verify(&|_| ());
+        assert!(matches!(problems[0], Problem::Log { at: 8, lost: 54, .. }), "{problems:?}");
+        store.repair(&problems).unwrap();
+        assert!(disk.metadata(&damaged).is_err() && store.verify(&|_| ()).is_empty());
+    });
+}
+
+#[test]
+fn a_blob_of_a_later_version_is_left_alone() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk);
+    let big = store.put(&large(1)).unwrap();
+    store.record(hash("key"), &[big]).unwrap();
+    let path = store.blob_path(&big);
+    disk.write_new(&path, &[b"in some other way", &frame::trailer(3_000, 9)]).unwrap();
+    let expect = format!("cannot read `{}`: it was written by a later version of datamake", path.display());
+    assert_eq!(store.get(big).unwrap_err().to_string(), expect);
+    drop(store);
+    let store = open(&disk);
+    let problems = store.verify(&|_| ());
+    assert_eq!(problems.iter().map(Problem::to_string).collect::<Vec<_>>(), [expect]);
+    store.repair(&problems).unwrap();
+    assert!(disk.metadata(&path).is_ok() && store.trace(hash("key")).is_some());
+}
+
+#[test]
+fn a_large_log_is_not_rewritten_for_a_few_small_ones() {
+    on_both(|disk, root| {
+        let store = Store::open(disk.clone(), root).unwrap();
+        (0..200).for_each(|n| store.record(hash(&format!("large {n}")), &[]).unwrap());
+        drop(store);
+        let big = logs(&*disk, root);
+        for _ in 0..3 {
+            many_logs(&disk, root, 20);
+            Store::open(disk.clone(), root).unwrap().compact().unwrap();
+            let left = logs(&*disk, root);
+            assert!(left.len() <= MANY_LOGS && left[0] == big[0], "{left:?}");
+        }
+        check_many(&Store::open(disk.clone(), root).unwrap(), 20);
+    });
+}
+
+#[test]
+fn logs_of_living_processes_do_not_count_as_many() {
+    on_both(|disk, root| {
+        let open = || Store::open(disk.clone(), root).unwrap();
+        many_logs(&disk, root, 10);
+        let before = logs(&*disk, root);
+        let living: Vec<Store> = (0..10).map(|_| open()).collect();
+        living.iter().for_each(|store| store.record(hash("key"), &[]).unwrap());
+        open().compact().unwrap();
+        assert!(logs(&*disk, root).starts_with(&before));
+    });
+}
+
+#[test]
+fn grace_reaches_back_to_before_the_oldest_living_writer_began() {
+    on_both(|disk, root| {
+        let store = Store::open(disk.clone(), root).unwrap();
+        assert_eq!(store.grace(OLD).unwrap(), OLD);
+        let began = SystemTime::UNIX_EPOCH.elapsed().unwrap() - 3 * OLD;
+        let path = root.join("log").join(journal::name(began.as_nanos() as u64));
+        let writer = disk.append(&path, log::MAGIC).unwrap();
+        let grace = store.grace(OLD).unwrap();
+        assert!(4 * OLD <= grace && grace < 5 * OLD, "{grace:?}");
+        drop(writer);
+        assert_eq!(store.grace(OLD).unwrap(), OLD);
+    });
 }
 
 #[test]

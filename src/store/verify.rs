@@ -1,9 +1,10 @@
 //! Reading everything again: what is damaged, how to be rid of it, and what the store holds.
 
 use super::disk::{Lock, Wait};
-use super::gc::BlobFile;
-use super::log::{MAGIC, Record, Records, hashes};
-use super::{Store, StoreError, frame};
+use super::frame::{self, Opened};
+use super::gc::{BlobFile, Damaged};
+use super::log::{Damage, MAGIC, Record, Records, hashes};
+use super::{Store, StoreError};
 use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
 use rayon::prelude::*;
@@ -17,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Problem {
     /// A blob's file is not what its name says.
     Blob(Hash),
-    /// A log can be read only up to the byte `end`; what follows is lost.
-    Log { name: String, end: u64, lost: u64 },
+    /// So many bytes of a log cannot be read, the first of them at `at`.
+    Log { name: String, at: u64, lost: u64 },
     /// A record of a log holds a blob that is not what its hash says.
     Record { log: String, hash: Hash },
     /// A trace names an output that the store does not have.
@@ -52,8 +53,8 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Blob(hash) => write!(f, "the blob `{}` is damaged", hash.short()),
-            Problem::Log { name, end, lost } => {
-                write!(f, "the log `{name}` is damaged at byte {end}, so its last {lost} bytes cannot be read")
+            Problem::Log { name, at, lost } => {
+                write!(f, "the log `{name}` is damaged at byte {at}, so {lost} bytes of it cannot be read")
             }
             Problem::Record { log, hash } => write!(f, "the blob `{}` in the log `{log}` is damaged", hash.short()),
             Problem::Trace { key, output, .. } => {
@@ -114,10 +115,11 @@ impl Store {
             .collect();
         let mut there: HashSet<Hash> = HashSet::new();
         for ((hash, _), problem) in files.iter().zip(checked) {
-            match problem {
-                Some(problem) => problems.push(problem),
-                None => drop(there.insert(*hash)),
+            if !matches!(problem, Some(Problem::Blob(_))) {
+                // What is there and cannot be read by us is not missing.
+                there.insert(*hash);
             }
+            problems.extend(problem);
         }
         for log in &logs {
             let mut records = log.records();
@@ -129,9 +131,11 @@ impl Store {
                 }
             }
             let end = if log.bytes.starts_with(MAGIC) { records.end } else { 0 };
-            if end < log.bytes.len() && !log.growing && !log.is_later() {
-                let lost = (log.bytes.len() - end) as u64;
-                problems.push(Problem::Log { name: log.name.clone(), end: end as u64, lost });
+            let Damage { first, lost } = records.damage;
+            let lost = lost + if log.growing || log.is_later() { 0 } else { log.bytes.len() - end };
+            if lost > 0 {
+                let (at, lost) = (first.unwrap_or(end) as u64, lost as u64);
+                problems.push(Problem::Log { name: log.name.clone(), at, lost });
             }
         }
         for log in &logs {
@@ -169,7 +173,8 @@ impl Store {
     fn check_file(&self, hash: Hash, file: &BlobFile) -> Option<Problem> {
         match self.disk.read(&file.path, 0) {
             Ok(bytes) => match frame::open(&bytes) {
-                Some(contents) if Hash::of(&contents) == hash => None,
+                Opened::Contents(contents) if Hash::of(&contents) == hash => None,
+                Opened::Later => Some(Problem::Unreadable(StoreError::later(&file.path))),
                 _ => Some(Problem::Blob(hash)),
             },
             // Collected while we were reading.
@@ -192,7 +197,7 @@ impl Store {
                     self.bad.add(*hash);
                 }
                 // Nothing of it can be read, so there is nothing to keep.
-                Problem::Log { name, end: 0, .. } => self.remove_log(name)?,
+                Problem::Log { name, at: 0, .. } => self.remove_log(name)?,
                 Problem::Log { name, .. } => logs.push(name.clone()),
                 // Joining leaves out what is damaged.
                 Problem::Record { log, hash } => {
@@ -213,7 +218,7 @@ impl Store {
         }
         logs.sort();
         logs.dedup();
-        self.join(&logs, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
+        self.join(&logs, Damaged::Join, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
     }
 
     /// Removes traces, so that their actions run again. Logs whose writer lives are left alone.
@@ -221,9 +226,10 @@ impl Store {
         if keys.is_empty() {
             return Ok(());
         }
+        let _alone = self.alone(Wait::UntilFree);
         keys.iter().for_each(|key| self.index.forget_trace(key));
         let logs: Vec<String> = self.log_files()?.into_iter().map(|(name, _)| name).collect();
-        self.join(&logs, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
+        self.join(&logs, Damaged::Stay, |record| !matches!(record, Record::Trace(key, _) if keys.contains(key)))
     }
 
     fn remove_log(&self, name: &str) -> Result<(), StoreError> {

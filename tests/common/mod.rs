@@ -80,7 +80,7 @@ impl Sandbox {
         self.project_at(disk, Path::new("/store"))
     }
 
-    fn project_at(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<Project, Diagnostics> {
+    pub fn project_at(&self, disk: Arc<dyn Disk>, folder: &Path) -> Result<Project, Diagnostics> {
         let workspace = Workspace::open(self.path());
         let (manifest, _) = Manifest::load(&workspace, &Options::default())?;
         let graph = Graph::resolve(manifest, &workspace)?;
