@@ -93,7 +93,7 @@ impl History {
     pub fn find(&self, name: &str) -> Option<&Build> {
         if let Some(back) = name.strip_prefix("last") {
             let back: usize = if back.is_empty() { 0 } else { back.strip_prefix('-')?.parse().ok()? };
-            return self.builds.len().checked_sub(back + 1).map(|at| &self.builds[at]);
+            return self.builds.get(self.builds.len().checked_sub(back)?.checked_sub(1)?);
         }
         let number: u64 = name.parse().ok()?;
         self.builds.iter().find(|build| build.number == number)
