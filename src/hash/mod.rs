@@ -16,13 +16,6 @@ impl Hash {
         Hash(*blake3::hash(bytes).as_bytes())
     }
 
-    /// Hashes `bytes` on all threads; worth it from about 1 MiB on.
-    pub fn of_large(bytes: &[u8]) -> Hash {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_rayon(bytes);
-        Hash(*hasher.finalize().as_bytes())
-    }
-
     /// Wraps the 32 bytes of a hash that was computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Hash {
         Hash(bytes)
@@ -194,11 +187,5 @@ mod tests {
         let one = KeyWriter::new("op", 1).text("a", "bc").finish();
         let two = KeyWriter::new("op", 1).text("ab", "c").finish();
         assert_ne!(one, two);
-    }
-
-    #[test]
-    fn large_and_plain_hashing_agree() {
-        let bytes = vec![7; 3 << 20];
-        assert_eq!(Hash::of(&bytes), Hash::of_large(&bytes));
     }
 }

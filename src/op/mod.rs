@@ -21,7 +21,7 @@ pub use mix::{MixError, mix};
 pub use render::Render;
 pub use sample::{Sample, smallest};
 pub use split::Split;
-pub use synth::{GROUP, Literal, NamePart, Recipe, SYNTH_VERSION, synth_column, synth_groups};
+pub use synth::{Literal, NamePart, Recipe, SYNTH_VERSION, synth_column, synth_groups};
 
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Take, Type};
