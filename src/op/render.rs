@@ -29,7 +29,7 @@ impl RowOp for Render {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn reads(&self) -> &[String] {
