@@ -86,7 +86,8 @@ fn nothing_is_read_when_nothing_changed() {
 
 #[test]
 fn whatever_a_build_looked_at_another_answer_is_noticed() {
-    let edits: [(&str, fn(&Sandbox)); 12] = [
+    type Edit = fn(&Sandbox);
+    let edits: [(&str, Edit); 12] = [
         ("a changed row", |s| s.edit("data/a.jsonl", "{\"n\": 7}", "{\"n\": 6}")),
         ("a new file", |s| s.write("data/b.jsonl", "{\"n\": 11}\n")),
         ("a prompt", |s| s.edit("prompts/shown.md", "!", "?")),

@@ -248,7 +248,7 @@ mod tests {
             let hash = |i: u32| Hash::of(&i.to_le_bytes());
             let column = |i: u32| ColumnRef { chunk: hash(i), take: (i < n).then(|| hash(i)) };
             let group = RowGroup { rows: 1, columns: (0..=n).map(column).collect() };
-            let schema = Schema((0..=n).map(|i| Field::new(&i.to_string(), Type::Int)).collect());
+            let schema = Schema((0..=n).map(|i| Field::new(i.to_string(), Type::Int)).collect());
             let table = Table { schema, key: Vec::new(), groups: vec![Arc::new(group)] };
             let bytes = table.encode();
             assert_eq!(Table::decode(&bytes), Ok(table), "{n}");
