@@ -3,6 +3,7 @@
 //! The modules are listed in layer order: **each uses only those before it**. `tests/layers.rs` checks it.
 
 pub mod hash;
+pub mod time;
 pub mod diag;
 pub mod table;
 pub mod store;

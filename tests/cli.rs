@@ -697,6 +697,20 @@ fn a_damaged_blob_is_found_and_mended() {
 }
 
 #[test]
+fn numbers_too_large_for_anything_are_mistakes_and_no_panics() {
+    let sandbox = Sandbox::built();
+    for name in ["last-18446744073709551615", "last-99999999999999999999", "18446744073709551615"] {
+        let output = sandbox.run(&format!("diff {name}"));
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let sandbox =
+        Sandbox::with("[dataset.a]\nsynth = { rows = 9000000000000000, columns = { n = { sequence = 1 } } }\n");
+    let output = sandbox.run("build");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be an integer from 1 to 10000000000"));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn a_damaged_parquet_file_is_no_bug_of_the_program() {
     let sandbox = Sandbox::with(
         "[dataset.a]\nsynth = { rows = 9, columns = { n = { sequence = 1 } } }\n[export.a]\nfrom = \"a\"\nto = \"a.parquet\"\n",

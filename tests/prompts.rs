@@ -75,3 +75,21 @@ fn an_include_that_cannot_be_read_is_pointed_at() {
     let absent = sandbox.project().map(|_| ()).map_err(told).unwrap_err();
     assert!(absent.contains("there is no template file `b.md`") && absent.contains("datamake.toml:4:"), "{absent}");
 }
+
+#[test]
+fn a_day_is_the_same_text_in_a_file_an_expression_and_a_prompt() {
+    let sandbox = Sandbox::new();
+    let days = ["0000-02-29", "-000001-12-31", "9999-12-31", "+010000-01-01"];
+    sandbox.write("days.jsonl", days.map(|day| format!("{{\"day\": \"{day}\", \"text\": \"{day}\"}}\n")).concat());
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.days]\nfiles = \"days.jsonl\"\ntypes = { day = \"date\" }\nsteps = [\n\
+         { columns = { cast = \"cast(day as string)\", same = \"day = cast(text as date)\" } },\n\
+         { render = { template = \"{{ day }}\", into = \"prompt\" } },\n]\n",
+    );
+    sandbox.built();
+    for (row, day) in sandbox.rows("days").iter().zip(days) {
+        let expected = serde_json::json!({ "day": day, "text": day, "cast": day, "same": true, "prompt": day });
+        assert_eq!(*row, expected);
+    }
+}

@@ -2,7 +2,7 @@
 
 mod render;
 
-pub use render::{Style, json, one_line, render};
+pub use render::{Style, json, render};
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -24,19 +24,6 @@ pub fn render(problems: &Diagnostics, style: Style) -> String {
     if drawn.is_empty() { String::new() } else { drawn.join("\n\n") + "\n" }
 }
 
-/// Writes each problem as one line, `path:line:column: error[code]: title`, for editors and `grep`.
-pub fn one_line(problems: &Diagnostics) -> String {
-    let line = |problem: &Diagnostic| {
-        let place = problem.labels.first().map_or(String::new(), |label| {
-            let (line, column) = label.span.source.line_column(label.span.range.start);
-            format!("{}:{line}:{column}: ", path(&label.span.source))
-        });
-        let title = problem.title.replace(['\n', '\r'], " ");
-        format!("{place}{}[{}]: {title}\n", name(problem.severity), problem.code)
-    };
-    problems.0.iter().map(line).collect()
-}
-
 /// Returns all problems as JSON; fields are added, never changed. Lines and columns count from 1, bytes from 0.
 pub fn json(problems: &Diagnostics) -> Value {
     let label = |label: &Label| {
@@ -178,13 +165,6 @@ warning[unused-param]: the param `x` is not used
         }
         assert!(coloured.contains('\u{1b}'));
         assert_eq!(plain, render(&problems(), Style::Plain));
-    }
-
-    #[test]
-    fn one_line_names_path_line_and_column() {
-        let expected = "prompts/answer.md:3:14: error[unknown-column]: the prompt `answer` reads a column that `seed` does not have\n\
-                        warning[unused-param]: the param `x` is not used\n";
-        assert_eq!(one_line(&problems()), expected);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::RowError;
 use super::cells::{Args, Day, Fault, Micros, Outcome, Prepared, Val, map1};
-use super::time::{DAY, parse_date, parse_timestamp};
 use super::value::value_at;
 use crate::table::Type;
+use crate::time::{DAY, read_date, read_timestamp};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, NullArray, StructArray, UInt32Array, new_null_array};
 use std::sync::Arc;
@@ -80,8 +80,8 @@ pub fn cast(array: &ArrayRef, from: &Type, to: &Type, mode: Mode) -> Outcome {
         (T::String, T::Bool) => convert!(array, mode, to, &str, text_to_bool),
         (T::String, T::Int) => convert!(array, mode, to, &str, |x: &str| x.trim().parse::<i64>().ok()),
         (T::String, T::Float) => convert!(array, mode, to, &str, |x: &str| x.trim().parse::<f64>().ok()),
-        (T::String, T::Date) => convert!(array, mode, to, &str, |x: &str| parse_date(x.trim()).map(Day)),
-        (T::String, T::Timestamp) => convert!(array, mode, to, &str, |x: &str| parse_timestamp(x.trim()).map(Micros)),
+        (T::String, T::Date) => convert!(array, mode, to, &str, |x: &str| read_date(x.trim()).map(Day)),
+        (T::String, T::Timestamp) => convert!(array, mode, to, &str, |x: &str| read_timestamp(x.trim()).map(Micros)),
         (T::Timestamp, T::Date) => {
             convert!(array, mode, to, Micros, |Micros(x)| i32::try_from(x.div_euclid(DAY)).ok().map(Day))
         }

@@ -3,10 +3,10 @@
 use super::ExprError;
 use super::bind::Binder;
 use super::cast::{Mode, cast, castable};
-use super::time::{parse_date, parse_timestamp};
 use super::tree::{Kind, Node};
 use super::value::{Value, array_of};
 use crate::table::Type;
+use crate::time::{read_date, read_timestamp};
 use sqlparser::ast::{CastKind, DataType, Expr as Ast, TypedString, Value as Literal};
 
 impl Binder<'_> {
@@ -51,8 +51,8 @@ impl Binder<'_> {
             _ => return self.unsupported(ast, "such a literal", "texts stand in single quotes"),
         };
         let value = match typed.data_type.to_string().to_lowercase().as_str() {
-            "date" => parse_date(text).map(|day| (Type::Date, Value::Date(day))),
-            "timestamp" | "datetime" => parse_timestamp(text).map(|at| (Type::Timestamp, Value::Timestamp(at))),
+            "date" => read_date(text).map(|day| (Type::Date, Value::Date(day))),
+            "timestamp" | "datetime" => read_timestamp(text).map(|at| (Type::Timestamp, Value::Timestamp(at))),
             other => {
                 return self.unsupported(ast, &format!("a literal of type `{other}`"), "use `cast('…' as type)`");
             }

@@ -19,7 +19,6 @@ mod patterns;
 mod reference;
 mod signature;
 mod syntax;
-mod time;
 mod tree;
 mod value;
 

@@ -144,7 +144,9 @@ impl Node {
                 put(out, format_args!(",{field})"));
             }
             Kind::Cast(node, mode) => {
-                out.push_str(if *mode == Mode::Try { "try_cast(" } else { "cast(" });
+                out.push_str(if *mode == Mode::Try { "try_cast" } else { "cast" });
+                // The version of these casts: raised when their results change.
+                out.push_str(if of_time(&node.ty) || of_time(&self.ty) { ":2(" } else { "(" });
                 node.write(out);
                 out.push(',');
                 write_type(out, &self.ty);
@@ -201,6 +203,16 @@ fn write_value(out: &mut String, ty: &Type, value: &Value) {
     }
     out.push(':');
     write_type(out, ty);
+}
+
+/// Returns whether there are dates or timestamps in values of a type.
+fn of_time(ty: &Type) -> bool {
+    match ty {
+        Type::Date | Type::Timestamp => true,
+        Type::List(item) => of_time(item),
+        Type::Struct(fields) => fields.iter().any(|field| of_time(&field.ty)),
+        _ => false,
+    }
 }
 
 /// Appends a type, with the names of fields quoted, so that no two types look alike.

@@ -1,7 +1,7 @@
 //! Single values out of columns: for slices of metrics, for showing, for literals.
 
-use super::time::{format_date, format_timestamp};
 use crate::table::{Field, Type};
+use crate::time::{format_date, format_timestamp};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{

@@ -1,7 +1,7 @@
 //! Column builders that find their type while values come in.
 
-use super::time;
 use crate::table::{Field, Type};
+use crate::time;
 use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };

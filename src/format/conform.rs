@@ -1,7 +1,8 @@
 //! Bringing a column to the type that all segments agreed on.
 
-use super::{json, time};
+use super::json;
 use crate::table::Type;
+use crate::time;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{

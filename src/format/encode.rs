@@ -1,7 +1,8 @@
 //! Rows as text: JSONL, CSV and TSV, a group of rows at a time, so that groups can be encoded on several threads.
 
-use super::{Format, Problem, time};
+use super::{Format, Problem};
 use crate::table::{Batch, Schema};
+use crate::time;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};

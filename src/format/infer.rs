@@ -1,7 +1,7 @@
 //! What a field of CSV may be: the narrowest type that its text is written as.
 
-use super::time;
 use crate::table::Type;
+use crate::time;
 
 /// Returns the type that `text` is written as; an empty text is null.
 ///

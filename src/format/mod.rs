@@ -14,7 +14,6 @@ mod infer;
 mod json;
 mod scan;
 mod split;
-mod time;
 mod unify;
 mod whole;
 mod write;

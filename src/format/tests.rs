@@ -49,9 +49,14 @@ fn read(format: Format, bytes: &[u8], types: &Types) -> Result<Batch, String> {
         let parsed = parse_segment(format, segment.header.as_deref(), &segment.bytes, types);
         let parsed = parsed.map_err(|error| shown(segment.first_line, error))?;
         let line = |place: Place| segments[place.segment].first_line + u64::from(place.line);
-        unifier.add_parsed(format, types, number, &parsed).map_err(|conflict| {
-            format!("{}, {}: {}", line(conflict.first.1), line(conflict.second.1), conflict.title())
-        })?;
+        for ParsedColumn { name, ty, evidence, .. } in &parsed.columns {
+            let place = Place { segment: number, line: *evidence };
+            let guess = format.is_delimited() && !types.contains_key(name);
+            let added = if guess { unifier.add_text(name, ty, place) } else { unifier.add(name, ty, place) };
+            added.map_err(|conflict| {
+                format!("{}, {}: {}", line(conflict.first.1), line(conflict.second.1), conflict.title())
+            })?;
+        }
         parts.push(parsed);
     }
     let rows = parts.iter().map(|part| part.rows).sum();

@@ -1,6 +1,6 @@
 //! Finding the types that all segments of all files agree on.
 
-use super::{Format, Parsed, declaration, infer};
+use super::{declaration, infer};
 use crate::table::{Field, Schema, Type};
 use std::collections::HashMap;
 
@@ -64,21 +64,6 @@ impl Unifier {
     /// Begins without columns.
     pub fn new() -> Unifier {
         Unifier::default()
-    }
-
-    /// Adds all columns of a segment. A column that is in `declared` was parsed as that type and is not a guess.
-    pub fn add_parsed(
-        &mut self,
-        format: Format,
-        declared: &super::Types,
-        segment: usize,
-        parsed: &Parsed,
-    ) -> Result<(), Box<Conflict>> {
-        parsed.columns.iter().try_for_each(|column| {
-            let place = Place { segment, line: column.evidence };
-            let text = format.is_delimited() && !declared.contains_key(&column.name);
-            self.merge(&column.name, &column.ty, if text { Origin::Text } else { Origin::Values }, place)
-        })
     }
 
     /// Adds a column whose type is its values' own: of any format but CSV and TSV, or declared.

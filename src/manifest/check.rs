@@ -4,6 +4,7 @@ use super::shape::{self, Key, Required, Shape, Text};
 use super::value::{At, Entry, Kind, Origin, Table, Value};
 use crate::diag::{Diagnostic, Source, Span, list};
 use crate::table::Type;
+use crate::time::read_date;
 use std::fmt;
 use std::sync::Arc;
 
@@ -294,7 +295,7 @@ impl Checker<'_> {
                     .note("the types are `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`"),
             },
             Text::Date => {
-                if days(string).is_some() {
+                if read_date(string).is_some() {
                     return;
                 }
                 bad(
@@ -358,33 +359,4 @@ pub fn inside_project(path: &str) -> Result<(), &'static str> {
         Some(_) if path.ends_with(['/', '\\']) => Err("a folder, not a file"),
         Some(_) => Ok(()),
     }
-}
-
-/// Returns a day as days since 1970-01-01.
-pub fn days(date: &str) -> Option<i32> {
-    let bytes = date.as_bytes();
-    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
-    }
-    let digits = |range: std::ops::Range<usize>| -> Option<i32> {
-        let part = &bytes[range];
-        part.iter().all(u8::is_ascii_digit).then(|| part.iter().fold(0, |n, b| n * 10 + i32::from(b - b'0')))
-    };
-    let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i32::from(leap),
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=length).contains(&day) {
-        return None;
-    }
-    // Years begin in March, so that the leap day is the last of its year.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }

@@ -35,6 +35,8 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 
 const ANY_INT: Shape = Shape::Int(i64::MIN, i64::MAX);
 const COUNT: Shape = Shape::Int(1, i64::MAX);
+/// More rows from nothing than this would be a slip of the finger: even their list of row groups would fill the memory.
+const MADE: Shape = Shape::Int(1, 10_000_000_000);
 const SEED: Shape = Shape::Int(0, i64::MAX);
 const SQL: Shape = Shape::Text(Text::Sql);
 const COLUMN: Shape = Shape::Text(Text::Column);
@@ -153,7 +155,7 @@ pub static STEP_TABLE: Table = Table {
 
 pub static SYNTH: Table = Table {
     sections: &[&[
-        key("rows", Definition, COUNT, "The number of rows.").required(),
+        key("rows", Definition, MADE, "The number of rows.").required(),
         key("seed", Definition, SEED, "Another seed gives other values.").default("0"),
         key(
             "columns",

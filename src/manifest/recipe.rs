@@ -1,10 +1,11 @@
 //! Reads the recipe of a synthetic column.
 
-use super::check::{days, number};
+use super::check::number;
 use super::declare::{Declarer, int};
 use super::value::{Entry, Kind, Table, Value};
 use crate::op::{Literal, NamePart, Recipe};
 use crate::table::Type;
+use crate::time::read_date;
 
 impl Declarer<'_> {
     /// Reads a recipe that has passed the table of keys.
@@ -41,7 +42,7 @@ impl Declarer<'_> {
                 _ => NamePart::Full,
             }),
             "date" => {
-                let [first, last] = self.ascending(entry, |value| days(&value.string()?))?;
+                let [first, last] = self.ascending(entry, |value| read_date(&value.string()?))?;
                 Recipe::Date { first, last }
             }
             "uuid" => Recipe::Uuid,

@@ -260,19 +260,6 @@ fn a_name_points_at_its_header() {
 }
 
 #[test]
-fn days_are_counted_as_the_calendar_has_them() {
-    let check = |date: &str, days: Option<i32>| assert_eq!(check::days(date), days, "{date}");
-    check("1970-01-01", Some(0));
-    check("1969-12-31", Some(-1));
-    check("2000-02-29", Some(11_016));
-    check("2024-12-31", Some(20_088));
-    check("0000-01-01", Some(-719_528));
-    check("1900-02-29", None);
-    check("2024-13-01", None);
-    check("2024-1-01", None);
-}
-
-#[test]
 fn every_example_of_the_reference_is_sound() {
     for kind in KINDS {
         if let Err(problems) = load_with(kind.example, &[], &[]) {

@@ -1,5 +1,7 @@
 //! Draws: numbers that look random and depend on nothing but their purpose, seed and identity.
 
+use crate::hash::mix64;
+
 /// Draws a number for each identity; another purpose or seed gives independent ones.
 #[derive(Clone, Copy)]
 pub(super) struct Draw(u64);
@@ -14,15 +16,8 @@ impl Draw {
 
     /// Returns the draw for a row, uniform over all of `u64` for identities that are hashes.
     pub(super) fn of(self, identity: i64) -> u64 {
-        finish(finish(identity as u64 ^ self.0).wrapping_add(self.0))
+        mix64(mix64(identity as u64 ^ self.0).wrapping_add(self.0))
     }
-}
-
-/// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every input bit moves every output bit.
-pub(super) fn finish(mut state: u64) -> u64 {
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 /// Shares are counted in parts of this: exact in whole numbers, so that equal decimals make equal bounds.

@@ -21,7 +21,7 @@ pub use mix::{MixError, mix};
 pub use render::Render;
 pub use sample::{Sample, smallest};
 pub use split::Split;
-pub use synth::{GROUP, Literal, NamePart, Recipe, synth_column, synth_groups};
+pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Take, Type};
@@ -44,7 +44,7 @@ pub const VERSIONS: [(&str, u32); 19] = [
     ("parse", 1),
     ("parts", 1),
     ("read", 1),
-    ("render", 1),
+    ("render", 2),
     ("sample", 1),
     ("segments", 1),
     ("split", 1),

@@ -141,6 +141,22 @@ pub fn put_fields(out: &mut Vec<u8>, fields: &[Field]) {
     }
 }
 
+/// In place of the number of a group's takes: it follows, and is as wide as the positions in it.
+const MANY: u8 = 255;
+
+/// How wide positions in a group's takes are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Byte,
+    Word,
+}
+
+impl Width {
+    fn of(takes: usize) -> Width {
+        if takes < usize::from(MANY) { Width::Byte } else { Width::Word }
+    }
+}
+
 const TABLE: &[u8; 8] = b"dmtbl\0\0\x01";
 
 impl Table {
@@ -164,12 +180,22 @@ impl Table {
                 }
             }
             out.extend_from_slice(&group.rows.to_le_bytes());
-            out.push(u8::try_from(takes.len()).expect("a group has fewer than 256 distinct takes"));
+            let width = Width::of(takes.len());
+            match width {
+                Width::Byte => out.push(takes.len() as u8),
+                Width::Word => {
+                    out.push(MANY);
+                    put_len(&mut out, takes.len());
+                }
+            }
             takes.iter().for_each(|take| out.extend_from_slice(take.as_bytes()));
             for column in &group.columns {
                 out.extend_from_slice(column.chunk.as_bytes());
                 let which = column.take.and_then(|take| takes.iter().position(|t| *t == take)).map_or(0, |i| i + 1);
-                out.push(u8::try_from(which).expect("a group has fewer than 256 distinct takes"));
+                match width {
+                    Width::Byte => out.push(which as u8),
+                    Width::Word => put_len(&mut out, which),
+                }
             }
         }
         out
@@ -184,13 +210,24 @@ impl Table {
         let mut groups = Vec::new();
         for _ in 0..from.u32()? {
             let rows = from.u32()?;
-            let takes = (0..from.u8()?).map(|_| from.hash()).collect::<Result<Vec<_>, _>>()?;
+            let (width, count) = match from.u8()? {
+                MANY => (Width::Word, from.u32()?),
+                count => (Width::Byte, u32::from(count)),
+            };
+            if width != Width::of(count as usize) {
+                return Err(Malformed("few takes written as many"));
+            }
+            let takes = (0..count).map(|_| from.hash()).collect::<Result<Vec<_>, _>>()?;
             let mut columns = Vec::with_capacity(schema.0.len());
             for _ in &schema.0 {
                 let chunk = from.hash()?;
-                let take = match usize::from(from.u8()?) {
+                let which = match width {
+                    Width::Byte => u32::from(from.u8()?),
+                    Width::Word => from.u32()?,
+                };
+                let take = match which {
                     0 => None,
-                    n => Some(*takes.get(n - 1).ok_or(Malformed("no such take"))?),
+                    n => Some(*takes.get(n as usize - 1).ok_or(Malformed("no such take"))?),
                 };
                 columns.push(ColumnRef { chunk, take });
             }
@@ -198,5 +235,26 @@ impl Table {
         }
         from.end()?;
         Ok(Table { schema, key, groups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_holds_any_number_of_takes() {
+        for n in [0u32, 1, 254, 255, 256, 1000] {
+            let hash = |i: u32| Hash::of(&i.to_le_bytes());
+            let column = |i: u32| ColumnRef { chunk: hash(i), take: (i < n).then(|| hash(i)) };
+            let group = RowGroup { rows: 1, columns: (0..=n).map(column).collect() };
+            let schema = Schema((0..=n).map(|i| Field::new(i.to_string(), Type::Int)).collect());
+            let table = Table { schema, key: Vec::new(), groups: vec![Arc::new(group)] };
+            let bytes = table.encode();
+            assert_eq!(Table::decode(&bytes), Ok(table), "{n}");
+            for end in [bytes.len() - 1, bytes.len() / 2] {
+                assert!(Table::decode(&bytes[..end]).is_err(), "{n}");
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Cutting: where a row group ends, decided from the rows of that group alone.
 
 use super::chunk::{CHUNK, canonical, encode_chunk};
-use crate::hash::Hash;
+use crate::hash::{Hash, mix64};
 use arrow_array::{Array, ArrayRef};
 use std::collections::VecDeque;
 
@@ -58,15 +58,8 @@ impl Cutter {
 
     fn falls(&self, weight: u32) -> bool {
         let state = self.window.iter().fold(0u64, |state, hash| state.rotate_left(8) ^ hash);
-        u128::from(mix(state)) * u128::from(self.limits.target) < u128::from(weight) << 64
+        u128::from(mix64(state)) * u128::from(self.limits.target) < u128::from(weight) << 64
     }
-}
-
-/// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every input bit moves every output bit.
-fn mix(mut state: u64) -> u64 {
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 /// 1 up to 1 KiB, then 4, 16, … by powers of four, so that an edit of a cell seldom changes it.

@@ -1,5 +1,6 @@
 //! Cells as the values that a template sees.
 
+use crate::time::{format_date, format_timestamp};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
@@ -60,8 +61,10 @@ pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
         DataType::Int64 => Value::from(column.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
         DataType::Boolean => Value::from(column.as_boolean().value(row)),
-        DataType::Date32 => Value::from(date(i64::from(column.as_primitive::<Date32Type>().value(row)))),
-        DataType::Timestamp(..) => Value::from(timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row))),
+        DataType::Date32 => Value::from(format_date(column.as_primitive::<Date32Type>().value(row))),
+        DataType::Timestamp(..) => {
+            Value::from(format_timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row)))
+        }
         DataType::List(_) => {
             let items = column.as_list::<i32>().value(row);
             (0..items.len()).map(|item| value(&items, item)).collect()
@@ -69,43 +72,5 @@ pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
         DataType::Struct(_) => Value::from_object(Record { column: column.clone(), row }),
         // Columns have no other types but null.
         _ => Value::UNDEFINED,
-    }
-}
-
-/// Writes a day as `2024-02-29`.
-fn date(days: i64) -> String {
-    // Years begin in March here, so that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400 + i64::from(month <= 2))
-}
-
-/// Writes a moment as `2024-02-29T12:00:00Z`, with six decimals where it has some.
-fn timestamp(micros: i64) -> String {
-    const DAY: i64 = 86_400_000_000;
-    let (days, micros) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
-    let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
-    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
-    format!("{}T{:02}:{:02}:{:02}{fraction}Z", date(days), seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_and_moments_are_written_as_in_iso_8601() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(19_782), "2024-02-29");
-        assert_eq!(date(-1), "1969-12-31");
-        assert_eq!(date(-719_468), "0000-03-01");
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(-1), "1969-12-31T23:59:59.999999Z");
-        assert_eq!(timestamp(1_709_208_000_500_000), "2024-02-29T12:00:00.500000Z");
     }
 }

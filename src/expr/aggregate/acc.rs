@@ -2,6 +2,7 @@
 
 use super::super::exact::Exact;
 use super::super::key::{put_key, take_key};
+use crate::hash::Hash;
 use crate::table::{Malformed, Reader, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -25,7 +26,12 @@ pub enum Kind {
     Greatest,
     /// How often each value occurs.
     Tally,
+    /// How often each value occurs, where it does not matter which it is: values are known by 16 bytes of a hash.
+    Marks,
 }
+
+/// Bytes of a mark: no two values of any data share one by chance.
+const MARK: usize = 16;
 
 /// The memory of one aggregate over one slice. Nulls leave no trace.
 #[derive(Clone, Debug)]
@@ -46,6 +52,7 @@ pub enum Acc {
     },
     /// A key; none before the first value.
     Best(Option<Vec<u8>>),
+    /// By key, or by mark.
     Tally(BTreeMap<Vec<u8>, u64>),
 }
 
@@ -58,7 +65,7 @@ impl Acc {
             Kind::Floats => Acc::Floats { n: 0, sum: Box::new(Exact::new()) },
             Kind::Moments => Acc::Moments { n: 0, mean: 0.0, squares: 0.0 },
             Kind::Least | Kind::Greatest => Acc::Best(None),
-            Kind::Tally => Acc::Tally(BTreeMap::new()),
+            Kind::Tally | Kind::Marks => Acc::Tally(BTreeMap::new()),
         }
     }
 
@@ -97,6 +104,11 @@ impl Acc {
             Acc::Tally(tally) => {
                 key.clear();
                 put_key(key, ty, array, row);
+                if kind == Kind::Marks {
+                    let hash = Hash::of(key);
+                    key.clear();
+                    key.extend_from_slice(&hash.as_bytes()[..MARK]);
+                }
                 match tally.get_mut(key.as_slice()) {
                     Some(n) => *n += 1,
                     None => drop(tally.insert(key.clone(), 1)),
@@ -197,10 +209,10 @@ impl Acc {
                 1 => Acc::Best(Some(key(ty, from, bytes)?)),
                 _ => return Err(Malformed("neither a value nor none")),
             },
-            Kind::Tally => {
+            Kind::Tally | Kind::Marks => {
                 let mut tally = BTreeMap::new();
                 for _ in 0..get(from)? {
-                    let key = key(ty, from, bytes)?;
+                    let key = if kind == Kind::Marks { from.take(MARK)?.to_vec() } else { key(ty, from, bytes)? };
                     if tally.last_key_value().is_some_and(|(last, _)| *last >= key) {
                         return Err(Malformed("values out of order"));
                     }

@@ -14,7 +14,7 @@ use super::tree::Node;
 use super::value::{Value, array_of, value_at};
 use super::{ExprError, RowError, frame, named};
 use crate::table::{Batch, Malformed, Reader, Schema, Type};
-use acc::{Acc, get, key, put};
+use acc::{Acc, Kind, get, key, put};
 use std::collections::{BTreeMap, HashMap};
 use table::Of;
 
@@ -93,7 +93,9 @@ impl Aggregate {
         canonical.push_str(") fold(");
         for call in &mut calls {
             call.arg.renumber(&mut columns);
-            canonical.push_str(&format!("`{}`({:?},", call.name, call.q));
+            // The version of what is remembered: raised when its bytes change.
+            let version = if call.kind == Kind::Marks { ":2" } else { "" };
+            canonical.push_str(&format!("`{}`{version}({:?},", call.name, call.q));
             call.arg.write(&mut canonical);
             canonical.push_str(");");
         }

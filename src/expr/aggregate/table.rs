@@ -32,7 +32,7 @@ pub struct Fold {
 
 /// `count(distinct x)`, which has syntax of its own.
 pub const DISTINCT: (&str, Kind, Finish) =
-    ("x: any -> int", Kind::Tally, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
+    ("x: any -> int", Kind::Marks, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
 
 pub const TABLE: &[Fold] = &[
     Fold {
@@ -142,7 +142,7 @@ pub const TABLE: &[Fold] = &[
     Fold {
         name: "entropy",
         also: &[],
-        forms: &[("x: any -> float", Kind::Tally, entropy)],
+        forms: &[("x: any -> float", Kind::Marks, entropy)],
         doc: "Gives Shannon's entropy of the values, in bits: 0 if all are equal, log2(k) if k values are equally frequent.",
         example: ("round(entropy(word), 4)", "0.9183"),
     },
@@ -262,7 +262,10 @@ fn entropy(acc: &Acc, _: &Of) -> Result<Value, Fault> {
         let share = *k as f64 / n;
         share * -libm::log2(share)
     };
-    Ok(Value::Float(tally(acc).values().map(bits).fold(0.0, |sum, x| sum + x)))
+    // In the order of the counts, so that the sum depends on nothing else.
+    let mut counts: Vec<u64> = tally(acc).values().copied().collect();
+    counts.sort_unstable();
+    Ok(Value::Float(counts.iter().map(bits).fold(0.0, |sum, x| sum + x)))
 }
 
 fn mode(acc: &Acc, of: &Of) -> Result<Value, Fault> {

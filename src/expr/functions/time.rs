@@ -1,9 +1,9 @@
 //! Parts of dates and timestamps, in UTC. There is no `now()`: results depend on rows alone.
 
 use super::super::cells::{Args, Day, Micros, Outcome, map1};
-use super::super::time::{Civil, DAY, civil};
 use super::Run::Rows;
 use super::{Function, f};
+use crate::time::{Civil, DAY, civil};
 
 pub const TABLE: &[Function] = &[
     f(

@@ -117,6 +117,18 @@ fn wrong_values_are_explained() {
 }
 
 #[test]
+fn what_only_counts_values_does_not_keep_them() {
+    let texts = (0..100).map(|i| Value::String(format!("{i}").repeat(1000))).collect();
+    let (schema, batch) = batch(vec![("text", Type::String, texts)]);
+    let bytes = |value: &str| {
+        let aggregate = Aggregate::parse(value, &[], &schema).unwrap();
+        aggregate.fold(&batch).unwrap().encode().len()
+    };
+    assert!(bytes("count(distinct text)") < 3000 && bytes("entropy(text)") < 3000);
+    assert!(bytes("mode(text)") > 100_000);
+}
+
+#[test]
 fn reads_and_canonical_text_follow_the_meaning() {
     let (schema, _) = rows();
     let of = |value: &str, by: &[&str]| {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::table::{Field, Schema};
+use crate::time;
 use arrow_array::{Float64Array, StringArray};
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -78,20 +79,8 @@ fn any_value(ty: &Type) -> BoxedStrategy<serde_json::Value> {
         Type::Int => any::<i64>().prop_map(V::from).boxed(),
         Type::Float => prop_oneof![any::<f64>(), any::<i32>().prop_map(f64::from)].prop_map(V::from).boxed(),
         Type::String => any_text().prop_map(V::from).boxed(),
-        Type::Date => any::<i32>()
-            .prop_map(|days| {
-                let mut out = Vec::new();
-                time::write_date(&mut out, days.into());
-                V::from(String::from_utf8(out).unwrap())
-            })
-            .boxed(),
-        Type::Timestamp => any::<i64>()
-            .prop_map(|micros| {
-                let mut out = Vec::new();
-                time::write_timestamp(&mut out, micros);
-                V::from(String::from_utf8(out).unwrap())
-            })
-            .boxed(),
+        Type::Date => any::<i32>().prop_map(|days| V::from(time::format_date(days))).boxed(),
+        Type::Timestamp => any::<i64>().prop_map(|micros| V::from(time::format_timestamp(micros))).boxed(),
         Type::List(item) => prop::collection::vec(any_value(item), 0..4).prop_map(V::from).boxed(),
         Type::Struct(fields) => {
             let values: Vec<_> = fields.iter().map(|field| any_value(&field.ty)).collect();

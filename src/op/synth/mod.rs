@@ -11,9 +11,6 @@ use crate::table::Type;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// The number of rows of a row group.
-pub const GROUP: u64 = 4096;
-
 /// Cuts `rows` rows into the row groups of a synthetic table, of `per_group` rows each but the last.
 pub fn synth_groups(rows: u64, per_group: u64) -> impl Iterator<Item = Range<u64>> {
     let step = per_group.max(1);

@@ -1,6 +1,6 @@
 //! Streams of random words: the words of a row are found without those of the rows before it.
 
-use crate::op::draw::finish;
+use crate::hash::mix64;
 
 /// The random words of one column.
 pub(super) struct Stream {
@@ -24,8 +24,8 @@ impl Stream {
 
     /// Returns the `n`-th word of a row.
     pub(super) fn word(&self, row: u64, n: u64) -> u64 {
-        let row = finish(row.wrapping_mul(STEP).wrapping_add(self.rows));
-        finish(row.wrapping_add(self.words).wrapping_add(n.wrapping_mul(STEP)))
+        let row = mix64(row.wrapping_mul(STEP).wrapping_add(self.rows));
+        mix64(row.wrapping_add(self.words).wrapping_add(n.wrapping_mul(STEP)))
     }
 
     /// Returns a whole number below `n`, which is at most 2^64.

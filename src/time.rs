@@ -1,9 +1,21 @@
-//! Dates and times of ISO 8601 as text: days and microseconds since 1970-01-01, in the proleptic Gregorian calendar.
+//! Dates and times: days and microseconds since 1970-01-01, their parts, and ISO 8601, in the proleptic Gregorian calendar and UTC.
+//!
+//! This is the only reader and the only writer of them, so a text means the same in a file, an expression and a manifest.
+//! Day numbers after Howard Hinnant, "chrono-compatible low-level date algorithms".
 
-const DAY: i64 = 86_400_000_000;
+/// Microseconds of a day.
+pub const DAY: i64 = 86_400_000_000;
+
+/// A day of the calendar; the year before 1 is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    pub year: i64,
+    pub month: i64,
+    pub day: i64,
+}
 
 /// Reads `YYYY-MM-DD`; a year of more than four digits has a sign.
-pub(super) fn read_date(text: &str) -> Option<i32> {
+pub fn read_date(text: &str) -> Option<i32> {
     let (days, rest) = date(text.as_bytes())?;
     if rest.is_empty() { i32::try_from(days).ok() } else { None }
 }
@@ -11,7 +23,7 @@ pub(super) fn read_date(text: &str) -> Option<i32> {
 /// Reads a date, or a date and a time of day with `T` or a space between; without a zone it is UTC.
 ///
 /// Digits after the microseconds are dropped.
-pub(super) fn read_timestamp(text: &str) -> Option<i64> {
+pub fn read_timestamp(text: &str) -> Option<i64> {
     let (days, rest) = date(text.as_bytes())?;
     let midnight = days.checked_mul(DAY)?;
     match rest.split_first() {
@@ -32,7 +44,8 @@ fn date(text: &[u8]) -> Option<(i64, &[u8])> {
     let (month, rest) = number(rest.strip_prefix(b"-")?, 2)?;
     let (day, rest) = number(rest.strip_prefix(b"-")?, 2)?;
     let year = if text[0] == b'-' { -year } else { year };
-    ((1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day)).then(|| (days(year, month, day), rest))
+    ((1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day))
+        .then(|| (days(Civil { year, month, day }), rest))
 }
 
 fn time_of_day(text: &[u8]) -> Option<i64> {
@@ -91,16 +104,16 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01. Years begin in March here, so that the leap day is the last (Hinnant, "chrono-compatible date algorithms").
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Returns the day number of a date. Years begin in March here, so that the leap day is the last.
+pub fn days(Civil { year, month, day }: Civil) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// The inverse of [`days`].
-fn civil(days: i64) -> (i64, i64, i64) {
+/// Returns the date of a day number: the inverse of [`days`].
+pub fn civil(days: i64) -> Civil {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -108,12 +121,28 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+    Civil { year: year + era * 400 + i64::from(month <= 2), month, day }
 }
 
-/// Writes `YYYY-MM-DD`.
-pub(super) fn write_date(out: &mut Vec<u8>, days: i64) {
-    let (year, month, day) = civil(days);
+/// Returns what [`write_date`] writes.
+pub fn format_date(days: i32) -> String {
+    written(|out| write_date(out, days.into()))
+}
+
+/// Returns what [`write_timestamp`] writes.
+pub fn format_timestamp(micros: i64) -> String {
+    written(|out| write_timestamp(out, micros))
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::with_capacity(32);
+    write(&mut out);
+    String::from_utf8(out).expect("digits and signs are ASCII")
+}
+
+/// Writes `YYYY-MM-DD`; a year that has not four digits with a sign and at least six.
+pub fn write_date(out: &mut Vec<u8>, days: i64) {
+    let Civil { year, month, day } = civil(days);
     match year {
         0..=9999 => digits(out, year, 4),
         _ => {
@@ -128,7 +157,7 @@ pub(super) fn write_date(out: &mut Vec<u8>, days: i64) {
 }
 
 /// Writes `YYYY-MM-DDTHH:MM:SSZ`, with microseconds if there are any.
-pub(super) fn write_timestamp(out: &mut Vec<u8>, micros: i64) {
+pub fn write_timestamp(out: &mut Vec<u8>, micros: i64) {
     write_date(out, micros.div_euclid(DAY));
     let of_day = micros.rem_euclid(DAY);
     let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
@@ -152,24 +181,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn date(days: i64) -> String {
-        let mut out = Vec::new();
-        write_date(&mut out, days);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn timestamp(micros: i64) -> String {
-        let mut out = Vec::new();
-        write_timestamp(&mut out, micros);
-        String::from_utf8(out).unwrap()
-    }
-
     #[test]
     fn dates_are_those_of_the_calendar() {
-        let cases = [("1970-01-01", 0), ("1969-12-31", -1), ("2000-02-29", 11_016), ("2024-12-31", 20_088)];
+        let cases = [
+            ("1970-01-01", 0),
+            ("1969-12-31", -1),
+            ("2000-02-29", 11_016),
+            ("2024-12-31", 20_088),
+            ("0000-01-01", -719_528),
+            ("-000001-12-31", -719_529),
+            ("9999-12-31", 2_932_896),
+            ("+010000-01-01", 2_932_897),
+        ];
         for (text, days) in cases {
             assert_eq!(read_date(text), Some(days), "{text}");
-            assert_eq!(date(days.into()), text);
+            assert_eq!(format_date(days), text);
         }
     }
 
@@ -222,8 +248,15 @@ mod tests {
     proptest! {
         #[test]
         fn dates_and_times_read_back(days: i32, micros: i64) {
-            prop_assert_eq!(read_date(&date(days.into())), Some(days));
-            prop_assert_eq!(read_timestamp(&timestamp(micros)), Some(micros));
+            prop_assert_eq!(read_date(&format_date(days)), Some(days));
+            prop_assert_eq!(read_timestamp(&format_timestamp(micros)), Some(micros));
+            prop_assert_eq!(super::days(civil(days.into())), i64::from(days));
+        }
+
+        #[test]
+        fn any_text_can_be_tried(text in "[-0-9T:.Z+ é]{0,30}", any in any::<String>()) {
+            read_timestamp(&text);
+            read_timestamp(&any);
         }
     }
 }
