@@ -5,6 +5,7 @@ use super::{Header, ParseError, Parsed, ParsedColumn, Types, declaration, infer,
 use crate::table::Type;
 use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 fn reader(delimiter: u8, text: &str) -> csv::Reader<&[u8]> {
@@ -44,6 +45,8 @@ struct Column<'h> {
 
 /// Parses the rows of a segment.
 pub(super) fn parse(delimiter: u8, header: &Header, text: &str, types: &Types) -> Result<Parsed, ParseError> {
+    // The reader takes a byte order mark at the very beginning for itself; here it begins a value. An empty line before it does no harm.
+    let text = &*if text.starts_with('\u{feff}') { Cow::Owned(format!("\r{text}")) } else { Cow::Borrowed(text) };
     let bytes = text.len() / header.0.len().max(1);
     let mut columns: Vec<Column> = header
         .0

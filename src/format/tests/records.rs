@@ -259,3 +259,12 @@ proptest! {
         prop_assert_eq!(line, wrong.map(|row| row + 1));
     }
 }
+
+#[test]
+fn a_byte_order_mark_begins_a_value_wherever_a_segment_begins() {
+    let segment = "\u{feff},1\n\"a\",2\n";
+    let header = std::sync::Arc::new(Header(vec!["a".to_owned(), "b".to_owned()]));
+    let parsed = parse_segment(Format::Csv, Some(&header), segment.as_bytes(), &Types::new()).expect("it is sound");
+    let texts = arrow_array::cast::AsArray::as_string::<i32>(&parsed.columns[0].array);
+    assert_eq!((parsed.rows, texts.value(0), texts.value(1)), (2, "\u{feff}", "a"));
+}
