@@ -74,10 +74,10 @@ impl Build {
                 WAITING.store(false, Ordering::Relaxed);
                 progress.tell(event);
             },
-            waiting: &|| {
+            waiting: &|what| {
                 WAITING.store(true, Ordering::Relaxed);
                 if !quiet {
-                    note("another build of this project is running: waiting for it");
+                    note(&format!("{what} is running: waiting for it"));
                 }
             },
             cancel: &CANCEL,

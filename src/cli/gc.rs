@@ -13,8 +13,8 @@ Examples:
   datamake gc --yes            removes it
   datamake gc --keep 1 --yes   keeps the last build only
 
-Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. What a running build writes stays,
-and so does what is younger than an hour. As long as something that a kept build needs cannot be read, nothing is removed.")]
+Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
+uses the store, nothing is removed, nor as long as something that a kept build needs cannot be read.")]
 pub struct Gc {
     /// How many builds to keep, of each checkout that uses the store
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
@@ -34,13 +34,10 @@ impl Gc {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
-        let garbage = project.garbage(self.keep)?;
+        let garbage = if self.yes { project.collect(self.keep)? } else { project.garbage(self.keep)? };
         let plan = &garbage.plan;
         let (blobs, traces, leftovers, size) =
             (plan.blobs as u64, plan.traces as u64, plan.leftovers as u64, plan.bytes);
-        if self.yes {
-            project.remove(&garbage)?;
-        }
         if session.json() {
             session.out.json(&json!({
                 "removed": self.yes, "builds_kept": garbage.builds_kept,

@@ -26,8 +26,8 @@ pub struct BuildOptions<'a> {
     /// Threads; none: as many as the machine has.
     pub jobs: Option<usize>,
     pub events: &'a (dyn Fn(Event) + Sync),
-    /// Called when another build of this project has to be waited for.
-    pub waiting: &'a dyn Fn(),
+    /// Called with what has to be waited for: another build of this project, or `gc`.
+    pub waiting: &'a dyn Fn(&str),
     pub cancel: &'a AtomicBool,
     /// The command as given, for the log.
     pub command: &'a [String],
@@ -39,7 +39,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 impl<'a> BuildOptions<'a> {
     /// Returns options for looking: nothing is told on the way, and nothing is remembered.
     pub fn quiet(targets: &'a [String]) -> BuildOptions<'a> {
-        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|| (), cancel: &NEVER, command: &[] }
+        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|_| (), cancel: &NEVER, command: &[] }
     }
 }
 
@@ -118,8 +118,11 @@ impl Project {
     pub fn build(&self, options: &BuildOptions) -> Result<Built, Diagnostics> {
         let begun = Instant::now();
         let state = self.workspace.state();
-        let _lock = state.lock("lock", options.waiting).map_err(|error| unwritable(&state.path("lock"), &error))?;
+        let _lock = state
+            .lock("lock", &|| (options.waiting)("another build of this project"))
+            .map_err(|error| unwritable(&state.path("lock"), &error))?;
         self.claim()?;
+        let _held = self.store.hold(|| (options.waiting)("`datamake gc` on this store"));
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         let run = self.run(Mode::Build, &self.store, options);

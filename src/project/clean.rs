@@ -9,7 +9,6 @@ use crate::store::{GcPlan, Problem, Progress, Stats, Store, StoreError};
 use crate::table::Table;
 use std::collections::{BTreeSet, HashSet};
 use std::io::ErrorKind;
-use std::time::Duration;
 
 /// What `gc` would remove, and what it keeps.
 #[derive(Debug)]
@@ -35,8 +34,6 @@ impl Project {
     /// A kept build names what cannot be read, so what it reaches cannot be told from garbage.
     pub fn garbage(&self, keep: usize) -> Result<Garbage, Diagnostics> {
         let keep = keep.max(1);
-        // First who is running, then what was built: a build that ends in between is found in the history.
-        let grace = self.store.grace(GRACE).map_err(unusable)?;
         let histories = History::views(&self.store).map_err(|error| {
             Diagnostic::error("store", error.to_string())
                 .help("a line that is damaged can be removed, if its build may go")
@@ -62,18 +59,22 @@ impl Project {
         }
         gone.retain(|hash| !self.store.has(*hash));
         gone.extend(live.expired.difference(&live.blobs));
-        let plan = self.store.gc(&live.blobs, &live.traces, grace).map_err(unusable)?;
+        let plan = self.store.gc(&live.blobs, &live.traces).map_err(unusable)?;
         Ok(Garbage { plan, builds_kept, gone })
     }
 
-    /// Removes it.
-    pub fn remove(&self, garbage: &Garbage) -> Result<(), Diagnostics> {
+    /// Removes what no kept build needs, and returns what that was. No build may use the store meanwhile.
+    pub fn collect(&self, keep: usize) -> Result<Garbage, Diagnostics> {
+        let _alone = self.store.claim().map_err(unusable)?.ok_or_else(|| {
+            Diagnostic::error("store", "a build is running that uses this store").help("collect when it has ended")
+        })?;
+        let garbage = self.garbage(keep)?;
         let plan = &garbage.plan;
-        if plan.blobs + plan.traces + plan.leftovers == 0 {
-            return Ok(());
+        if plan.blobs + plan.traces + plan.leftovers > 0 {
+            write_gone(&self.store, &garbage.gone).map_err(unusable)?;
+            self.store.collect(plan).map_err(unusable)?;
         }
-        write_gone(&self.store, &garbage.gone).map_err(unusable)?;
-        self.store.collect(plan).map_err(unusable)
+        Ok(garbage)
     }
 
     /// Reads every blob and record of the store and checks it; `repair` removes what is damaged, so that it is made again.
@@ -143,9 +144,6 @@ pub enum Repair {
     Yes,
     No,
 }
-
-/// Files younger than this may belong to a build that runs now, and had written nothing else so far.
-const GRACE: Duration = Duration::from_secs(3600);
 
 /// The file in the store that names what `gc` or `verify --repair` let go of though a build names it.
 const GONE: &str = "gone";

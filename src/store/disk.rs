@@ -35,9 +35,6 @@ pub trait Disk: Send + Sync + Debug {
     /// Says what is at a path.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
-    /// Sets a file's time of modification to now.
-    fn touch(&self, path: &Path) -> io::Result<()>;
-
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
@@ -96,7 +93,6 @@ pub struct Metadata {
     pub kind: Kind,
     /// In bytes; 0 for a folder.
     pub len: u64,
-    pub modified: SystemTime,
 }
 
 /// A file or a folder.
@@ -181,7 +177,7 @@ impl Disk for RealDisk {
             let metadata = match entry.metadata() {
                 // Removed by another process while we were looking.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                metadata => describe(&metadata?)?,
+                metadata => describe(&metadata?),
             };
             // The store gives no such names, so the file is not ours.
             if let Ok(name) = entry.file_name().into_string() {
@@ -193,11 +189,7 @@ impl Disk for RealDisk {
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        describe(&fs::metadata(path)?)
-    }
-
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new().write(true).open(path)?.set_modified(SystemTime::now())
+        Ok(describe(&fs::metadata(path)?))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -278,7 +270,7 @@ fn tidy<T>(temporary: &Path, result: io::Result<T>) -> io::Result<T> {
     result
 }
 
-fn describe(metadata: &fs::Metadata) -> io::Result<Metadata> {
+fn describe(metadata: &fs::Metadata) -> Metadata {
     let (kind, len) = if metadata.is_dir() { (Kind::Folder, 0) } else { (Kind::File, metadata.len()) };
-    Ok(Metadata { kind, len, modified: metadata.modified()? })
+    Metadata { kind, len }
 }

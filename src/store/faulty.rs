@@ -125,11 +125,6 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.inner.metadata(path)
     }
 
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        self.fuse.burn()?;
-        self.inner.touch(path)
-    }
-
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.fuse.burn()?;
         self.inner.remove(path)

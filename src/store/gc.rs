@@ -1,22 +1,17 @@
 //! Joining finished logs, and collecting what nobody needs: first a plan, then its execution.
 //!
-//! Both are safe beside running builds: a log whose writer lives is locked and left alone, and what is young stays.
-//! A build that was counting on something collected finds it missing and makes it again.
+//! Logs are joined beside running builds: a log whose writer lives is locked and left alone. Collecting has the store for
+//! itself (`Store::claim`), so what no build in the history needs, nobody needs.
 
 use super::disk::{Guard, Kind, Lock, Metadata, TEMPORARY, Wait};
-use super::index::Age;
 use super::journal;
 use super::log::{HEADER, MAGIC, Record, Records, hashes};
-use super::{MANY_LOGS, Store, StoreError, age};
+use super::{MANY_LOGS, Store, StoreError};
 use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-/// A temporary file may be one that is being written now, unless it is at least this old.
-const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// What gc would remove.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +28,6 @@ pub struct GcPlan {
     keys: HashSet<Key>,
     /// The logs that hold any of it.
     logs: Vec<String>,
-    grace: Duration,
 }
 
 /// A file below `blobs`: a blob, or what a dead writer left.
@@ -194,40 +188,16 @@ impl Store {
         }
     }
 
-    /// Returns how young a file must be to belong to a build that runs now: `least`, and as much before the oldest log whose
-    /// writer lives. To be asked before the history is read, so that what a build wrote is young or named there.
-    pub fn grace(&self, least: Duration) -> Result<Duration, StoreError> {
-        let mut grace = least;
-        for (name, _) in self.log_files()? {
-            let path = self.log_folder().join(&name);
-            if !self.journal.is_own(&name)
-                && let Ok(None) = self.disk.lock(&path, Lock::Existing, Wait::Never)
-            {
-                let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(journal::time_of(&name));
-                grace = grace.max(began.elapsed().unwrap_or_default() + least);
-            }
-        }
-        Ok(grace)
-    }
-
     /// Plans what to remove: blobs and traces that are not live, and what dead writers left.
     ///
-    /// Stays in any case: a file younger than `grace` (an hour at least, where other processes may be at work), a log whose
-    /// writer lives, and the outputs of every trace that stays.
-    pub fn gc(
-        &self,
-        live_blobs: &HashSet<Hash>,
-        live_traces: &HashSet<Key>,
-        grace: Duration,
-    ) -> Result<GcPlan, StoreError> {
-        let mut plan = GcPlan { grace, ..GcPlan::default() };
-        // Files are listed before logs: a blob whose trace comes later is young.
+    /// A log whose writer lives stays in any case, and the outputs of every trace that stays.
+    pub fn gc(&self, live_blobs: &HashSet<Hash>, live_traces: &HashSet<Key>) -> Result<GcPlan, StoreError> {
+        let mut plan = GcPlan::default();
         let files = self.blob_files()?;
         let folder = self.log_folder();
         let (mut open, mut logs) = (Vec::new(), Vec::new());
-        for (name, metadata) in self.log_files()? {
-            let settled = age(metadata.modified, grace) == Age::Old;
-            match if settled { self.finished(&name)? } else { None } {
+        for (name, _) in self.log_files()? {
+            match self.finished(&name)? {
                 Some(log) if log.is_damaged() => open.push(log.bytes),
                 Some(log) => logs.push(log),
                 None => match self.disk.read(&folder.join(&name), 0) {
@@ -276,11 +246,7 @@ impl Store {
             }
         }
         for file in files {
-            let removable = match file.hash {
-                Some(hash) => !kept_blobs.contains(&hash) && age(file.metadata.modified, grace) == Age::Old,
-                None => age(file.metadata.modified, grace.max(ABANDONED)) == Age::Old,
-            };
-            if removable {
+            if file.hash.is_none_or(|hash| !kept_blobs.contains(&hash)) {
                 plan.bytes += file.metadata.len;
                 plan.blobs += usize::from(file.hash.is_some());
                 plan.leftovers += usize::from(file.hash.is_none());
@@ -288,7 +254,7 @@ impl Store {
             }
         }
         for entry in self.disk.list(&folder).map_err(|error| StoreError::io("list", &folder, error))? {
-            if entry.name.ends_with(TEMPORARY) && age(entry.metadata.modified, grace.max(ABANDONED)) == Age::Old {
+            if entry.name.ends_with(TEMPORARY) {
                 plan.leftovers += 1;
                 plan.bytes += entry.metadata.len;
                 plan.files.push((None, folder.join(entry.name)));
@@ -299,8 +265,8 @@ impl Store {
         Ok(plan)
     }
 
-    /// Removes what was planned, except for what was put again meanwhile. Traces go first, so that none is left without
-    /// its blobs if this is interrupted.
+    /// Removes what was planned while the store was claimed. Traces go first, so that none is left without its blobs if this
+    /// is interrupted.
     pub fn collect(&self, plan: &GcPlan) -> Result<(), StoreError> {
         let _alone = self.alone(Wait::UntilFree);
         self.join(&plan.logs, Damaged::Stay, |record| match record {
@@ -310,10 +276,7 @@ impl Store {
         plan.keys.iter().for_each(|key| self.index.forget_trace(key));
         plan.small.iter().for_each(|hash| self.index.forget_blob(hash));
         for (hash, path) in &plan.files {
-            match self.disk.metadata(path) {
-                Ok(found) if age(found.modified, plan.grace) == Age::Old => self.remove(path)?,
-                _ => continue,
-            }
+            self.remove(path)?;
             hash.iter().for_each(|hash| self.index.forget_blob(hash));
         }
         Ok(())

@@ -61,18 +61,9 @@ enum Place {
     /// A blob in a file of its own.
     File,
     /// In a log that was read.
-    Log { segment: u32, len: u32, start: usize, age: Age },
+    Log { segment: u32, len: u32, start: usize },
     /// Put or recorded by this process.
     Own(Box<[u8]>),
-}
-
-/// Whether gc in another process may think of removing something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
-    /// Written a while ago: what is put again must be seen to be used.
-    Old,
-    /// Written just now, so safe.
-    Young,
 }
 
 /// The blobs and traces known to this process.
@@ -88,7 +79,7 @@ impl Index {
     /// Takes in what was read of a log from byte `from` on; returns up to which byte it could be read.
     ///
     /// Later records win over earlier ones, but not over what this process wrote itself.
-    pub(super) fn load(&self, bytes: Buffer, from: u64, age: Age) -> u64 {
+    pub(super) fn load(&self, bytes: Buffer, from: u64) -> u64 {
         let skip = if from == 0 { MAGIC.len() } else { 0 };
         if from == 0 && !bytes.starts_with(MAGIC) {
             return 0;
@@ -107,7 +98,7 @@ impl Index {
                 Record::Blob(hash, contents) => (&mut blobs[Sharded::<Place>::number(&hash)], hash, contents.len()),
                 Record::Trace(key, outputs) => (&mut traces[Sharded::<Place>::number(&key)], key, outputs.len()),
             };
-            let place = Place::Log { segment, len: len as u32, start: found.start, age };
+            let place = Place::Log { segment, len: len as u32, start: found.start };
             let slot = map.entry(hash).or_insert(Place::File);
             if !matches!(slot, Place::Own(_)) {
                 *slot = place;
@@ -116,26 +107,26 @@ impl Index {
         from + records.end as u64
     }
 
-    fn with<T>(&self, map: &Sharded<Place>, name: &Hash, use_bytes: impl FnOnce(&[u8], Age) -> T) -> Option<T> {
+    fn with<T>(&self, map: &Sharded<Place>, name: &Hash, use_bytes: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let map = read(map.of(name));
         match map.get(name)? {
             Place::File => None,
-            Place::Own(bytes) => Some(use_bytes(bytes, Age::Young)),
-            Place::Log { segment, len, start, age } => {
+            Place::Own(bytes) => Some(use_bytes(bytes)),
+            Place::Log { segment, len, start } => {
                 let segments = read(&self.segments);
-                Some(use_bytes(&segments[*segment as usize][*start..*start + *len as usize], *age))
+                Some(use_bytes(&segments[*segment as usize][*start..*start + *len as usize]))
             }
         }
     }
 
     /// Returns the contents of a small blob, not yet compared with its hash.
     pub(super) fn small(&self, hash: &Hash) -> Option<Buffer> {
-        self.with(&self.blobs, hash, |bytes, _| Buffer::from(bytes))
+        self.with(&self.blobs, hash, |bytes| Buffer::from(bytes))
     }
 
-    /// Returns the outputs of a trace, and how old its record is.
-    pub(super) fn trace(&self, key: &Key) -> Option<(Vec<Hash>, Age)> {
-        self.with(&self.traces, key, |outputs, age| (hashes(outputs).collect(), age))
+    /// Returns the outputs of a trace.
+    pub(super) fn trace(&self, key: &Key) -> Option<Vec<Hash>> {
+        self.with(&self.traces, key, |outputs| hashes(outputs).collect())
     }
 
     /// Returns whether the blob was seen, small or as a file.
@@ -150,27 +141,22 @@ impl Index {
 
     /// Adds a small blob unless it is there; `journal` writes it down before any other thread can know of it.
     pub(super) fn add_small(&self, hash: Hash, contents: &[u8], journal: impl FnOnce()) {
-        let fresh = |place: &Place| matches!(place, Place::Own(_) | Place::Log { age: Age::Young, .. });
-        Index::add(&self.blobs, hash, contents, fresh, journal);
+        Index::add(&self.blobs, hash, contents, |place| !matches!(place, Place::File), journal);
     }
 
     /// Adds or replaces a trace; `journal` writes it down.
     pub(super) fn add_trace(&self, key: Key, outputs: &[Hash], journal: impl FnOnce()) {
         let bytes: Vec<u8> = outputs.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        let same = match self.trace(&key) {
-            Some((known, _)) => known == outputs,
-            None => false,
-        };
-        let fresh = |place: &Place| same && matches!(place, Place::Own(_) | Place::Log { age: Age::Young, .. });
-        Index::add(&self.traces, key, &bytes, fresh, journal);
+        let same = self.trace(&key).is_some_and(|known| known == outputs);
+        Index::add(&self.traces, key, &bytes, |_| same, journal);
     }
 
-    fn add(map: &Sharded<Place>, name: Hash, bytes: &[u8], fresh: impl Fn(&Place) -> bool, journal: impl FnOnce()) {
-        if read(map.of(&name)).get(&name).is_some_and(&fresh) {
+    fn add(map: &Sharded<Place>, name: Hash, bytes: &[u8], is_known: impl Fn(&Place) -> bool, journal: impl FnOnce()) {
+        if read(map.of(&name)).get(&name).is_some_and(&is_known) {
             return;
         }
         let mut map = write(map.of(&name));
-        if !map.get(&name).is_some_and(fresh) {
+        if !map.get(&name).is_some_and(is_known) {
             journal();
             map.insert(name, Place::Own(bytes.into()));
         }

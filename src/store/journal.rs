@@ -28,8 +28,6 @@ pub(super) struct Journal {
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    /// Records that are written only together with others.
-    marks: Vec<u8>,
     flushed: Option<Instant>,
 }
 
@@ -39,18 +37,12 @@ impl Journal {
         records(&mut lock(&self.batch).bytes);
     }
 
-    /// Adds records that are no reason to begin a log.
-    pub(super) fn mark(&self, records: impl FnOnce(&mut Vec<u8>)) {
-        records(&mut lock(&self.batch).marks);
-    }
-
     /// Hands the batch over if it is time.
     pub(super) fn flush_if_due(&self, disk: &dyn Disk, folder: &Path) -> Result<(), StoreError> {
         let due = {
             let batch = lock(&self.batch);
             batch.bytes.len() >= BATCH
-                || !(batch.bytes.is_empty() && (batch.marks.is_empty() || !self.began()))
-                    && batch.flushed.is_none_or(|at| at.elapsed() >= PATIENCE)
+                || !batch.bytes.is_empty() && batch.flushed.is_none_or(|at| at.elapsed() >= PATIENCE)
         };
         if due { self.flush(disk, folder) } else { Ok(()) }
     }
@@ -63,10 +55,6 @@ impl Journal {
         let bytes = {
             let mut batch = lock(&self.batch);
             batch.flushed = Some(Instant::now());
-            if !batch.bytes.is_empty() || writer.is_some() {
-                let marks = std::mem::take(&mut batch.marks);
-                batch.bytes.extend(marks);
-            }
             std::mem::take(&mut batch.bytes)
         };
         if bytes.is_empty() {

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::SystemTime;
 
 /// A disk in memory; a clone is the same disk, as another process would see it.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +29,6 @@ struct State {
 #[derive(Debug)]
 struct Contents {
     bytes: Vec<u8>,
-    modified: SystemTime,
 }
 
 #[derive(Debug)]
@@ -56,7 +54,7 @@ impl State {
     }
 
     fn write(&mut self, path: &Path, bytes: Vec<u8>) {
-        self.files.insert(path.to_owned(), Contents { bytes, modified: SystemTime::now() });
+        self.files.insert(path.to_owned(), Contents { bytes });
     }
 
     fn try_lock(&mut self, path: &Path, wanted: Lock) -> bool {
@@ -78,11 +76,11 @@ impl State {
 
 impl Contents {
     fn metadata(&self) -> Metadata {
-        Metadata { kind: Kind::File, len: self.bytes.len() as u64, modified: self.modified }
+        Metadata { kind: Kind::File, len: self.bytes.len() as u64 }
     }
 }
 
-const FOLDER: Metadata = Metadata { kind: Kind::Folder, len: 0, modified: SystemTime::UNIX_EPOCH };
+const FOLDER: Metadata = Metadata { kind: Kind::Folder, len: 0 };
 
 impl Disk for MemoryDisk {
     fn read(&self, path: &Path, from: u64) -> io::Result<Buffer> {
@@ -137,11 +135,6 @@ impl Disk for MemoryDisk {
         }
     }
 
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        lock(&self.shared.state).file(path)?.modified = SystemTime::now();
-        Ok(())
-    }
-
     fn remove(&self, path: &Path) -> io::Result<()> {
         let removed = lock(&self.shared.state).files.remove(path);
         removed.map(drop).ok_or_else(|| ErrorKind::NotFound.into())
@@ -170,7 +163,6 @@ impl Append for Log {
         // A log that was removed under its owner swallows what is written, as on a real disk.
         if let Ok(contents) = lock(&self.shared.state).file(&self.path) {
             contents.bytes.extend_from_slice(bytes);
-            contents.modified = SystemTime::now();
         }
         Ok(())
     }

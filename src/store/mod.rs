@@ -32,14 +32,13 @@ pub use verify::{Problem, Progress, Stats};
 use crate::hash::{Hash, Key};
 use arrow_buffer::Buffer;
 use frame::{Codec, Opened};
-use index::{Age, Index};
+use index::Index;
 use journal::Journal;
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, RwLock};
-use std::time::{Duration, SystemTime};
 use sync::{lock, read, write};
 
 /// Blobs up to this length are records in a log.
@@ -47,10 +46,6 @@ pub const SMALL: usize = 1024;
 
 /// More finished logs than this are joined into one.
 const MANY_LOGS: usize = 16;
-
-/// What was written longer ago than this is marked as used when it is put again, so that gc, whose grace is longer,
-/// leaves it alone.
-const OLD: Duration = Duration::from_secs(3600);
 
 /// A store; shared by threads as `&Store`, and by processes as a folder.
 pub struct Store {
@@ -62,8 +57,6 @@ pub struct Store {
     /// Up to which byte each log was read.
     logs: Mutex<HashMap<String, u64>>,
     loaded: Once,
-    /// The old traces that were recorded again.
-    marked: Mutex<HashSet<Key>>,
     bad: Bad,
 }
 
@@ -128,7 +121,6 @@ impl Store {
             journal: Journal::default(),
             logs: Mutex::default(),
             loaded: Once::new(),
-            marked: Mutex::default(),
             bad: Bad::default(),
         }
     }
@@ -157,6 +149,31 @@ impl Store {
         self.blob_folder().join(folder).join(name)
     }
 
+    /// Says that this process builds with the store, until the guard is dropped: meanwhile `gc` removes nothing. If it is at
+    /// work, `waiting` is called, and it is waited for.
+    ///
+    /// Nothing is returned where files cannot be locked; there `gc` removes nothing at all.
+    pub fn hold(&self, waiting: impl FnOnce()) -> Option<Guard> {
+        let path = self.use_lock();
+        match self.disk.lock(&path, Lock::Shared, Wait::Never) {
+            Ok(None) => {
+                waiting();
+                self.disk.lock(&path, Lock::Shared, Wait::UntilFree).ok().flatten()
+            }
+            held => held.ok().flatten(),
+        }
+    }
+
+    /// Keeps builds from using the store until the guard is dropped; nothing if one uses it now.
+    pub fn claim(&self) -> Result<Option<Guard>, StoreError> {
+        let path = self.use_lock();
+        self.disk.lock(&path, Lock::Exclusive, Wait::Never).map_err(|error| StoreError::io("lock", &path, error))
+    }
+
+    fn use_lock(&self) -> PathBuf {
+        self.root.join("use.lock")
+    }
+
     /// Puts a blob in the store and returns its hash. A blob that is there costs one look-up.
     pub fn put(&self, contents: &[u8]) -> Result<Hash, StoreError> {
         let hash = Hash::of(contents);
@@ -164,7 +181,7 @@ impl Store {
             self.ready();
             self.index.add_small(hash, contents, || self.journal.push(|out| log::put_blob(out, hash, contents)));
             self.journal.flush_if_due(&*self.disk, &self.log_folder())?;
-        } else if self.bad.has(&hash) || !(self.index.knows(&hash) || self.finds_file(&hash, Purpose::Put)) {
+        } else if self.bad.has(&hash) || !(self.index.knows(&hash) || self.finds_file(&hash)) {
             let path = self.blob_path(&hash);
             let (encoded, trailer) = frame::seal(contents, self.codec);
             self.disk.write_new(&path, &[&encoded, &trailer]).map_err(|error| StoreError::io("write", &path, error))?;
@@ -217,41 +234,24 @@ impl Store {
     /// Returns whether a blob seems to be there, without reading it.
     pub fn has(&self, hash: Hash) -> bool {
         self.ready();
-        !self.bad.has(&hash) && (self.index.knows(&hash) || self.finds_file(&hash, Purpose::Ask))
+        !self.bad.has(&hash) && (self.index.knows(&hash) || self.finds_file(&hash))
     }
 
-    fn finds_file(&self, hash: &Hash, purpose: Purpose) -> bool {
+    fn finds_file(&self, hash: &Hash) -> bool {
         let path = self.blob_path(hash);
         // A file too short for its trailer was torn by a power cut.
         let Ok(found) = self.disk.metadata(&path) else { return false };
         if found.len < frame::TRAILER as u64 {
             return false;
         }
-        match (purpose, age(found.modified, OLD)) {
-            // Not remembered: a put must come here to mark it as used.
-            (Purpose::Ask, Age::Old) => return true,
-            // Best effort, and a store that cannot be written to is not collected either.
-            (Purpose::Put, Age::Old) => drop(self.disk.touch(&path)),
-            (_, Age::Young) => {}
-        }
         self.index.add_file(*hash);
         true
     }
 
     /// Returns the outputs recorded under `key`, unless one of them is known to be bad.
-    ///
-    /// An old trace is recorded again with what this process writes next, so that gc sees that it is used. Who only looks
-    /// things up writes nothing.
     pub fn trace(&self, key: Key) -> Option<Vec<Hash>> {
         self.ready();
-        let (outputs, age) = self.index.trace(&key)?;
-        if outputs.iter().any(|hash| self.bad.has(hash)) {
-            return None;
-        }
-        if age == Age::Old && lock(&self.marked).insert(key) {
-            self.journal.mark(|out| log::put_trace(out, key, &outputs));
-        }
-        Some(outputs)
+        self.index.trace(&key).filter(|outputs| !outputs.iter().any(|hash| self.bad.has(hash)))
     }
 
     /// Records the outputs of an action, which were put before.
@@ -308,7 +308,7 @@ impl Store {
                 let path = folder.join(&name);
                 match self.disk.read(&path, from) {
                     Ok(bytes) => {
-                        let to = self.index.load(bytes, from, age(found.modified, OLD));
+                        let to = self.index.load(bytes, from);
                         logs.insert(name, to);
                     }
                     Err(error) if error.kind() == ErrorKind::NotFound => vanished = true,
@@ -354,22 +354,5 @@ impl Drop for Store {
     fn drop(&mut self) {
         // Whoever needs to know whether it worked calls `finish`.
         let _ = self.journal.flush(&*self.disk, &self.log_folder());
-    }
-}
-
-/// Why somebody looks for a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// To know.
-    Ask,
-    /// To rely on it in place of writing it.
-    Put,
-}
-
-/// Says whether something was last written longer ago than `limit`; times in the future are young.
-fn age(modified: SystemTime, limit: Duration) -> Age {
-    match modified.elapsed() {
-        Ok(elapsed) if elapsed >= limit => Age::Old,
-        _ => Age::Young,
     }
 }

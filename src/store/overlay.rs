@@ -56,11 +56,6 @@ impl Disk for Overlay {
         self.either(|disk| disk.metadata(path))
     }
 
-    /// Does nothing: what is below is not ours to mark.
-    fn touch(&self, _: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
     /// Removes what was written here; what is below stays.
     fn remove(&self, path: &Path) -> io::Result<()> {
         match self.top.remove(path) {

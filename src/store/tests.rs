@@ -2,6 +2,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 const ROOT: &str = "store";
 
@@ -331,9 +332,7 @@ fn gc_keeps_exactly_the_live() {
         let store = Store::open(disk.clone(), root).unwrap();
         let live_traces = HashSet::from([keys[1], keys[2]]);
         let live_blobs = HashSet::from([blobs[3], small[4]]);
-        let young = store.gc(&live_blobs, &live_traces, Duration::from_secs(60)).unwrap();
-        assert_eq!((young.blobs, young.traces, young.bytes), (0, 0, 0), "what is young stays");
-        let plan = store.gc(&live_blobs, &live_traces, Duration::ZERO).unwrap();
+        let plan = store.gc(&live_blobs, &live_traces).unwrap();
         // The outputs of a live trace are live.
         assert_eq!((plan.blobs, plan.traces, plan.leftovers), (5 + 5, 6, 0));
         let bytes = || files(&*disk, root).values().map(|bytes| bytes.len() as u64).sum::<u64>();
@@ -360,10 +359,10 @@ fn gc_leaves_alone_what_a_living_process_recorded() {
         live.record(hash("key"), &outputs).unwrap();
         live.finish().unwrap();
         let other = Store::open(disk.clone(), root).unwrap();
-        let plan = other.gc(&HashSet::new(), &HashSet::new(), Duration::ZERO).unwrap();
+        let plan = other.gc(&HashSet::new(), &HashSet::new()).unwrap();
         assert_eq!((plan.blobs, plan.traces), (0, 0));
         drop(live);
-        let plan = other.gc(&HashSet::new(), &HashSet::new(), Duration::ZERO).unwrap();
+        let plan = other.gc(&HashSet::new(), &HashSet::new()).unwrap();
         assert_eq!((plan.blobs, plan.traces), (2, 1));
         // Put again between plan and execution: stays.
         other.put(&large(2)).unwrap();
@@ -371,58 +370,6 @@ fn gc_leaves_alone_what_a_living_process_recorded() {
         assert!(other.has(Hash::of(&large(2))) && !other.has(Hash::of(&large(1))));
         assert_eq!(logs(&*disk, root).len(), 0);
     });
-}
-
-#[test]
-fn an_old_blob_that_is_put_again_looks_young_to_gc() {
-    let folder = tempfile::tempdir().unwrap();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let store = Store::open(disk.clone(), folder.path()).unwrap();
-    let big = store.put(&large(1)).unwrap();
-    store.put(b"small").unwrap();
-    drop(store);
-    let long_ago = SystemTime::now() - 3 * OLD;
-    for path in files(&*disk, folder.path()).into_keys() {
-        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
-    }
-    let store = Store::open(disk.clone(), folder.path()).unwrap();
-    assert_eq!(store.get(big).unwrap().as_slice(), large(1));
-    assert_eq!(store.gc(&HashSet::new(), &HashSet::new(), 2 * OLD).unwrap().blobs, 2);
-    store.put(&large(1)).unwrap();
-    store.put(b"small").unwrap();
-    store.finish().unwrap();
-    assert_eq!(store.gc(&HashSet::new(), &HashSet::new(), 2 * OLD).unwrap().blobs, 0);
-}
-
-#[test]
-fn an_old_trace_that_a_build_uses_stays_with_its_outputs() {
-    let folder = tempfile::tempdir().unwrap();
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let store = Store::open(disk.clone(), folder.path()).unwrap();
-    let outputs = [store.put(&large(1)).unwrap(), store.put(b"small").unwrap()];
-    store.record(hash("key"), &outputs).unwrap();
-    drop(store);
-    let long_ago = SystemTime::now() - 3 * OLD;
-    for path in files(&*disk, folder.path()).into_keys() {
-        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
-    }
-    let garbage = || {
-        let other = Store::open(disk.clone(), folder.path()).unwrap();
-        let plan = other.gc(&HashSet::new(), &HashSet::new(), 2 * OLD).unwrap();
-        (plan.blobs, plan.traces)
-    };
-    let before = files(&*disk, folder.path());
-    let reader = Store::open(disk.clone(), folder.path()).unwrap();
-    assert!(reader.trace(hash("key")).is_some());
-    reader.finish().unwrap();
-    drop(reader);
-    assert_eq!(files(&*disk, folder.path()), before, "who only looks writes nothing");
-    assert_eq!(garbage(), (2, 1));
-    let build = Store::open(disk.clone(), folder.path()).unwrap();
-    assert!(build.trace(hash("key")).is_some());
-    build.record(hash("other"), &[]).unwrap();
-    build.finish().unwrap();
-    assert_eq!(garbage(), (0, 0));
 }
 
 #[test]
@@ -470,7 +417,7 @@ fn a_damaged_log_is_read_around_the_damage_and_joined_by_repair_alone() {
         disk.write_new(&damaged, &[&bytes]).unwrap();
         Store::open(disk.clone(), root).unwrap().compact().unwrap();
         let store = Store::open(disk.clone(), root).unwrap();
-        let plan = store.gc(&HashSet::new(), &HashSet::new(), Duration::ZERO).unwrap();
+        let plan = store.gc(&HashSet::new(), &HashSet::new()).unwrap();
         store.collect(&plan).unwrap();
         // The other one holds what the damaged log has too: `newest`, and its output.
         assert!(logs(&*disk, root).len() == 2 && logs(&*disk, root)[0] == damaged);
@@ -531,21 +478,6 @@ fn logs_of_living_processes_do_not_count_as_many() {
 }
 
 #[test]
-fn grace_reaches_back_to_before_the_oldest_living_writer_began() {
-    on_both(|disk, root| {
-        let store = Store::open(disk.clone(), root).unwrap();
-        assert_eq!(store.grace(OLD).unwrap(), OLD);
-        let began = SystemTime::UNIX_EPOCH.elapsed().unwrap() - 3 * OLD;
-        let path = root.join("log").join(journal::name(began.as_nanos() as u64));
-        let writer = disk.append(&path, log::MAGIC).unwrap();
-        let grace = store.grace(OLD).unwrap();
-        assert!(4 * OLD <= grace && grace < 5 * OLD, "{grace:?}");
-        drop(writer);
-        assert_eq!(store.grace(OLD).unwrap(), OLD);
-    });
-}
-
-#[test]
 fn a_log_of_a_later_version_is_left_alone() {
     let disk = MemoryDisk::default();
     let later = Path::new(ROOT).join("log/0000000000000001-1-0.log");
@@ -555,7 +487,7 @@ fn a_log_of_a_later_version_is_left_alone() {
     store.record(hash("key"), &[]).unwrap();
     store.finish().unwrap();
     assert!(store.verify(&|_| ()).is_empty());
-    let plan = store.gc(&HashSet::new(), &HashSet::new(), Duration::ZERO).unwrap();
+    let plan = store.gc(&HashSet::new(), &HashSet::new()).unwrap();
     store.collect(&plan).unwrap();
     store.repair(&store.verify(&|_| ())).unwrap();
     assert!(disk.metadata(&later).is_ok());
@@ -576,7 +508,7 @@ fn session(disk: Arc<dyn Disk>) {
     let _ = store.has(hash("nothing"));
     let _ = store.compact();
     let all = HashSet::from([hash("key 1")]);
-    if let Ok(plan) = store.gc(&HashSet::new(), &all, Duration::ZERO) {
+    if let Ok(plan) = store.gc(&HashSet::new(), &all) {
         let _ = store.collect(&plan);
     }
     let _ = store.repair(&store.verify(&|_| ()));
@@ -705,4 +637,24 @@ fn times() {
         eprintln!("load 100,000 stats: {:?}", start.elapsed());
         assert!(cache.get("data/folder/part-000007.jsonl", &settled).is_some());
     }
+}
+
+#[test]
+fn builds_hold_a_store_together_and_gc_claims_it_alone() {
+    on_both(|disk, root| {
+        let open = || Store::open(disk.clone(), root).unwrap();
+        let builds = [open().hold(|| panic!("nobody is there")), open().hold(|| panic!("builds share it"))];
+        assert!(builds.iter().all(Option::is_some) && open().claim().unwrap().is_none());
+        drop(builds);
+        let alone = open().claim().unwrap();
+        assert!(alone.is_some() && open().claim().unwrap().is_none());
+        let (waits, waited) = std::sync::mpsc::channel();
+        let build = std::thread::spawn({
+            let store = open();
+            move || store.hold(|| waits.send(()).unwrap()).is_some()
+        });
+        waited.recv().unwrap();
+        drop(alone);
+        assert!(build.join().unwrap());
+    });
 }
