@@ -56,6 +56,15 @@ pub struct Built {
     pub seconds: f64,
 }
 
+/// What a run came to.
+#[derive(Default)]
+struct Found {
+    view: View,
+    made: BTreeMap<String, Made>,
+    reasons: BTreeMap<NodeId, Vec<Reason>>,
+    records: BTreeMap<NodeId, NodeRecord>,
+}
+
 /// What a build would do.
 #[derive(Debug)]
 pub struct Planned {
@@ -131,59 +140,20 @@ impl Project {
         let _ = self.workspace.save();
         let run = run?;
 
-        // What another profile made is no part of this view, but worth a comparison.
         let before = self.view_of(history.last_with(&self.options));
-        let last_view = self.last_view(&history);
-        let scratch = OnceCell::new();
-        let mut view: View = before.clone();
-        if self.is_plain() {
-            let names: HashSet<String> = self.graph.nodes.iter().map(Node::full_name).collect();
-            view.retain(|name, _| names.contains(name));
-        }
-        let mut made = BTreeMap::new();
-        let mut found = BTreeMap::new();
-        let mut records = BTreeMap::new();
-        for one in &run.nodes {
-            let name = self.graph.node(one.node).full_name();
-            let Some(outcome) = &one.outcome else { continue };
-            if let State::Done(work) = one.state {
-                let last = last_view.get(&name).map(|hash| read_record(&self.store, *hash)).transpose().ok().flatten();
-                let why =
-                    self.reasons_of(&run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
-                let entry = Made {
-                    reasons: why.clone(),
-                    groups: work.groups,
-                    groups_made: work.groups_made,
-                    rows_made: work.rows_made,
-                    actions: work.actions,
-                };
-                made.insert(name.clone(), entry);
-                found.insert(one.node, why);
-                records.insert(one.node, read_record(&self.store, outcome.record).map_err(unusable)?);
-            }
-            view.insert(name, outcome.record);
-        }
+        let Found { view, made, reasons, records } = self.found(&run, &history, &before)?;
         let failed: Vec<String> = run
             .nodes
             .iter()
             .filter(|one| matches!(one.state, State::Failed(_)))
             .map(|one| self.graph.node(one.node).full_name())
             .collect();
-        let mut built = Built { run, reasons: found, records, number: None, seconds: 0.0 };
         let changed = view != before || !made.is_empty() || !failed.is_empty();
         // Asked before the lock file is written, which may be one of the files that Git compares.
         let commit = if changed { commit(self.root()) } else { None };
-        let lock_file = self.root().join(LOCK_FILE);
-        let lock_there = self.workspace.hash_output(LOCK_FILE);
-        let mut lock = history.last_with(&self.options).map(|build| build.lock);
-        if self.is_plain() && (changed || lock_there != lock) {
-            let text = render_lock(&self.locked(&view)?);
-            lock = Some(Hash::of(text.as_bytes()));
-            if lock_there != lock {
-                let write = |mut file: File| file.write_all(text.as_bytes());
-                self.workspace.write_output(LOCK_FILE, write).map_err(|error| unwritable(&lock_file, &error))?;
-            }
-        }
+        let last_lock = history.last_with(&self.options).map(|build| build.lock);
+        let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
+        let mut built = Built { run, reasons, records, number: None, seconds: 0.0 };
         if changed {
             let number = history.last().map_or(1, |build| build.number + 1);
             let build = Build {
@@ -200,17 +170,65 @@ impl Project {
                 nodes: made,
                 failed,
             };
+            // The history names the view, so the view comes first.
             self.store.finish().map_err(unusable)?;
             history.append(&build).map_err(unusable)?;
             built.number = Some(number);
-        }
-        self.store.finish().map_err(unusable)?;
-        if !changed {
+        } else {
             self.remember_fresh(&built.run, options.targets);
             let _ = self.workspace.save();
         }
         built.seconds = begun.elapsed().as_secs_f64();
         Ok(built)
+    }
+
+    /// Compares what a run came to with what was there `before`.
+    fn found(&self, run: &Run, history: &History, before: &View) -> Result<Found, Diagnostics> {
+        // What another profile made is no part of the view, but worth a comparison.
+        let last_view = self.last_view(history);
+        let scratch = OnceCell::new();
+        let mut found = Found { view: before.clone(), ..Found::default() };
+        if self.is_plain() {
+            let names: HashSet<String> = self.graph.nodes.iter().map(Node::full_name).collect();
+            found.view.retain(|name, _| names.contains(name));
+        }
+        for one in &run.nodes {
+            let name = self.graph.node(one.node).full_name();
+            let Some(outcome) = &one.outcome else { continue };
+            if let State::Done(work) = one.state {
+                let last = last_view.get(&name).and_then(|hash| read_record(&self.store, *hash).ok());
+                let reasons =
+                    self.reasons_of(run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
+                let made = Made {
+                    reasons: reasons.clone(),
+                    groups: work.groups,
+                    groups_made: work.groups_made,
+                    rows_made: work.rows_made,
+                    actions: work.actions,
+                };
+                found.made.insert(name.clone(), made);
+                found.reasons.insert(one.node, reasons);
+                found.records.insert(one.node, read_record(&self.store, outcome.record).map_err(unusable)?);
+            }
+            found.view.insert(name, outcome.record);
+        }
+        Ok(found)
+    }
+
+    /// Brings the lock file up to date; `last` is the hash of what was written last. Returns the hash of what it is to say.
+    fn write_lock(&self, view: &View, last: Option<Hash>, changed: bool) -> Result<Option<Hash>, Diagnostics> {
+        let there = self.workspace.hash_output(LOCK_FILE);
+        if !changed && there == last {
+            return Ok(last);
+        }
+        let text = render_lock(&self.locked(view)?);
+        let lock = Some(Hash::of(text.as_bytes()));
+        if there != lock {
+            let write = |mut file: File| file.write_all(text.as_bytes());
+            let written = self.workspace.write_output(LOCK_FILE, write);
+            written.map_err(|error| unwritable(&self.root().join(LOCK_FILE), &error))?;
+        }
+        Ok(lock)
     }
 
     /// Finds what a build would do, by doing it in memory as far as that is quick. Nothing is written.

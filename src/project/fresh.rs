@@ -54,8 +54,12 @@ impl Project {
         let Ok(program) = std::env::current_exe() else { return };
         let history = History::file(&self.store, &self.id());
         let places = self.store.places().into_iter().chain([program, history]);
-        let places: Vec<_> =
-            places.map(|place| (stat(&place).ok(), place)).map(|(found, place)| (place, found)).collect();
+        let places: Vec<_> = places
+            .map(|place| {
+                let found = stat(&place).ok();
+                (place, found)
+            })
+            .collect();
         // What changed a moment ago may change again and look the same.
         if places.iter().any(|(_, found)| found.is_some_and(|found| !found.settled_at(now))) {
             return;
