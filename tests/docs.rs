@@ -14,6 +14,9 @@
 //!
 //! After a change that is meant: `UPDATE=1 cargo nextest run --test docs` writes what commands print into the pages.
 
+mod common;
+
+use common::copy;
 use regex::Regex;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -211,20 +214,6 @@ fn execute(page: &str, prepare: impl Fn(&Session)) {
         fs::write(&path, lines.join("\n") + "\n").unwrap();
     } else {
         assert!(problems.is_empty(), "{page} tells what does not happen:\n\n{}", problems.join("\n\n"));
-    }
-}
-
-/// Copies what a fresh clone has of a folder.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        match name {
-            "out" | ".datamake" => {}
-            _ if path.is_dir() => copy(&path, &to.join(name)),
-            _ => drop(fs::copy(&path, to.join(name)).unwrap()),
-        }
     }
 }
 

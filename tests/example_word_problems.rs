@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::build;
+use common::{build, copy};
 use datamake::diag::{Diagnostics, Style, render};
 use datamake::manifest::Options;
 use datamake::project::Project;
@@ -44,19 +44,6 @@ impl Example {
             Row(names.iter().cloned().zip(values.iter().map(|value| serde_json::to_value(value).unwrap())).collect())
         };
         rows.rows.into_iter().map(row).collect()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        match name {
-            "out" | ".datamake" => {}
-            _ if path.is_dir() => copy(&path, &to.join(name)),
-            _ => drop(fs::copy(&path, to.join(name)).unwrap()),
-        }
     }
 }
 

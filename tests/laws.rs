@@ -52,6 +52,17 @@ fn project() -> Sandbox {
     sandbox
 }
 
+/// The project on a real disk, with columns that are too large for a log.
+fn with_blobs_as_files() -> Sandbox {
+    let mut sandbox = Sandbox::on_real_disk();
+    sandbox.limits = Limits::DEFAULT;
+    sandbox.write("datamake.toml", PROJECT);
+    sandbox.write("data/a.jsonl", rows(3000));
+    sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
+    sandbox.built();
+    sandbox
+}
+
 /// Builds, and returns how many actions ran for each node that was not fresh.
 fn actions(sandbox: &Sandbox) -> BTreeMap<String, u64> {
     let project = sandbox.project().expect("the manifest is right");
@@ -298,12 +309,7 @@ fn another_clone_with_the_same_store_runs_no_action_but_writes_its_exports() {
 
 #[test]
 fn any_blob_deleted_by_hand_is_found_by_verify_and_made_again() {
-    let mut sandbox = Sandbox::on_real_disk();
-    sandbox.limits = Limits::DEFAULT;
-    sandbox.write("datamake.toml", PROJECT);
-    sandbox.write("data/a.jsonl", rows(3000));
-    sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
-    sandbox.built();
+    let sandbox = with_blobs_as_files();
     let (expect, all) = (sandbox.results(), sandbox.rows("asked"));
     let blobs: Vec<_> = walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().collect();
     let files: Vec<_> = blobs.iter().filter(|entry| entry.file_type().is_file()).collect();
@@ -320,12 +326,7 @@ fn any_blob_deleted_by_hand_is_found_by_verify_and_made_again() {
 
 #[test]
 fn a_damaged_blob_that_a_build_reads_is_made_again() {
-    let mut sandbox = Sandbox::on_real_disk();
-    sandbox.limits = Limits::DEFAULT;
-    sandbox.write("datamake.toml", PROJECT);
-    sandbox.write("data/a.jsonl", rows(3000));
-    sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
-    sandbox.built();
+    let sandbox = with_blobs_as_files();
     for entry in
         walkdir::WalkDir::new(sandbox.file("store/blobs")).into_iter().flatten().filter(|e| e.file_type().is_file())
     {

@@ -19,7 +19,7 @@ pub use stage::DROPPED_BY;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Input, NodeId};
 use crate::hash::Hash;
 use crate::store::Store;
 use crate::table::Limits;
@@ -74,6 +74,17 @@ pub struct Outcome {
     pub record: Hash,
     /// The dataset's table, then its parts in the order of their names; empty for other kinds.
     pub tables: Vec<TableRef>,
+}
+
+impl Outcome {
+    /// Returns the table that an input of another node names: this one's own, or a part's.
+    pub fn table(&self, graph: &Graph, input: &Input) -> Option<&TableRef> {
+        let at = match &input.part {
+            None => 0,
+            Some(part) => 1 + graph.parts(input.node).iter().position(|name| name == part)?,
+        };
+        self.tables.get(at)
+    }
 }
 
 /// One node after a build or plan.

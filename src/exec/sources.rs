@@ -8,7 +8,7 @@ use crate::fetch::files::FoundFile;
 use crate::format::{Compression, Format};
 use crate::graph::{Graph, Kind, NodeId};
 use crate::hash::Hash;
-use crate::manifest::{Files, Maker};
+use crate::manifest::{Files, Maker, components};
 use crate::table::Table;
 use std::collections::{BTreeMap, HashMap};
 
@@ -82,7 +82,7 @@ impl Sources {
             read.extend(source.path.to_str().map(|path| (path, "the project is made of".to_owned())));
         }
         for export in &graph.manifest.exports {
-            let to = export.to.value.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
+            let to = components(&export.to.value).collect::<Vec<_>>().join("/");
             if let Some(by) = read.get(to.as_str()) {
                 let title = format!("`export.{}` would overwrite {to}, which {by}", export.name.value);
                 problems.push(

@@ -17,6 +17,9 @@ pub(super) struct Walk<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) context: Context<'a>,
     pub(super) order: Vec<NodeId>,
+    /// The versions of ops and the limits of row groups, as every node key has them.
+    ops: String,
+    limits: String,
     pub(super) sources: Sources,
     /// By node; those that are up to date.
     pub(super) outcomes: HashMap<NodeId, Outcome>,
@@ -38,6 +41,8 @@ impl<'a> Walk<'a> {
             request,
             context,
             order,
+            ops: format!("{:?}", op::VERSIONS),
+            limits: format!("{:?}", request.limits),
             sources,
             outcomes: HashMap::new(),
             states: HashMap::new(),
@@ -93,14 +98,7 @@ impl<'a> Walk<'a> {
     /// Returns the tables that a node reads, if all are known.
     fn inputs(&self, id: NodeId) -> Option<Vec<TableRef>> {
         let graph = self.request.graph;
-        let table = |input: &Input| {
-            let tables = &self.outcomes.get(&input.node)?.tables;
-            let at = match &input.part {
-                None => 0,
-                Some(part) => 1 + graph.parts(input.node).iter().position(|name| name == part)?,
-            };
-            tables.get(at).cloned()
-        };
+        let table = |input: &Input| self.outcomes.get(&input.node)?.table(graph, input).cloned();
         graph.node(id).inputs.iter().map(table).collect()
     }
 
@@ -109,8 +107,7 @@ impl<'a> Walk<'a> {
         let node = self.request.graph.node(id);
         let mut key = op::key("node");
         // An op that makes something else now has every node looked at again.
-        key.text("ops", &format!("{:?}", op::VERSIONS));
-        key.text("kind", &node.kind.to_string()).text("limits", &format!("{:?}", self.request.limits));
+        key.text("ops", &self.ops).text("kind", &node.kind.to_string()).text("limits", &self.limits);
         key.hash("words", node.words.key("words", 1));
         self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));

@@ -1,7 +1,8 @@
 //! `.datamake`: what is kept beside the manifest. The folder is the user's to delete, and never Git's to keep.
 
+use crate::store::{Disk, RealDisk};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The name of the folder.
@@ -30,15 +31,7 @@ impl StateFolder {
     /// Writes a file whole or not at all; makes the folder.
     pub fn write(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         self.make()?;
-        let path = self.path(name);
-        let beside = self.path(&format!(".{name}.{}.tmp", std::process::id()));
-        let written = File::create(&beside)
-            .and_then(|mut file| file.write_all(contents))
-            .and_then(|()| fs::rename(&beside, &path));
-        if written.is_err() {
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        RealDisk.write_new(&self.path(name), &[contents])
     }
 
     /// Locks a file until it is dropped or the process ends; `waiting` is called if another process holds it.

@@ -24,6 +24,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use check::components;
 pub use decl::*;
 pub use load::MAIN;
 pub use reference::reference;

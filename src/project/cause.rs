@@ -30,10 +30,7 @@ impl Project {
         let node = self.graph.node(id);
         let input = |input: &Input| {
             let outcome = run.of(input.node).and_then(|run| run.outcome.as_ref());
-            let at = input.part.as_ref().map_or(Some(0), |part| {
-                self.graph.parts(input.node).iter().position(|name| name == part).map(|at| at + 1)
-            });
-            let table = outcome.and_then(|outcome| outcome.tables.get(at?)).map(|table| table.hash);
+            let table = outcome.and_then(|outcome| outcome.table(&self.graph, input)).map(|table| table.hash);
             let name = self.graph.node(input.node).name.clone();
             (input.part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}")), table)
         };

@@ -36,8 +36,11 @@ pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Opti
         && last.targets == *targets
         && last.store == store_folder(root)
         && last.places.iter().all(unmoved);
+    if !same {
+        return None;
+    }
     let workspace = Workspace::open(root);
-    let same = same && workspace.is_as_it_was(&last.seen);
+    let same = workspace.is_as_it_was(&last.seen);
     let _ = workspace.save();
     same.then_some(last.nodes)
 }

@@ -174,3 +174,17 @@ pub fn results(project: &Project) -> Results {
     let version = project.version("last").unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
     version.nodes.into_iter().map(|(name, node)| (name, format!("{node:?}"))).collect()
 }
+
+/// Copies what a fresh clone has of a folder.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("the folder can be copied");
+    for entry in std::fs::read_dir(from).expect("the folder can be copied") {
+        let path = entry.expect("the folder can be copied").path();
+        let name = path.file_name().expect("the folder can be copied").to_str().expect("the folder can be copied");
+        match name {
+            "out" | ".datamake" => {}
+            _ if path.is_dir() => copy(&path, &to.join(name)),
+            _ => drop(std::fs::copy(&path, to.join(name)).expect("the folder can be copied")),
+        }
+    }
+}
