@@ -11,6 +11,7 @@ pub mod text;
 pub mod expr;
 pub mod template;
 pub mod format;
+pub mod ask;
 pub mod op;
 pub mod fetch;
 pub mod manifest;

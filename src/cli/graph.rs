@@ -143,6 +143,10 @@ fn step(step: &Step) -> String {
             RenderText::File(path) => format!("render {} into {}", path.value, render.into.value),
             RenderText::Template(_) => format!("render into {}", render.into.value),
         },
+        Step::Generate(generate) => format!("generate {} by {}", generate.prompt.value, generate.model.value),
+        Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
+        Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
+        Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
             format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })

@@ -153,6 +153,7 @@ impl Flow<'_> {
                     }
                     group = Arc::new(self.retake(&group, &keep)?);
                 }
+                Stage::Repeat { .. } | Stage::Ask(_) | Stage::Refer { .. } => unreachable!("not bound yet"),
                 Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
             }
         }
@@ -432,6 +433,9 @@ fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
                 let field = |(index, name): &(usize, String)| Field::new(name, before.0[*index].ty.clone());
                 schema = Schema(columns.iter().map(field).collect());
             }
+            Stage::Repeat { index, .. } => schema.0.push(Field::new(index, Type::Int)),
+            Stage::Ask(ask) => schema.0.extend(ask.op.writes().iter().cloned()),
+            Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Filter(_) | Stage::Whole { .. } => {}
         }
         before

@@ -2,6 +2,7 @@
 
 pub mod files;
 mod git;
+pub mod models;
 mod state;
 mod workspace;
 

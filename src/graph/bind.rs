@@ -4,7 +4,7 @@ use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
 use crate::manifest::{Amount, Dataset, Maker, Method, Metric, Step, Text};
-use crate::op::{Computed, Fingerprint, Matching, Over, Render, RowOp, Sample, Split, row_identity};
+use crate::op::{AskOp, Computed, Fingerprint, Matching, Over, ReferOp, Render, RowOp, Sample, Split, row_identity};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
 
@@ -34,8 +34,22 @@ pub enum Stage {
     Select(Vec<(usize, String)>),
     /// A row stays if every op says true; the name of the first that does not is the reason.
     Filter(Vec<Work>),
+    /// Every row comes `times` times; a column of this name says which of them it is, from 0.
+    Repeat { times: u32, index: String },
+    /// Models are asked about each row.
+    Ask(Ask),
+    /// Columns are made of each row and the whole table of an input of the node.
+    Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Work, op: WholeOp },
+}
+
+/// An op that asks models, at its place in the manifest.
+#[derive(Clone)]
+pub struct Ask {
+    pub op: Arc<dyn AskOp>,
+    /// What to point at.
+    pub span: Span,
 }
 
 /// An op at its place in the manifest.
@@ -227,6 +241,7 @@ impl Binder<'_> {
                 let work = Work::new(&render.into.value, Render::new(template), &render.span);
                 Some(Bind::Stage(Stage::Compute(vec![work])))
             }
+            Step::Generate(_) | Step::Judge(_) | Step::Embed(_) | Step::Nearest(_) => None,
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,

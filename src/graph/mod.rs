@@ -4,7 +4,7 @@ mod bind;
 mod resolve;
 mod select;
 
-pub use bind::{Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
 
 use crate::diag::Span;
 use crate::hash::Words;

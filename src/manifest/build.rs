@@ -1,6 +1,6 @@
 //! A manifest on its way from tables to declarations: all files in one tree, overlays, params, then the nodes.
 
-use super::decl::Project;
+use super::decl::{Budget, Project};
 use super::keys::{self, Holds, KINDS};
 use super::params::Params;
 use super::value::{At, Entry, Kind, Origin, Table, Value};
@@ -51,9 +51,11 @@ impl<'t> Build<'t> {
             root: root.to_owned(),
             sources: self.sources.to_vec(),
             project: Project::default(),
+            budget: Budget::default(),
             params,
             datasets: Vec::new(),
             prompts: Vec::new(),
+            models: Vec::new(),
             filters: Vec::new(),
             metrics: Vec::new(),
             exports: Vec::new(),

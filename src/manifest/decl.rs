@@ -1,10 +1,13 @@
 //! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
 
+use crate::ask::Price;
 use crate::diag::Span;
+use crate::fetch::models::{Limits, Provider};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
 use crate::op::Recipe;
 use crate::table::Type;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A string of the manifest and where it stands.
@@ -65,6 +68,8 @@ impl Scalar {
 pub struct Project {
     pub name: Option<Text>,
     pub include: Vec<Text>,
+    /// Files of recorded responses that builds may use.
+    pub responses: Vec<Text>,
 }
 
 /// A param in effect.
@@ -85,7 +90,17 @@ pub struct Dataset {
     pub steps: Vec<Step>,
     /// The columns that identify a row; empty: its content.
     pub key: Vec<Text>,
+    /// How many rows may fail before the dataset is not published.
+    pub max_failed: MaxFailed,
     pub definition: Words,
+}
+
+/// How many rows may fail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxFailed {
+    Rows(u64),
+    /// Of the rows that came to the step, from 0 to 1.
+    Share(f64),
 }
 
 impl Dataset {
@@ -186,6 +201,10 @@ pub enum Step {
     Columns(Vec<(Text, Text)>),
     Select(Vec<Text>),
     Render(Render),
+    Generate(Generate),
+    Judge(Judge),
+    Embed(Embed),
+    Nearest(Nearest),
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
@@ -199,6 +218,10 @@ impl Step {
             Step::Filter(texts) | Step::Select(texts) => &texts.first().expect("the list of a step is not empty").span,
             Step::Columns(columns) => &columns.first().expect("the table of a step is not empty").0.span,
             Step::Render(render) => &render.span,
+            Step::Generate(generate) => &generate.span,
+            Step::Judge(judge) => &judge.span,
+            Step::Embed(embed) => &embed.span,
+            Step::Nearest(nearest) => &nearest.span,
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -214,6 +237,10 @@ impl Step {
             Step::Columns(_) => "columns",
             Step::Select(_) => "select",
             Step::Render(_) => "render",
+            Step::Generate(_) => "generate",
+            Step::Judge(_) => "judge",
+            Step::Embed(_) => "embed",
+            Step::Nearest(_) => "nearest",
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
@@ -247,6 +274,85 @@ impl RenderText {
             RenderText::Prompt(_) | RenderText::File(_) => None,
         }
     }
+}
+
+/// Asks a model about each row, and keeps what it writes.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// The name of a prompt.
+    pub prompt: Text,
+    /// The name of a model.
+    pub model: Text,
+    /// The column for the reply. With a schema it may be left out: then each property is a column.
+    pub into: Option<Text>,
+    /// How many answers each row gets; each is a row.
+    pub n: u32,
+    /// The column that tells the answers to one row apart; with `n` above 1 `sample`, unless another is named.
+    pub sample: Option<Text>,
+    /// A column with a dialogue so far, a list of `{role, content}`, that the prompt goes on with.
+    pub history: Option<Text>,
+    /// The column for the dialogue with the prompt and the reply added.
+    pub dialogue: Option<Text>,
+    /// The column for the mean log-probability of the reply's tokens.
+    pub logprob: Option<Text>,
+    /// The column for the examples that the row got.
+    pub examples: Option<Text>,
+    pub span: Span,
+}
+
+/// Asks models what they think of each row.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// The name of a prompt.
+    pub prompt: Text,
+    /// The names of models: each judges for itself.
+    pub models: Vec<Text>,
+    pub verdict: Verdict,
+    /// The column for the score (the mean over judges) or for the winner.
+    pub into: Text,
+    /// The column for the reasons that the judges gave.
+    pub reason: Option<Text>,
+    /// The column for what each judge said: scores, or winners.
+    pub votes: Option<Text>,
+    pub span: Span,
+}
+
+/// What a judge decides.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// One of these levels; each has a score. In ascending order of the scores.
+    Scale(Vec<(Text, f64)>),
+    /// Which of two columns is better. The prompt sees them as `first` and `second`; it is asked in both orders, and a judge that
+    /// changes its mind with the order has said that they are alike.
+    Between([Text; 2]),
+}
+
+/// Makes vectors of texts.
+#[derive(Clone, Debug)]
+pub struct Embed {
+    /// An expression that gives the text.
+    pub text: Text,
+    /// The name of a model.
+    pub model: Text,
+    pub into: Text,
+    pub span: Span,
+}
+
+/// Finds the rows of another dataset whose vectors have the largest cosine with a row's own.
+#[derive(Clone, Debug)]
+pub struct Nearest {
+    /// The other dataset.
+    pub to: Text,
+    /// The column of vectors, in both.
+    pub by: Text,
+    /// The column of vectors in the other, where it is called differently.
+    pub their: Option<Text>,
+    pub k: u32,
+    /// The columns of the other dataset that are kept of each; empty: its key.
+    pub columns: Vec<Text>,
+    /// The column for the list of what was found, the nearest first, each with its `similarity`.
+    pub into: Text,
+    pub span: Span,
 }
 
 /// Keeps the first of rows that are alike.
@@ -299,7 +405,84 @@ pub struct Prompt {
     pub about: About,
     pub text: PromptText,
     pub system: Option<Text>,
+    pub reply: Option<Reply>,
+    pub examples: Option<Examples>,
     pub definition: Words,
+}
+
+/// What form a reply has to have.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub form: ReplyForm,
+    /// How often a reply of the wrong form is sent back with what is wrong with it.
+    pub retries: u32,
+    pub span: Span,
+}
+
+/// Where the form comes from.
+#[derive(Clone, Debug)]
+pub enum ReplyForm {
+    /// A file with a JSON Schema; a path relative to the project.
+    Schema(Text),
+    /// Fields and their types, in the order in which they are written.
+    Fields(Vec<(Text, Spanned<Type>)>),
+}
+
+/// Rows of another dataset that a prompt shows as examples: the list `examples` in its texts.
+#[derive(Clone, Debug)]
+pub struct Examples {
+    pub from: Text,
+    pub k: u32,
+    pub pick: Pick,
+    pub seed: u64,
+    pub span: Span,
+}
+
+/// Which rows are examples.
+#[derive(Clone, Debug)]
+pub enum Pick {
+    /// The first, the same for every row.
+    First,
+    /// Others for every row, by its identity.
+    Random,
+    /// Those whose vectors, in a column of this name in both, have the largest cosine with the row's.
+    Similar(Text),
+}
+
+/// A node `[model.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub name: Text,
+    pub about: About,
+    pub provider: Provider,
+    pub url: Option<Text>,
+    /// The key `name`: what the endpoint calls the model.
+    pub model: Text,
+    /// What the model is called in keys, where not as the endpoint calls it.
+    pub identity: Option<Text>,
+    /// Texts are continued, rather than dialogues.
+    pub completions: bool,
+    /// Decoding parameters and further fields of the body, as they are sent.
+    pub params: BTreeMap<String, serde_json::Value>,
+    pub max_tokens: Option<u32>,
+    /// The environment variable that holds the key.
+    pub key: Option<Text>,
+    pub price: Option<Price>,
+    pub limits: Limits,
+    /// In seconds.
+    pub timeout: f64,
+    pub attempts: u32,
+    pub batch: bool,
+    /// Responses from before this day (days since 1970-01-01) do not count; none: all do.
+    pub reuse_since: Option<i32>,
+    pub definition: Words,
+}
+
+/// The table `[budget]`: what one build may spend.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    pub money: Option<Spanned<f64>>,
+    pub requests: Option<Spanned<u64>>,
 }
 
 /// Where a prompt's text comes from.

@@ -78,7 +78,11 @@ impl Declarer<'_> {
 
     /// Reads `[project]`.
     pub fn project(&self, table: &Table) -> Project {
-        Project { name: self.text(table, "name"), include: self.texts(table, "include") }
+        Project {
+            name: self.text(table, "name"),
+            include: self.texts(table, "include"),
+            responses: self.texts(table, "responses"),
+        }
     }
 
     /// Reads a node `[dataset.NAME]`.
@@ -112,6 +116,7 @@ impl Declarer<'_> {
             maker: maker?,
             steps,
             key: self.texts(table, "key"),
+            max_failed: MaxFailed::Rows(0),
             definition,
             name,
         })
@@ -227,7 +232,15 @@ impl Declarer<'_> {
         let text = self.text(table, "template").map(PromptText::Template);
         let text = text.or_else(|| self.text(table, "file").map(PromptText::File))?;
         let (about, system) = (self.about(table), self.text(table, "system"));
-        Some(Prompt { name, about, text, system, definition: definition(table, &keys::PROMPT) })
+        Some(Prompt {
+            name,
+            about,
+            text,
+            system,
+            reply: None,
+            examples: None,
+            definition: definition(table, &keys::PROMPT),
+        })
     }
 
     /// Reads a node `[filter.NAME]`.

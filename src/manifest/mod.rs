@@ -46,9 +46,11 @@ pub struct Manifest {
     /// The main file first, then what it includes, then the values of `--set` if there are any.
     pub sources: Vec<Arc<Source>>,
     pub project: Project,
+    pub budget: Budget,
     pub params: BTreeMap<String, Param>,
     pub datasets: Vec<Dataset>,
     pub prompts: Vec<Prompt>,
+    pub models: Vec<Model>,
     pub filters: Vec<Filter>,
     pub metrics: Vec<Metric>,
     pub exports: Vec<Export>,

@@ -23,8 +23,10 @@ pub use sample::{Sample, smallest};
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 
+use crate::ask::{FailureKind, Request, Response};
+use crate::expr::Value;
 use crate::hash::KeyWriter;
-use crate::table::{Batch, RowError, Take, Type};
+use crate::table::{Batch, Field, RowError, Take, Type};
 use arrow_array::ArrayRef;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
@@ -76,6 +78,62 @@ pub trait RowOp: Send + Sync {
 
     /// Makes the columns, each of `input.rows` rows. The input has at least the columns that are read.
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError>;
+}
+
+/// A function of rows that asks models on the way: pure on both sides of the door. Each row has one or more dialogues, which
+/// do not wait for each other; the row's values are made of how they ended.
+pub trait AskOp: Send + Sync {
+    /// Writes the parameters in canonical form; the caller begins the key, and adds the chunks.
+    fn write_key(&self, key: &mut KeyWriter);
+
+    /// Returns the name in keys; it never changes.
+    fn name(&self) -> &'static str;
+
+    /// Returns exactly the columns that are read, in a fixed order.
+    fn reads(&self) -> &[String];
+
+    /// Returns the columns that are made.
+    fn writes(&self) -> &[Field];
+
+    /// Returns the first request of each dialogue of each row. Every row has as many dialogues.
+    fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError>;
+
+    /// Takes in the response to a request; `turns` requests of this dialogue were answered before it.
+    fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn;
+
+    /// Makes the values of a row, one for each column of `writes`, of what its dialogues came to.
+    fn conclude(&self, input: &Batch, row: usize, answers: Vec<Value>) -> Vec<Value>;
+}
+
+/// How a dialogue goes on.
+#[derive(Debug)]
+pub enum Turn {
+    /// It has come to this.
+    Done(Value),
+    /// It needs another request, which says what was wrong with the reply.
+    Again(Request),
+    Failed(FailureKind, String),
+}
+
+/// A row-wise op that also sees a whole other table.
+pub trait ReferOp: Send + Sync {
+    /// Writes the parameters in canonical form; the caller begins the key, and adds the chunks of both.
+    fn write_key(&self, key: &mut KeyWriter);
+
+    /// Returns the name in keys; it never changes.
+    fn name(&self) -> &'static str;
+
+    /// Returns exactly the columns that are read of the rows, in a fixed order.
+    fn reads(&self) -> &[String];
+
+    /// Returns exactly the columns that are read of the other table, in a fixed order.
+    fn refers(&self) -> &[String];
+
+    /// Returns the columns that are made.
+    fn writes(&self) -> &[Field];
+
+    /// Makes the columns, each of `input.rows` rows.
+    fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError>;
 }
 
 /// Returns the columns called `names`, in their order.

@@ -15,6 +15,7 @@ mod journal;
 mod log;
 mod memory;
 mod overlay;
+mod responses;
 mod stat;
 mod sync;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use error::StoreError;
 pub use faulty::{Fault, FaultyDisk, Lasting, Torn};
 pub use gc::GcPlan;
 pub use memory::MemoryDisk;
+pub use responses::{Claim, ResponseStats, Responses};
 pub use stat::{FileStat, StatCache, stat};
 pub use verify::{Problem, Progress, Stats};
 
@@ -58,6 +60,7 @@ pub struct Store {
     logs: Mutex<HashMap<String, u64>>,
     loaded: Once,
     bad: Bad,
+    responses: Arc<Responses>,
 }
 
 /// The blobs that this process found absent or damaged.
@@ -114,7 +117,7 @@ impl Store {
 
     fn with(disk: Arc<dyn Disk>, root: &Path, codec: Codec) -> Store {
         Store {
-            disk,
+            disk: disk.clone(),
             root: root.to_owned(),
             codec,
             index: Index::default(),
@@ -122,7 +125,13 @@ impl Store {
             logs: Mutex::default(),
             loaded: Once::new(),
             bad: Bad::default(),
+            responses: Arc::new(Responses::open(disk, &root.join("responses"))),
         }
+    }
+
+    /// Returns what models answered. Nothing of it is read before it is asked for.
+    pub fn responses(&self) -> &Arc<Responses> {
+        &self.responses
     }
 
     /// Returns the folder of the store.
