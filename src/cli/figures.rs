@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{DroppedRows, MetricValue, NodeRecord, Output};
+use crate::exec::{LostRows, MetricValue, NodeRecord, Output};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -119,7 +119,7 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
 }
 
 /// Tells how many rows were dropped, and by what.
-pub fn dropped(steps: &[DroppedRows]) -> Option<String> {
+pub fn dropped(steps: &[LostRows]) -> Option<String> {
     let reasons: Vec<(&str, u64)> = steps
         .iter()
         .flat_map(|step| &step.reasons)
@@ -140,7 +140,7 @@ pub fn dropped(steps: &[DroppedRows]) -> Option<String> {
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
-        Output::Table { table, rows, made, groups, parts } => {
+        Output::Table { table, rows, made, groups, parts, .. } => {
             json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": dropped_json(&record.dropped) })
         }
         Output::Metric(values) => json!({ "values": values }),
@@ -149,8 +149,8 @@ pub fn json(record: &NodeRecord) -> Value {
 }
 
 /// Writes counts of dropped rows as JSON.
-pub fn dropped_json(steps: &[DroppedRows]) -> Value {
-    let one = |step: &DroppedRows| {
+pub fn dropped_json(steps: &[LostRows]) -> Value {
+    let one = |step: &LostRows| {
         let at = step.step;
         step.reasons
             .iter()
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn dropped_rows_are_told_by_reason() {
-        let step = |step, reasons: &[(&str, u64)]| DroppedRows {
+        let step = |step, reasons: &[(&str, u64)]| LostRows {
             step,
             reasons: reasons.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect(),
             table: crate::hash::Hash::of(b""),

@@ -29,6 +29,10 @@ struct Node {
     total: u64,
     groups: u64,
     rows: u64,
+    /// Requests that were answered, or given up; rows that wait.
+    answered: u64,
+    unanswered: u64,
+    waiting: u64,
     bar: Option<ProgressBar>,
 }
 
@@ -82,6 +86,13 @@ impl<'a> Progress<'a> {
                 let known = state.nodes.entry(node).or_default();
                 known.groups += 1;
                 known.rows += rows;
+                node
+            }
+            Event::Answers { node, answered, unanswered, waiting } => {
+                let known = state.nodes.entry(node).or_default();
+                known.answered += answered;
+                known.unanswered += unanswered;
+                known.waiting = waiting;
                 node
             }
             Event::End { node, .. } | Event::Failed { node } => {

@@ -1,12 +1,14 @@
 //! Actions: look up the key, and run only what no trace knows.
 
+use super::ask::Paid;
+use super::desk::Desk;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::hash::{Hash, Key};
 use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
@@ -100,6 +102,10 @@ pub struct Used {
     /// Their keys, for `gc` to keep.
     keys: Mutex<Vec<Key>>,
     ran: AtomicU64,
+    /// What was asked, by stage.
+    paid: Mutex<BTreeMap<usize, Paid>>,
+    /// Whether a row got no answer: then what was made is not remembered, and the next build asks again.
+    unfinished: AtomicBool,
 }
 
 impl Used {
@@ -108,9 +114,31 @@ impl Used {
         self.keys.lock().expect("no thread panics with this lock").push(key);
     }
 
+    /// Adds what the answers of a row group took.
+    pub fn pay(&self, stage: usize, paid: &Paid) {
+        *self.paid.lock().expect("no thread panics with this lock").entry(stage).or_default() += paid;
+    }
+
+    /// Returns what the answers took, by stage.
+    pub fn paid(&self) -> BTreeMap<usize, Paid> {
+        self.paid.lock().expect("no thread panics with this lock").clone()
+    }
+
+    /// Says that a row got no answer.
+    pub fn leave_unfinished(&self) {
+        self.unfinished.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether a row got no answer.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished.load(Ordering::Relaxed)
+    }
+
     /// Adds what a part of the work used.
     pub fn add(&self, part: Used) {
         self.ran.fetch_add(part.ran(), Ordering::Relaxed);
+        self.unfinished.fetch_or(part.is_unfinished(), Ordering::Relaxed);
+        part.paid().iter().for_each(|(stage, paid)| self.pay(*stage, paid));
         let mut more = part.keys.into_inner().expect("no thread panics with this lock");
         self.keys.lock().expect("no thread panics with this lock").append(&mut more);
     }
@@ -135,6 +163,8 @@ pub struct Context<'a> {
     pub mode: Mode,
     pub limits: Limits,
     pub counts: Counts,
+    /// Where models are asked.
+    pub desk: Desk<'a>,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
@@ -152,12 +182,18 @@ impl<'a> Context<'a> {
             mode,
             limits,
             cancel,
+            desk: Desk::new(store.responses().clone(), None, &[]),
             counts: Counts::default(),
             columns: Mutex::default(),
             running: Running::default(),
             bytes: AtomicU64::new(0),
             named: Mutex::default(),
         }
+    }
+
+    /// Lets actions ask models.
+    pub fn with_desk(self, desk: Desk<'a>) -> Context<'a> {
+        Context { desk, ..self }
     }
 
     /// Returns whether the user asked to stop.
@@ -179,7 +215,19 @@ impl<'a> Context<'a> {
         key: Key,
         run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
     ) -> Result<Vec<Hash>, Stop> {
-        self.find_or_run(used, key, self.may_run(), run)
+        self.find_or_run(used, key, self.may_run(), |_| true, || run().map(Outputs::Whole))
+    }
+
+    /// Like [`Context::action`], of those that ask models: some known outputs may not do, and what is made without all answers
+    /// is not remembered.
+    pub fn asking_action(
+        &self,
+        used: &Used,
+        key: Key,
+        will_do: impl Fn(&[Hash]) -> bool,
+        run: impl FnOnce() -> Result<Outputs, Stop>,
+    ) -> Result<Vec<Hash>, Stop> {
+        self.find_or_run(used, key, self.may_run(), will_do, run)
     }
 
     /// Like [`Context::action`], of those that even a check needs: they tell which columns there are.
@@ -189,7 +237,12 @@ impl<'a> Context<'a> {
         key: Key,
         run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
     ) -> Result<Vec<Hash>, Stop> {
-        self.find_or_run(used, key, true, run)
+        self.find_or_run(used, key, true, |_| true, || run().map(Outputs::Whole))
+    }
+
+    /// Returns the outputs of an action that ran before and will do.
+    pub fn peek(&self, key: Key, will_do: impl Fn(&[Hash]) -> bool) -> Option<Vec<Hash>> {
+        self.known(key).filter(|outputs| will_do(outputs))
     }
 
     /// Returns whether actions still run.
@@ -213,10 +266,11 @@ impl<'a> Context<'a> {
         used: &Used,
         key: Key,
         may_run: bool,
-        run: impl FnOnce() -> Result<Vec<Hash>, Stop>,
+        will_do: impl Fn(&[Hash]) -> bool,
+        run: impl FnOnce() -> Result<Outputs, Stop>,
     ) -> Result<Vec<Hash>, Stop> {
         used.note(key);
-        if let Some(outputs) = self.known(key) {
+        if let Some(outputs) = self.peek(key, &will_do) {
             self.counts.reuse(1);
             return Ok(outputs);
         }
@@ -225,13 +279,21 @@ impl<'a> Context<'a> {
         }
         // Equal row groups have equal keys: the second waits for the first, and then knows the trace.
         let _alone = self.running.enter(key);
-        if let Some(outputs) = self.known(key) {
+        if let Some(outputs) = self.peek(key, &will_do) {
             self.counts.reuse(1);
             return Ok(outputs);
         }
         self.go_on()?;
-        let outputs = run()?;
-        self.store.record(key, &outputs)?;
+        let outputs = match run()? {
+            Outputs::Whole(outputs) => {
+                self.store.record(key, &outputs)?;
+                outputs
+            }
+            Outputs::Unfinished(outputs) => {
+                used.leave_unfinished();
+                outputs
+            }
+        };
         self.counts.run();
         used.ran.fetch_add(1, Ordering::Relaxed);
         Ok(outputs)
@@ -321,6 +383,14 @@ impl<'a> Context<'a> {
         let read = Table::decode(&self.get(table.hash)?).map_err(|_| Stop::Missing(table.hash))?;
         Ok(table.table.get_or_init(|| Arc::new(read)).clone())
     }
+}
+
+/// What an action made.
+pub enum Outputs {
+    /// All of it; it is remembered.
+    Whole(Vec<Hash>),
+    /// Without the rows that got no answer.
+    Unfinished(Vec<Hash>),
 }
 
 /// The keys of the actions that run at this moment.

@@ -2,12 +2,13 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
-use super::record::{DroppedRows, Output, PartOutput};
-use super::stage::Flow;
+use super::record::{LostRows, Output, PartOutput};
+use super::refer::Others;
+use super::stage::{Effort, Flow, Through, Why};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
-use crate::manifest::{Maker, Mix, Synth, Text};
+use crate::manifest::{Dataset, Maker, MaxFailed, Mix, Synth, Text};
 use crate::op::{self, row_identity, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Table};
 use arrow_array::{ArrayRef, StringArray};
@@ -15,6 +16,35 @@ use std::ops::Range;
 use std::sync::Arc;
 
 impl Walk<'_> {
+    /// Makes the rows that a dataset's maker hands to the first stage.
+    pub(super) fn maker_groups(
+        &self,
+        id: NodeId,
+        inputs: &[TableRef],
+        flow: &Flow,
+    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        let graph = self.request.graph;
+        let dataset = &graph.manifest.datasets[graph.node(id).declaration];
+        let shape = &self.bound[&id].made;
+        Ok(match &dataset.maker {
+            Maker::Files(_) => {
+                let reading = self.sources.reading(graph, id).expect("a files maker has sources");
+                flow.context.files(flow.used, &reading)?.groups
+            }
+            Maker::Synth(synth) => flow.synth(synth)?,
+            Maker::From(_) => self.context.table(&inputs[0])?.groups.clone(),
+            Maker::Concat(concat) => {
+                let names = concat.of.iter().collect::<Vec<_>>();
+                let tables = self.tables(&inputs[..names.len()])?;
+                flow.concat(&tables, shape, &names, concat.source.is_some())?
+            }
+            Maker::Mix(mix) => {
+                let tables = self.tables(&inputs[..mix.of.len()])?;
+                flow.mix(mix, &tables, shape)?
+            }
+        })
+    }
+
     /// Makes a dataset's tables.
     pub(super) fn dataset(
         &mut self,
@@ -26,35 +56,36 @@ impl Walk<'_> {
         let graph = self.request.graph;
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];
-        let shape = self.bound[&id].made.clone();
-        let flow = Flow { context: &self.context, used, node: &node.name, progress };
-        let groups = match &dataset.maker {
-            Maker::Files(_) => {
-                let reading = self.sources.reading(graph, id).expect("a files maker has sources");
-                // They were read for their columns; now it costs look-ups only.
-                progress.read(self.read.get(&id).copied().unwrap_or_default());
-                flow.context.files(used, &reading)?.groups
-            }
-            Maker::Synth(synth) => flow.synth(synth)?,
-            Maker::From(_) => self.context.table(&inputs[0])?.groups.clone(),
-            Maker::Concat(concat) => {
-                let names = concat.of.iter().collect::<Vec<_>>();
-                let tables = self.tables(inputs)?;
-                flow.concat(&tables, &shape, &names, concat.source.is_some())?
-            }
-            Maker::Mix(mix) => {
-                let tables = self.tables(inputs)?;
-                flow.mix(mix, &tables, &shape)?
-            }
-        };
-        let made = groups.iter().map(|group| u64::from(group.rows)).sum();
+        let others = Others::new(inputs);
+        let (context, effort) = (&self.context, Effort::Run);
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
+        if matches!(dataset.maker, Maker::Files(_)) {
+            // They were read for their columns; now it costs look-ups only.
+            progress.read(self.read.get(&id).copied().unwrap_or_default());
+        }
+        let groups = self.maker_groups(id, inputs, &flow)?;
+        let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+        let made = count(&groups);
         let bound = &self.bound[&id];
-        let (groups, lost) = flow.run(&bound.stages, &shape.schema, groups)?;
+        let Through { groups, lost, repeated } = flow.run(&bound.stages, &bound.made.schema, groups)?;
+        let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
+        assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
+        let (mut dropped, mut failed) = (Vec::new(), Vec::new());
+        for lost in lost {
+            let counts = lost.reasons.iter().cloned().zip(lost.counts.iter().copied());
+            let (reasons, list) = match lost.why {
+                Why::Dropped => (counts.collect(), &mut dropped),
+                Why::Failed => (counts.filter(|(_, rows)| *rows > 0).collect(), &mut failed),
+            };
+            let table = self.context.put_table(lost.table(&bound.made.key))?;
+            list.push(LostRows { step: lost.stage, reasons, table: table.hash });
+        }
+        if let Some(problem) = too_many_failed(dataset, &failed, count(&groups)) {
+            self.failed.insert(id, failed);
+            return Err(problem.into());
+        }
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();
-        let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
-        assert_eq!(made, rows + lost_rows, "rows in = rows out + dropped");
-
         let mut tables = Vec::new();
         let mut parts = std::collections::BTreeMap::new();
         if let Some(split) = &bound.split {
@@ -67,22 +98,46 @@ impl Walk<'_> {
                 tables.push(part);
             }
         }
-        let mut dropped = Vec::new();
-        for lost in lost {
-            let counts = lost.reasons.iter().cloned().zip(lost.counts.iter().copied()).collect();
-            let table = self.context.put_table(lost.table(&shape.key))?;
-            dropped.push(DroppedRows { step: lost.stage, reasons: counts, table: table.hash });
-        }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, groups, parts };
+        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts };
         tables.insert(0, table);
-        Ok((output, dropped, tables))
+        Ok(Made { output, dropped, failed, tables })
     }
 
     fn tables(&self, inputs: &[TableRef]) -> Result<Vec<Arc<Table>>, Stop> {
         inputs.iter().map(|input| self.context.table(input)).collect()
     }
+}
+
+/// Says why a dataset is not published, if more rows failed than may.
+fn too_many_failed(dataset: &Dataset, failed: &[LostRows], rows: u64) -> Option<Diagnostic> {
+    let n: u64 = failed.iter().map(LostRows::rows).sum();
+    let (most, written) = match dataset.max_failed {
+        MaxFailed::Rows(most) => (most, most.to_string()),
+        MaxFailed::Share(share) => (((n + rows) as f64 * share) as u64, format!("{share} of {}", n + rows)),
+    };
+    if n <= most {
+        return None;
+    }
+    let mut kinds: Vec<(&str, u64)> = Vec::new();
+    for (kind, rows) in failed.iter().flat_map(|lost| &lost.reasons) {
+        match kinds.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, sum)) => *sum += rows,
+            None => kinds.push((kind, *rows)),
+        }
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
+    let name = &dataset.name.value;
+    let (noun, verb) = if n == 1 { ("row", "has") } else { ("rows", "have") };
+    let title = format!("{n} {noun} of `{name}` {verb} no value: {}", kinds.join(", "));
+    Some(
+        Diagnostic::error("failed-rows", title)
+            .at(&dataset.name.span, format!("`max_failed` lets {written} fail"))
+            .note("every answer that came is recorded: building again asks for nothing that is known")
+            .help(format!("`datamake show {name} --failed` has the rows and the replies"))
+            .help(format!("`datamake build {name} --retry KIND` asks again; `max_failed` in the dataset lets rows go")),
+    )
 }
 
 impl Flow<'_> {
@@ -95,7 +150,7 @@ impl Flow<'_> {
                 recipe.write_key(&mut key);
                 key.text("column", &name.value).int("seed", synth.seed as i64);
                 key.int("start", rows.start as i64).int("end", rows.end as i64);
-                let outputs = flow.context.action(flow.used, key.finish(), || {
+                let outputs = flow.action(key.finish(), || {
                     let column = synth_column(recipe, synth.seed as i64, &name.value, rows.clone());
                     Ok(vec![flow.context.put_column(&column)?])
                 })?;
@@ -156,7 +211,7 @@ impl Flow<'_> {
     /// Makes a column that says the same in every row.
     fn same_text(&self, text: &str, rows: u32) -> Result<ColumnRef, Stop> {
         let key = op::key("constant").text("value", text).int("rows", i64::from(rows)).finish();
-        let outputs = self.context.action(self.used, key, || {
+        let outputs = self.action(key, || {
             let column: ArrayRef = Arc::new(StringArray::from(vec![text; rows as usize]));
             Ok(vec![self.context.put_column(&column)?])
         })?;
@@ -175,7 +230,7 @@ impl Flow<'_> {
             chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
             hashes.push(chunks);
         }
-        let takes = self.context.action(self.used, key.finish(), || {
+        let takes = self.action(key.finish(), || {
             let columns = hashes.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
             let inputs: Vec<(f64, Vec<&[i64]>)> = mix
                 .of

@@ -21,6 +21,13 @@ pub enum Event {
         node: NodeId,
         rows: u64,
     },
+    /// So many requests were answered, or given up; so many rows wait for answers, of this node and others.
+    Answers {
+        node: NodeId,
+        answered: u64,
+        unanswered: u64,
+        waiting: u64,
+    },
     End {
         node: NodeId,
         work: Work,
@@ -52,6 +59,16 @@ impl<'a> Progress<'a> {
             rows: AtomicU64::new(0),
             before: Mutex::default(),
         }
+    }
+
+    /// Returns the node that is told of.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Returns where it is told.
+    pub fn events(&self) -> &'a (dyn Fn(Event) + Sync) {
+        self.events
     }
 
     /// Begins a pass over row groups. Passes follow each other; the one that made most is what counts.

@@ -88,7 +88,7 @@ impl Walk<'_> {
             }
         })?;
         self.context.counts.run();
-        Ok((Output::Export { file, bytes, rows: table.rows() }, Vec::new(), Vec::new()))
+        Ok(Made::of(Output::Export { file, bytes, rows: table.rows() }))
     }
 
     fn batch(&self, table: &Table, group: &RowGroup) -> Result<Batch, Stop> {

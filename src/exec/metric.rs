@@ -3,7 +3,8 @@
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::record::{MetricSlice, MetricValue, Output};
-use super::stage::Flow;
+use super::refer::Others;
+use super::stage::{Effort, Flow};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::expr::State;
@@ -26,7 +27,9 @@ impl Walk<'_> {
     ) -> Result<Made, Stop> {
         let node = self.request.graph.node(id);
         let metric = &self.request.graph.manifest.metrics[node.declaration];
-        let flow = Flow { context: &self.context, used, node: &node.name, progress };
+        let others = Others::default();
+        let (context, effort) = (&self.context, Effort::Run);
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
         let mut values = Vec::with_capacity(inputs.len());
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;
@@ -45,7 +48,7 @@ impl Walk<'_> {
             };
             values.push(MetricValue { slices: slices.into_iter().map(slice).collect() });
         }
-        Ok((Output::Metric(values), Vec::new(), Vec::new()))
+        Ok(Made::of(Output::Metric(values)))
     }
 }
 

@@ -1,29 +1,42 @@
 //! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
 
+mod ahead;
+mod ask;
 mod context;
+mod count;
 mod dataset;
+mod desk;
 mod event;
 mod export;
 mod files;
 mod metric;
 mod record;
+mod refer;
+mod rows;
 mod sources;
 mod stage;
 mod walk;
+mod wave;
 
+pub use ask::{FAILURE, Paid, Sum};
 pub use context::{Context, Mode, Stop, TableRef, Used};
+pub use count::{Count, Place};
+pub use desk::Door;
 pub use event::{Event, Progress};
-pub use record::{DroppedRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 
+use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
+use crate::fetch::models::Traffic;
 use crate::graph::{Graph, Input, NodeId};
 use crate::hash::Hash;
 use crate::store::Store;
 use crate::table::Limits;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use walk::Walk;
 
@@ -39,6 +52,14 @@ pub struct Request<'a> {
     pub events: &'a (dyn Fn(Event) + Sync),
     /// Set from outside to stop after what is in hand.
     pub cancel: &'a AtomicBool,
+    /// The door to models; none in a plan.
+    pub door: Option<&'a Door<'a>>,
+    /// Hears of the recorded responses behind all rows; then every row is gone through again.
+    pub listener: Option<&'a Mutex<BTreeSet<Hash>>>,
+    /// Rows that failed in these ways ask again.
+    pub retry: &'a [FailureKind],
+    /// Datasets ask about so many rows only.
+    pub rows: Option<u64>,
 }
 
 /// What became of a node.
@@ -108,6 +129,14 @@ pub struct Run {
     pub files: HashMap<NodeId, Vec<(String, Hash)>>,
     /// The files that were in the places of exports before: none, or its hash.
     pub outputs: HashMap<NodeId, Option<Hash>>,
+    /// The failed rows of datasets that are not published because of them.
+    pub failed: BTreeMap<NodeId, Vec<LostRows>>,
+    /// Planning: what would be asked.
+    pub counts: BTreeMap<Place, Count>,
+    /// Planning: nodes that ask, but of rows that are not known before others have run.
+    pub uncounted: Vec<NodeId>,
+    /// What was asked, by node and step.
+    pub traffic: BTreeMap<(NodeId, usize), Traffic>,
     /// Whether the user stopped it.
     pub interrupted: bool,
     /// Damaged or lost blobs that were made again.

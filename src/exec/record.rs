@@ -1,5 +1,6 @@
 //! What a build leaves to be known of each node, as a blob named by its contents.
 
+use super::ask::Paid;
 use crate::graph::Kind;
 use crate::hash::{Hash, Words};
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,13 @@ pub struct NodeRecord {
     pub files: Vec<(String, Hash)>,
     pub output: Output,
     /// The rows that each step dropped.
-    pub dropped: Vec<DroppedRows>,
+    pub dropped: Vec<LostRows>,
+    /// The rows that have no value, by step; the reasons are kinds of failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<LostRows>,
+    /// What the answers behind the rows took when they were bought, by step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub paid: BTreeMap<usize, Paid>,
     /// A blob with the keys of all actions, for `gc` to keep their traces.
     pub actions: Hash,
 }
@@ -33,6 +40,9 @@ pub enum Output {
         rows: u64,
         /// How many rows the maker made.
         made: u64,
+        /// How many more there were because steps ask several times about a row.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        repeated: u64,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
     },
@@ -66,15 +76,26 @@ pub struct MetricSlice {
     pub value: serde_json::Value,
 }
 
-/// Rows that a step dropped.
+/// Rows that a step dropped, or that failed there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DroppedRows {
+pub struct LostRows {
     /// The position of the step.
     pub step: usize,
-    /// Names of the filters, and how many rows each dropped.
+    /// Names of the filters, or kinds of failure, and how many rows each took.
     pub reasons: Vec<(String, u64)>,
-    /// The rows, with the reason's position in the column `dropped_by`.
+    /// The rows, with the reason's position in the column `dropped_by`, or the failure in the column `failure`.
     pub table: Hash,
+}
+
+impl LostRows {
+    /// Returns how many rows there are.
+    pub fn rows(&self) -> u64 {
+        self.reasons.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Writes the keys of actions as a blob.

@@ -1,10 +1,14 @@
 //! Row groups through the stages of a dataset.
 
 use super::Progress;
+use super::ask::{FAILURE, failure_type};
 use super::context::{Context, Mode, Stop, Used};
+use super::refer::Others;
+use super::wave;
+use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
 use crate::graph::{Parts, Stage, WholeOp, Work};
-use crate::hash::Hash;
+use crate::hash::{Hash, Key};
 use crate::op;
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
 use arrow_array::cast::AsArray;
@@ -13,17 +17,27 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Rows that a stage dropped.
+/// Rows that a stage dropped, or that failed there.
 pub struct Dropped {
     /// The position of the stage.
     pub stage: usize,
-    /// What dropped rows, by position in the column `dropped_by` of the table.
+    pub why: Why,
+    /// What dropped rows, by position in the column `dropped_by` of the table; the kinds of failure.
     pub reasons: Vec<String>,
     /// How many rows each reason dropped.
     pub counts: Vec<u64>,
     pub groups: Vec<Arc<RowGroup>>,
-    /// The columns that the rows had at that stage, and `dropped_by`.
+    /// The columns that the rows had at that stage, and `dropped_by` or `failure`.
     pub schema: Schema,
+}
+
+/// How rows are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A step decided that they go.
+    Dropped,
+    /// They have no value.
+    Failed,
 }
 
 /// The column of a table of dropped rows that says which reason dropped the row.
@@ -36,47 +50,77 @@ pub struct Flow<'a> {
     pub used: &'a Used,
     pub node: &'a str,
     pub progress: &'a Progress<'a>,
+    /// The node's inputs, for steps that look into another table.
+    pub others: &'a Others,
+    pub effort: Effort,
 }
 
-/// A row group on its way; `None` once all its rows are dropped.
+/// A row group on its way; `None` once all its rows are lost.
 struct Passed {
     group: Option<Arc<RowGroup>>,
-    dropped: Vec<(usize, Arc<RowGroup>, Vec<u64>)>,
+    lost: Vec<Lost>,
+    /// How many rows more it got on its way.
+    repeated: u64,
+}
+
+/// What came of all stages.
+pub struct Through {
+    pub groups: Vec<Arc<RowGroup>>,
+    pub lost: Vec<Dropped>,
+    /// How many rows more there were because some stages repeat them.
+    pub repeated: u64,
+}
+
+/// Rows of one group that a stage dropped, or that failed there; the last column says why.
+pub struct Lost {
+    stage: usize,
+    group: Arc<RowGroup>,
+    /// By reason.
+    counts: Vec<u64>,
+}
+
+/// How far an action is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// It is run if need be.
+    Run,
+    /// It is only looked up; [`Stop::Pending`] if it would have to run.
+    Look,
 }
 
 impl Flow<'_> {
-    /// Sends row groups through all stages; returns those that come out, and what was dropped on the way.
+    /// Sends row groups through all stages.
     ///
     /// Consecutive row-wise stages are run group by group, so that what one writes the next has at hand.
-    pub fn run(
-        &self,
-        stages: &[Stage],
-        schema: &Schema,
-        mut groups: Vec<Arc<RowGroup>>,
-    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Dropped>), Stop> {
+    pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
-        let mut dropped: Vec<Dropped> = Vec::new();
-        let mut at = 0;
+        let mut lost: Vec<Dropped> = Vec::new();
+        let (mut at, mut repeated) = (0, 0);
         while at < stages.len() {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op } => {
                     let takes = self.whole(hashes, *op, &schemas[at], &groups)?;
-                    let mut lost = empty_dropped(at, &[op_name(*op)], &schemas[at]);
-                    groups = self.pick(groups, takes, &mut lost)?;
-                    dropped.extend((!lost.groups.is_empty()).then_some(lost));
+                    let mut dropped = nothing_dropped(at, &stages[at], &schemas[at]);
+                    groups = self.pick(groups, takes, &mut dropped)?;
+                    lost.extend((!dropped.groups.is_empty()).then_some(dropped));
                     at + 1
                 }
                 _ => {
                     let row_wise = |stage: &&Stage| !matches!(stage, Stage::Whole { .. });
                     let end = at + stages[at..].iter().take_while(row_wise).count();
+                    if at > 0 {
+                        // Rows of the first stages went ahead together with those of other datasets.
+                        wave::rows_of(self, stages, at, schema, &groups)?;
+                    }
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
-                    groups = self.gather(passed, stages, &schemas, &mut dropped);
+                    repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
+                    groups = self.gather(passed, stages, &schemas, &mut lost);
                     end
                 }
             };
             at = end;
         }
-        Ok((groups, dropped))
+        Ok(Through { groups, lost, repeated })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -121,43 +165,77 @@ impl Flow<'_> {
     }
 
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
-        let mut group = group.clone();
-        let mut dropped = Vec::new();
+        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
-            let schema = &schemas[first + i];
-            match stage {
-                Stage::Compute(ops) => {
-                    let mut columns = group.columns.clone();
-                    for work in ops {
-                        let chunks = self.column_of(work, schema, &group)?;
-                        columns.extend(chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None }));
-                    }
-                    group = Arc::new(RowGroup { rows: group.rows, columns });
-                }
-                Stage::Select(columns) => {
-                    let columns = columns.iter().map(|(index, _)| group.columns[*index]).collect();
-                    group = Arc::new(RowGroup { rows: group.rows, columns });
-                }
-                Stage::Filter(works) => {
-                    let (keep, reasons) = self.filter(works, schema, &group)?;
-                    if keep.is_identity() {
-                        continue;
-                    }
-                    let counts = self.count(reasons, works.len())?;
-                    let lost = self.retake(&group, &keep.complement())?;
-                    let mut columns = lost.columns.clone();
-                    columns.push(ColumnRef { chunk: reasons, take: None });
-                    dropped.push((first + i, Arc::new(RowGroup { rows: lost.rows, columns }), counts));
-                    if keep.is_empty() {
-                        return Ok(Passed { group: None, dropped });
-                    }
-                    group = Arc::new(self.retake(&group, &keep)?);
-                }
-                Stage::Repeat { .. } | Stage::Ask(_) | Stage::Refer { .. } => unreachable!("not bound yet"),
-                Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
+            let Some(group) = passed.group.take() else { break };
+            if let Stage::Repeat { times, .. } = stage {
+                passed.repeated += u64::from(group.rows) * u64::from(times.saturating_sub(1));
             }
+            let (stays, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
+            passed.group = stays;
+            passed.lost.extend(lost);
         }
-        Ok(Passed { group: Some(group), dropped })
+        Ok(passed)
+    }
+
+    /// Sends a row group through one row-wise stage; nothing stays of it once all its rows are lost.
+    pub fn stage(
+        &self,
+        at: usize,
+        stage: &Stage,
+        schema: &Schema,
+        group: &Arc<RowGroup>,
+    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
+        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), None));
+        let added = |chunks: Vec<Hash>| {
+            let new = chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None });
+            group.columns.iter().copied().chain(new).collect()
+        };
+        match stage {
+            Stage::Compute(works) => {
+                let mut chunks = Vec::with_capacity(works.len());
+                for work in works {
+                    chunks.extend(self.column_of(work, schema, group)?);
+                }
+                whole(added(chunks))
+            }
+            Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
+            Stage::Refer { op, input, span } => whole(added(self.refer(op.as_ref(), *input, span, schema, group)?)),
+            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), None)),
+            Stage::Filter(works) => {
+                let (keep, reasons) = self.filter(works, schema, group)?;
+                self.part(at, group, group, &keep, reasons, || self.count(reasons, works.len()))
+            }
+            Stage::Ask(_) => {
+                let answered = self.ask(at, stage, schema, group)?;
+                let columns: Vec<ColumnRef> = added(answered.values);
+                let all = Arc::new(RowGroup { rows: group.rows, columns });
+                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), None)) };
+                self.part(at, &all, group, &keep, failures, || self.count_failures(failures))
+            }
+            Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
+        }
+    }
+
+    /// Divides the rows of a group: some stay, with the columns of `after`; others are lost, with those of `before` and one of
+    /// reasons, which has a value for each of them.
+    fn part(
+        &self,
+        stage: usize,
+        after: &Arc<RowGroup>,
+        before: &RowGroup,
+        keep: &Take,
+        reasons: Hash,
+        counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
+    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
+        if keep.is_identity() {
+            return Ok((Some(after.clone()), None));
+        }
+        let mut lost = self.retake(before, &keep.complement())?;
+        lost.columns.push(ColumnRef { chunk: reasons, take: None });
+        let lost = Lost { stage, group: Arc::new(lost), counts: counts()? };
+        let stays = if keep.is_empty() { None } else { Some(Arc::new(self.retake(after, keep)?)) };
+        Ok((stays, Some(lost)))
     }
 
     fn gather(
@@ -170,15 +248,11 @@ impl Flow<'_> {
         let mut groups = Vec::with_capacity(passed.len());
         for one in passed {
             groups.extend(one.group);
-            for (at, group, counts) in one.dropped {
+            for Lost { stage: at, group, counts } in one.lost {
                 let lost = match dropped.iter().position(|lost| lost.stage == at) {
                     Some(found) => &mut dropped[found],
                     None => {
-                        let Stage::Filter(works) = &stages[at] else {
-                            unreachable!("only filters drop group by group")
-                        };
-                        let names: Vec<&str> = works.iter().map(|work| work.name.as_str()).collect();
-                        dropped.push(empty_dropped(at, &names, &schemas[at]));
+                        dropped.push(nothing_dropped(at, &stages[at], &schemas[at]));
                         dropped.last_mut().expect("it was just pushed")
                     }
                 };
@@ -188,6 +262,14 @@ impl Flow<'_> {
         }
         dropped.sort_by_key(|lost| lost.stage);
         groups
+    }
+
+    /// Returns the outputs of an action, as far as the flow goes.
+    pub fn action(&self, key: Key, run: impl FnOnce() -> Result<Vec<Hash>, Stop>) -> Result<Vec<Hash>, Stop> {
+        match self.effort {
+            Effort::Run => self.context.action(self.used, key, run),
+            Effort::Look => self.context.peek(key, |_| true).ok_or(Stop::Pending),
+        }
     }
 
     /// Returns the chunks that an op makes of a row group.
@@ -206,7 +288,7 @@ impl Flow<'_> {
         if reads.is_empty() {
             key.int("rows", i64::from(group.rows));
         }
-        self.context.action(self.used, key.finish(), || {
+        self.action(key.finish(), || {
             let columns = reads
                 .iter()
                 .map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)))
@@ -239,7 +321,7 @@ impl Flow<'_> {
             .collect::<Result<Vec<Hash>, Stop>>()?;
         let mut key = op::key("filter");
         masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
-        let outputs = self.context.action(self.used, key.finish(), || {
+        let outputs = self.action(key.finish(), || {
             let masks = masks
                 .iter()
                 .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
@@ -296,7 +378,7 @@ impl Flow<'_> {
             key.int("rows", rows as i64).int("seed", seed);
         }
         chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
-        self.context.action(self.used, key.finish(), || {
+        self.action(key.finish(), || {
             let columns = self.ints(&chunks)?;
             let takes = match op {
                 WholeOp::Dedup => {
@@ -367,7 +449,7 @@ impl Flow<'_> {
         let divided = self.each(groups, |flow, group| {
             let which = flow.column_of(&parts.op, schema, group)?[0];
             let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
-            let takes = flow.context.action(flow.used, key, || {
+            let takes = flow.action(key, || {
                 let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
                 let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
                 let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
@@ -396,17 +478,28 @@ fn op_name(op: WholeOp) -> &'static str {
     }
 }
 
-fn empty_dropped(stage: usize, reasons: &[&str], schema: &Schema) -> Dropped {
+fn nothing_dropped(at: usize, stage: &Stage, schema: &Schema) -> Dropped {
+    let (why, name, ty, reasons): (_, _, _, Vec<&str>) = match stage {
+        Stage::Filter(works) => {
+            (Why::Dropped, DROPPED_BY, Type::Int, works.iter().map(|work| work.name.as_str()).collect())
+        }
+        Stage::Whole { op, .. } => (Why::Dropped, DROPPED_BY, Type::Int, vec![op_name(*op)]),
+        Stage::Ask(_) => {
+            (Why::Failed, FAILURE, failure_type(), FailureKind::ALL.iter().map(|kind| kind.word()).collect())
+        }
+        _ => unreachable!("no other stage loses rows"),
+    };
     let mut schema = schema.clone();
-    let mut name = DROPPED_BY.to_owned();
+    let mut name = name.to_owned();
     while schema.field(&name).is_some() {
         name.push('_');
     }
-    schema.0.push(Field::new(name, Type::Int));
+    schema.0.push(Field::new(name, ty));
     Dropped {
-        stage,
-        reasons: reasons.iter().map(|name| (*name).to_owned()).collect(),
+        stage: at,
+        why,
         counts: vec![0; reasons.len()],
+        reasons: reasons.into_iter().map(str::to_owned).collect(),
         groups: Vec::new(),
         schema,
     }
@@ -420,7 +513,7 @@ impl Dropped {
 }
 
 /// Returns the columns before each stage.
-fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
+pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
     let mut schema = first.clone();
     let step = |stage: &Stage| {
         let before = schema.clone();

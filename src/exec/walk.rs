@@ -1,15 +1,18 @@
 //! One walk over the nodes of a request: what is fresh, what is stale, and what becomes of it.
 
+use super::ahead::lane;
 use super::context::{Context, Mode, Stop, TableRef, Used};
+use super::desk::Desk;
 use super::event::{Event, Progress};
 use super::files::Reading;
-use super::record::{DroppedRows, NodeRecord, Output, encode_keys};
+use super::record::{LostRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::Diagnostics;
-use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, bind_dataset, bind_metric, maker_shape};
+use crate::fetch::models::Traffic;
+use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key};
 use crate::op;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 /// One attempt at a request.
@@ -30,11 +33,17 @@ pub(super) struct Walk<'a> {
     pub(super) read: HashMap<NodeId, Work>,
     /// What exports found in their places.
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
+    /// Datasets whose rows went ahead through their first stages.
+    pub(super) flowed: HashSet<NodeId>,
+    /// The failed rows of datasets that are not published because of them.
+    pub(super) failed: BTreeMap<NodeId, Vec<LostRows>>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Result<Walk<'a>, Stop> {
-        let context = Context::new(request.store, request.mode, request.limits, request.cancel);
+        let desk = Desk::new(request.store.responses().clone(), request.door, request.retry);
+        let desk = desk.heard_by(request.listener);
+        let context = Context::new(request.store, request.mode, request.limits, request.cancel).with_desk(desk);
         let order = request.graph.closure(request.targets);
         let sources = Sources::find(request.graph, &order, request.workspace)?;
         Ok(Walk {
@@ -50,12 +59,13 @@ impl<'a> Walk<'a> {
             metrics: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
+            flowed: HashSet::new(),
+            failed: BTreeMap::new(),
         })
     }
 
     pub(super) fn finish(mut self) -> Result<Run, Stop> {
-        // A known node key says all, unless a blob is known to be lost: then every action is asked.
-        if !self.request.store.known_bad() {
+        if self.trusts_keys() {
             for id in self.order.clone() {
                 if self.look_up(id)? {
                     self.states.insert(id, State::Fresh);
@@ -88,18 +98,67 @@ impl<'a> Walk<'a> {
         let nodes = self.order.iter().filter_map(|id| {
             Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
         });
-        let nodes = nodes.collect();
+        let nodes: Vec<NodeRun> = nodes.collect();
         let (ran, reused) =
             (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
         let files = self.sources.contents();
-        Ok(Run { nodes, ran, reused, files, outputs: self.outputs, interrupted, mended: Vec::new() })
+        let (traffic, counts, uncounted) = (self.traffic(), self.context.desk.counted(), self.uncounted());
+        let (outputs, failed) = (self.outputs, self.failed);
+        Ok(Run {
+            nodes,
+            ran,
+            reused,
+            files,
+            outputs,
+            failed,
+            counts,
+            uncounted,
+            traffic,
+            interrupted,
+            mended: Vec::new(),
+        })
     }
 
-    /// Returns the tables that a node reads, if all are known.
-    fn inputs(&self, id: NodeId) -> Option<Vec<TableRef>> {
+    /// Returns whether a known node key says all. Not where a blob is known to be lost, or all responses are to be heard of:
+    /// then every action is asked.
+    fn trusts_keys(&self) -> bool {
+        !self.request.store.known_bad() && self.request.listener.is_none()
+    }
+
+    /// Returns what was asked, by node and step.
+    fn traffic(&self) -> BTreeMap<(NodeId, usize), Traffic> {
+        let Some(models) = self.context.desk.opened() else { return BTreeMap::new() };
+        let steps = self.bound.iter().flat_map(|(id, bound)| (0..bound.stages.len()).map(|step| (*id, step)));
+        let traffic = steps.map(|(id, step)| ((id, step), models.traffic(lane(id, step))));
+        traffic.filter(|(_, traffic)| *traffic != Traffic::default()).collect()
+    }
+
+    /// Returns the nodes that ask, but of rows that no plan can know.
+    fn uncounted(&self) -> Vec<NodeId> {
+        if self.request.mode != Mode::Plan {
+            return Vec::new();
+        }
+        let asks = |id: &NodeId| {
+            let stages = self.bound.get(id).map_or(&[][..], |bound| &bound.stages);
+            let last = stages.iter().rposition(|stage| matches!(stage, Stage::Ask(_)));
+            last.is_some_and(|last| {
+                let whole = stages[..last].iter().any(|stage| matches!(stage, Stage::Whole { .. }));
+                !self.outcomes.contains_key(id) && (whole || !self.flowed.contains(id))
+            })
+        };
+        self.order.iter().copied().filter(asks).collect()
+    }
+
+    /// Returns the tables that a node reads, as far as they are known.
+    pub(super) fn known_inputs(&self, id: NodeId) -> Vec<Option<TableRef>> {
         let graph = self.request.graph;
         let table = |input: &Input| self.outcomes.get(&input.node)?.table(graph, input).cloned();
         graph.node(id).inputs.iter().map(table).collect()
+    }
+
+    /// Returns the tables that a node reads, if all are known.
+    pub(super) fn inputs(&self, id: NodeId) -> Option<Vec<TableRef>> {
+        self.known_inputs(id).into_iter().collect()
     }
 
     /// Returns the node key: the definition, the data files' contents and the input tables.
@@ -111,6 +170,9 @@ impl<'a> Walk<'a> {
         key.hash("words", node.words.key("words", 1));
         self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
+        if let Some(rows) = self.request.rows {
+            key.int("rows", rows as i64);
+        }
         key.finish()
     }
 
@@ -134,8 +196,19 @@ impl<'a> Walk<'a> {
                 Vec::new()
             }
         };
+        if !self.request.retry.is_empty() && self.has_to_retry(*record)? {
+            return Ok(false);
+        }
         self.outcomes.insert(id, Outcome { record: *record, tables });
         Ok(true)
+    }
+
+    /// Returns whether rows failed in a way that is not to stand in this build.
+    fn has_to_retry(&self, record: Hash) -> Result<bool, Stop> {
+        let record: NodeRecord =
+            serde_json::from_slice(&self.context.get(record)?).map_err(|_| Stop::Missing(record))?;
+        let mut words = record.failed.iter().flat_map(|lost| &lost.reasons);
+        Ok(words.any(|(word, _)| self.request.retry.iter().any(|kind| kind.word() == word)))
     }
 
     /// Returns the hash of the file in an export's place, as it was before this build.
@@ -191,7 +264,16 @@ impl<'a> Walk<'a> {
                 Kind::Export => {}
             }
         }
-        if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+        if problems.has_errors() {
+            return Err(problems.into());
+        }
+        let asks = self.bound.values().flat_map(|bound| &bound.stages).filter_map(|stage| match stage {
+            Stage::Ask(ask) => Some(ask.op.specs()),
+            _ => None,
+        });
+        let endpoints = asks.flatten().map(|spec| spec.endpoint).collect();
+        *self.context.desk.endpoints.lock().expect("no thread panics with this lock") = endpoints;
+        Ok(())
     }
 
     fn bind_one(&mut self, id: NodeId, inputs: &[Shape]) -> Result<Bound, Stop> {
@@ -226,9 +308,12 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         // What came before may have come out as it was.
-        if !self.request.store.known_bad() && self.look_up(id)? {
+        if self.trusts_keys() && self.look_up(id)? {
             self.states.insert(id, State::Fresh);
             return Ok(());
+        }
+        if node.kind == Kind::Dataset {
+            self.wave(id)?;
         }
         let progress = Progress::new(id, self.request.events);
         (self.request.events)(Event::Begin { node: id });
@@ -245,7 +330,7 @@ impl<'a> Walk<'a> {
         let read = self.read.remove(&id).unwrap_or_default();
         let exported = u64::from(node.kind == Kind::Export && made.is_ok());
         let work = progress.work(used.ran() + read.actions + exported);
-        let (output, dropped, tables) = match made {
+        let Made { output, dropped, failed, tables } = match made {
             Ok(made) => made,
             Err(Stop::Pending) => {
                 self.states.insert(id, State::Stale(work));
@@ -254,6 +339,7 @@ impl<'a> Walk<'a> {
             Err(other) => return Err(other),
         };
         let key = self.node_key(id, &inputs);
+        let unfinished = used.is_unfinished();
         let record = NodeRecord {
             key,
             kind: node.kind,
@@ -261,6 +347,8 @@ impl<'a> Walk<'a> {
             inputs: inputs.iter().map(|input| input.hash).collect(),
             files: self.sources.contents_of(id),
             dropped,
+            failed,
+            paid: used.paid(),
             actions: self.context.put(&encode_keys(&used.into_keys()))?,
             output,
         };
@@ -270,7 +358,10 @@ impl<'a> Walk<'a> {
         if let Output::Export { file, .. } = record.output {
             outputs.push(self.context.put(&seal(file).1)?);
         }
-        self.request.store.record(key, &outputs)?;
+        // A row without an answer asks again in the next build.
+        if !unfinished {
+            self.request.store.record(key, &outputs)?;
+        }
         self.outcomes.insert(id, Outcome { record: record_hash, tables });
         (self.request.events)(Event::End { node: id, work });
         let only_planned = self.request.mode != Mode::Build && work.actions > 0;
@@ -289,4 +380,16 @@ fn seal(file: Hash) -> (Hash, [u8; 32]) {
 }
 
 /// What a node's own part of the walk returns.
-pub(super) type Made = (Output, Vec<DroppedRows>, Vec<TableRef>);
+pub(super) struct Made {
+    pub output: Output,
+    pub dropped: Vec<LostRows>,
+    pub failed: Vec<LostRows>,
+    pub tables: Vec<TableRef>,
+}
+
+impl Made {
+    /// Makes what is no table.
+    pub fn of(output: Output) -> Made {
+        Made { output, dropped: Vec::new(), failed: Vec::new(), tables: Vec::new() }
+    }
+}

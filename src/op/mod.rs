@@ -23,15 +23,16 @@ pub use sample::{Sample, smallest};
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 
-use crate::ask::{FailureKind, Request, Response};
+use crate::ask::{FailureKind, Request, Response, Spec};
 use crate::expr::Value;
 use crate::hash::KeyWriter;
 use crate::table::{Batch, Field, RowError, Take, Type};
 use arrow_array::ArrayRef;
+use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 19] = [
+pub const VERSIONS: [(&str, u32); 20] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -47,6 +48,7 @@ pub const VERSIONS: [(&str, u32); 19] = [
     ("parts", 1),
     ("read", 1),
     ("render", 2),
+    ("repeat", 1),
     ("sample", 1),
     ("segments", 1),
     ("split", 1),
@@ -94,6 +96,9 @@ pub trait AskOp: Send + Sync {
 
     /// Returns the columns that are made.
     fn writes(&self) -> &[Field];
+
+    /// Returns what the dialogues of a row ask with, in the order of [`AskOp::begin`].
+    fn specs(&self) -> Vec<Arc<Spec>>;
 
     /// Returns the first request of each dialogue of each row. Every row has as many dialogues.
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError>;

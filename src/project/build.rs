@@ -106,6 +106,10 @@ impl Project {
             limits: self.limits,
             events: options.events,
             cancel: options.cancel,
+            door: None,
+            listener: None,
+            retry: &[],
+            rows: None,
         };
         match options.jobs {
             None => exec::run(&request),

@@ -3,7 +3,7 @@
 use super::build::{BuildOptions, PlannedNode};
 use super::{Project, unusable};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Context, DroppedRows, Mode, NodeRecord, Output, State, Stop, TableRef};
+use crate::exec::{Context, LostRows, Mode, NodeRecord, Output, State, Stop, TableRef};
 use crate::expr::{Aggregate, Value, value_at};
 use crate::graph::{Kind, NodeId};
 use crate::hash::Hash;
@@ -186,10 +186,10 @@ impl Project {
     }
 
     /// Returns the rows that a dataset's steps dropped.
-    pub fn dropped(&self, name: &str) -> Result<Vec<(DroppedRows, Arc<Table>)>, Diagnostics> {
+    pub fn dropped(&self, name: &str) -> Result<Vec<(LostRows, Arc<Table>)>, Diagnostics> {
         let (id, _) = self.one(name)?;
         let record = self.record(id)?;
-        let read = |dropped: DroppedRows| {
+        let read = |dropped: LostRows| {
             let table = self.with_context(|context| context.table(&TableRef::stored(dropped.table)))?;
             Ok((dropped, table))
         };

@@ -5,7 +5,7 @@ use super::super::words::things;
 use super::Show;
 use super::rows::{Drawing, json_row, until};
 use crate::diag::{Diagnostic, list};
-use crate::exec::DroppedRows;
+use crate::exec::LostRows;
 use crate::expr::Value;
 use crate::project::Project;
 use crate::table::{Field, Schema, Table, Type};
@@ -45,7 +45,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str) -
 }
 
 /// Refuses a reason that there is not.
-fn check(args: &Show, steps: &[(DroppedRows, Arc<Table>)]) -> Result<(), Fail> {
+fn check(args: &Show, steps: &[(LostRows, Arc<Table>)]) -> Result<(), Fail> {
     let Some(reason) = &args.reason else { return Ok(()) };
     let known: Vec<&str> = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(name, _)| name.as_str()).collect();
     if known.contains(&reason.as_str()) {
@@ -63,7 +63,7 @@ fn draw(
     args: &Show,
     session: &mut Session,
     project: &Project,
-    (step, table): (&DroppedRows, &Table),
+    (step, table): (&LostRows, &Table),
     skip: &mut u64,
     left: &mut usize,
 ) -> Result<(), Fail> {

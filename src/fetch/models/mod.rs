@@ -9,6 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::store::Responses;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How to ask.
 #[derive(Clone, Debug, Default)]
@@ -80,9 +81,9 @@ impl Models {
     /// Hands in a request.
     pub fn order(&self, _order: Order) {}
 
-    /// Waits for the next delivery.
-    pub fn deliver(&self) -> (u64, Delivery) {
-        (0, Delivery::Stopped)
+    /// Waits for deliveries, so long at most, and returns all that are there.
+    pub fn deliver(&self, _patience: Duration) -> Vec<(u64, Delivery)> {
+        Vec::new()
     }
 
     /// Sends nothing more; what is on its way is still delivered.

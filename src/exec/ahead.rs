@@ -1,0 +1,496 @@
+//! Rows ahead of their groups: each goes through the row-wise steps of its dataset, and of those made from it, as soon as what it
+//! needs is answered. Nothing is made of it but responses in the store, where the groups find them.
+//!
+//! In a plan nothing is sent: a row stops where an answer is not recorded, and what it would ask is counted.
+
+use super::ask::concluded;
+use super::context::{Context, Mode, Stop, Used};
+use super::count::Counting;
+use super::desk::{Dialogue, Standing};
+use super::event::{Event, Progress};
+use super::refer::{Others, repeated};
+use super::rows::{interleave, keep_rows, stays, take_rows};
+use super::stage::{Effort, Flow, schemas};
+use crate::expr::Value;
+use crate::fetch::models::{Delivery, Order};
+use crate::graph::{Ask, NodeId, Stage};
+use crate::hash::Hash;
+use crate::table::{Batch, RowGroup, Schema};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rows that wait for answers before more groups are begun.
+const WAITING: usize = 4096;
+
+/// How long deliveries are waited for before the user is listened to again.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Consecutive row-wise stages of one dataset.
+pub(super) struct Pipe<'a> {
+    pub node: NodeId,
+    pub name: &'a str,
+    pub others: Others,
+    stages: &'a [Stage],
+    /// The position of the first of them in the dataset.
+    first: usize,
+    /// The columns before each stage of the dataset.
+    schemas: Vec<Schema>,
+    /// The pipes that rows go on to at the end.
+    pub next: Vec<usize>,
+}
+
+impl<'a> Pipe<'a> {
+    /// Takes the row-wise stages from `first` on; `schema` has the columns before the first stage of all.
+    pub fn new(
+        node: NodeId,
+        name: &'a str,
+        others: Others,
+        all: &'a [Stage],
+        first: usize,
+        schema: &Schema,
+    ) -> Pipe<'a> {
+        let row_wise = all[first..].iter().take_while(|stage| !matches!(stage, Stage::Whole { .. })).count();
+        let stages = &all[first..first + row_wise];
+        Pipe { node, name, others, stages, first, schemas: schemas(all, schema), next: Vec::new() }
+    }
+
+    /// Returns the stages and their positions in the dataset, from the `at`th on.
+    pub fn stages(&self, at: usize) -> impl Iterator<Item = (usize, &'a Stage)> + use<'a> {
+        let first = self.first;
+        self.stages[at..].iter().enumerate().map(move |(i, stage)| (first + at + i, stage))
+    }
+
+    fn schema(&self, at: usize) -> &Schema {
+        &self.schemas[self.first + at]
+    }
+}
+
+/// Row groups that are to go through a pipe.
+pub(super) struct Source {
+    pub pipe: usize,
+    pub groups: VecDeque<Arc<RowGroup>>,
+}
+
+/// Rows at a stage of a pipe.
+struct Parcel {
+    pipe: usize,
+    stage: usize,
+    batch: Batch,
+}
+
+/// A row that waits for answers.
+struct Waiting {
+    pipe: usize,
+    stage: usize,
+    batch: Arc<Batch>,
+    row: usize,
+    dialogues: Vec<Dialogue>,
+    ended: Vec<Option<Value>>,
+    /// Dialogues that have not ended.
+    open: usize,
+}
+
+/// A request that was sent: which row and dialogue it is of.
+struct Sent {
+    row: u64,
+    dialogue: usize,
+    key: Hash,
+    /// A response is recorded, and another is wanted.
+    again: bool,
+}
+
+/// Rows on their way.
+pub(super) struct Ahead<'a> {
+    context: &'a Context<'a>,
+    pipes: &'a [Pipe<'a>],
+    events: &'a (dyn Fn(Event) + Sync),
+    waiting: HashMap<u64, Waiting>,
+    sent: HashMap<u64, Sent>,
+    /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
+    broken: HashSet<usize>,
+    counting: Counting,
+}
+
+/// Asks for all that the rows of a group need at one step, and waits for it.
+pub(super) fn settle(flow: &Flow, at: usize, stage: &Stage, schema: &Schema, batch: &Batch) -> Result<(), Stop> {
+    let pipe = Pipe {
+        node: flow.progress.node(),
+        name: flow.node,
+        others: Others::default(),
+        stages: std::slice::from_ref(stage),
+        first: 0,
+        schemas: vec![schema.clone()],
+        next: Vec::new(),
+    };
+    let pipes = [Pipe { first: at, schemas: vec![schema.clone(); at + 1], ..pipe }];
+    let mut ahead = Ahead::new(flow.context, &pipes, flow.progress.events());
+    let _alone = flow.context.desk.counter.lock().expect("no thread panics with this lock");
+    ahead.process(Parcel { pipe: 0, stage: 0, batch: batch.clone() })?;
+    ahead.wait(Vec::new())
+}
+
+impl<'a> Ahead<'a> {
+    pub fn new(context: &'a Context<'a>, pipes: &'a [Pipe<'a>], events: &'a (dyn Fn(Event) + Sync)) -> Ahead<'a> {
+        Ahead {
+            context,
+            pipes,
+            events,
+            waiting: HashMap::new(),
+            sent: HashMap::new(),
+            broken: HashSet::new(),
+            counting: Counting::default(),
+        }
+    }
+
+    /// Sends all rows on their way, and waits for the last of them.
+    pub fn run(mut self, sources: Vec<Source>) -> Result<Counting, Stop> {
+        let desk = &self.context.desk;
+        let _alone = desk.counter.lock().expect("no thread panics with this lock");
+        self.wait(sources)?;
+        Ok(self.counting)
+    }
+
+    /// Goes on until no row waits and no group is left. The sources take turns.
+    fn wait(&mut self, mut sources: Vec<Source>) -> Result<(), Stop> {
+        let mut turn = 0;
+        loop {
+            if self.context.cancelled() {
+                sources.clear();
+                if let Some(models) = self.context.desk.opened() {
+                    models.stop();
+                }
+            }
+            sources.retain(|source| !source.groups.is_empty() && !self.broken.contains(&source.pipe));
+            while self.waiting.len() < WAITING && !sources.is_empty() && !self.context.cancelled() {
+                turn = (turn + 1) % sources.len();
+                let source = &mut sources[turn];
+                let (pipe, group) = (source.pipe, source.groups.pop_front());
+                if let Some(group) = group {
+                    for (pipe, stage, group) in self.unsettled(pipe, group)? {
+                        let batch = self.load(pipe, stage, &group)?;
+                        self.process(Parcel { pipe, stage, batch })?;
+                    }
+                }
+                sources.retain(|source| !source.groups.is_empty() && !self.broken.contains(&source.pipe));
+            }
+            if self.waiting.is_empty() {
+                if sources.is_empty() || self.context.cancelled() {
+                    return Ok(());
+                }
+                continue;
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.
+    fn unsettled(&self, pipe: usize, group: Arc<RowGroup>) -> Result<Vec<(usize, usize, Arc<RowGroup>)>, Stop> {
+        let (mut found, mut open) = (Vec::new(), vec![(pipe, group)]);
+        while let Some((number, mut group)) = open.pop() {
+            let pipe = &self.pipes[number];
+            let used = Used::default();
+            let progress = Progress::new(pipe.node, &|_| ());
+            let flow = Flow {
+                context: self.context,
+                used: &used,
+                node: pipe.name,
+                progress: &progress,
+                others: &pipe.others,
+                effort: Effort::Look,
+            };
+            let mut at = 0;
+            loop {
+                if !self.asks(number, at) {
+                    break;
+                }
+                let Some(stage) = pipe.stages.get(at) else {
+                    open.extend(pipe.next.iter().map(|next| (*next, group.clone())));
+                    break;
+                };
+                match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
+                    Ok((Some(after), _)) => group = after,
+                    Ok((None, _)) => break,
+                    Err(Stop::Pending) => {
+                        found.push((number, at, group));
+                        break;
+                    }
+                    Err(other) => return Err(other),
+                }
+                at += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns whether anything is asked from a stage on.
+    fn asks(&self, pipe: usize, at: usize) -> bool {
+        let pipe = &self.pipes[pipe];
+        pipe.stages[at..].iter().any(|stage| matches!(stage, Stage::Ask(_)))
+            || pipe.next.iter().any(|next| self.asks(*next, 0))
+    }
+
+    fn load(&self, pipe: usize, stage: usize, group: &RowGroup) -> Result<Batch, Stop> {
+        let fields = self.pipes[pipe].schema(stage).0.iter();
+        let columns = fields.zip(&group.columns).map(|(field, at)| Ok((field.name.clone(), self.context.column(*at)?)));
+        Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
+    }
+
+    /// Takes rows as far as they get.
+    fn process(&mut self, parcel: Parcel) -> Result<(), Stop> {
+        let mut open = vec![parcel];
+        while let Some(Parcel { pipe: number, stage: from, mut batch }) = open.pop() {
+            let pipe = &self.pipes[number];
+            for at in from..=pipe.stages.len() {
+                if batch.rows == 0 || !self.asks(number, at) || self.broken.contains(&number) {
+                    break;
+                }
+                let Some(stage) = pipe.stages.get(at) else {
+                    let next = pipe.next.iter().rev();
+                    open.extend(next.map(|next| Parcel { pipe: *next, stage: 0, batch: batch.clone() }));
+                    break;
+                };
+                match self.step(number, at, stage, batch)? {
+                    Some(after) => batch = after,
+                    None => {
+                        // The groups say what is wrong with the row.
+                        self.broken.insert(number);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes rows through one stage; returns those that are through. Nothing, if a row cannot be computed.
+    fn step(&mut self, number: usize, at: usize, stage: &'a Stage, mut batch: Batch) -> Result<Option<Batch>, Stop> {
+        let pipe = &self.pipes[number];
+        Ok(match stage {
+            Stage::Compute(works) => {
+                let mut made = Vec::new();
+                for work in works {
+                    let Ok(columns) = work.op.run(&batch) else { return Ok(None) };
+                    made.extend(columns.into_iter().map(|column| (work.name.clone(), column)));
+                }
+                batch.columns.extend(made);
+                Some(batch)
+            }
+            Stage::Select(columns) => {
+                let schema = pipe.schema(at);
+                let column = |(index, name): &(usize, String)| {
+                    batch.column(&schema.0[*index].name).map(|column| (name.clone(), column.clone()))
+                };
+                Some(Batch { rows: batch.rows, columns: columns.iter().filter_map(column).collect() })
+            }
+            Stage::Filter(works) => {
+                let mut masks = Vec::new();
+                for work in works {
+                    let Ok(mask) = work.op.run(&batch) else { return Ok(None) };
+                    masks.extend(mask);
+                }
+                Some(keep_rows(&batch, |row| masks.iter().all(|mask| stays(mask, row))))
+            }
+            Stage::Repeat { times, index } => {
+                let (take, column) = repeated(*times, batch.rows);
+                let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column)));
+                let columns = columns.chain([(index.clone(), column)]).collect();
+                Some(Batch { rows: take.len(), columns })
+            }
+            Stage::Refer { op, input, .. } => {
+                let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
+                let flow = Flow {
+                    context: self.context,
+                    used: &used,
+                    node: pipe.name,
+                    progress: &progress,
+                    others: &pipe.others,
+                    effort: Effort::Run,
+                };
+                let Some(columns) = flow.refer_rows(op.as_ref(), *input, &batch)? else { return Ok(None) };
+                let names = op.writes().iter().map(|field| field.name.clone());
+                batch.columns.extend(names.zip(columns));
+                Some(batch)
+            }
+            Stage::Ask(ask) => self.ask(number, at, ask, batch)?,
+            Stage::Whole { .. } => unreachable!("a pipe has row-wise stages only"),
+        })
+    }
+
+    /// Asks what rows need; returns those that have all their answers, with the columns made of them.
+    fn ask(&mut self, number: usize, at: usize, ask: &'a Ask, batch: Batch) -> Result<Option<Batch>, Stop> {
+        let Ok(begun) = ask.op.begin(&batch) else { return Ok(None) };
+        let batch = Arc::new(batch);
+        let (mut through, mut answers, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, requests) in begun.into_iter().enumerate() {
+            let mut dialogues: Vec<Dialogue> = requests.into_iter().map(Dialogue::new).collect();
+            let (mut ended, mut waits, mut failed) = (vec![None; dialogues.len()], Vec::new(), false);
+            for (which, dialogue) in dialogues.iter_mut().enumerate() {
+                match self.context.desk.advance(ask.op.as_ref(), dialogue, |_, _| ())? {
+                    Standing::Ended(value) => ended[which] = Some(value),
+                    Standing::Failed(_) => failed = true,
+                    Standing::Waits { key, reuse } => waits.push((which, key, reuse)),
+                }
+            }
+            if waits.is_empty() {
+                if !failed {
+                    through.push(row as u32);
+                    answers.push(ask.op.conclude(&batch, row, ended.into_iter().flatten().collect()));
+                }
+            } else if self.context.mode == Mode::Build {
+                let waiting =
+                    Waiting { pipe: number, stage: at, batch: batch.clone(), row, open: waits.len(), dialogues, ended };
+                self.park(waiting, waits);
+            } else {
+                open.push((
+                    row,
+                    waits.iter().map(|(which, key, _)| (dialogues[*which].request.clone(), *key)).collect(),
+                ));
+            }
+        }
+        if !open.is_empty() {
+            self.counting.open(self.pipes, number, at, &batch, open);
+        }
+        let mut rest = take_rows(&batch, through);
+        rest.columns.extend(ask.op.writes().iter().map(|field| field.name.clone()).zip(concluded(ask, answers)));
+        Ok(Some(rest))
+    }
+
+    /// Sends what a row waits for.
+    fn park(&mut self, waiting: Waiting, waits: Vec<(usize, Hash, bool)>) {
+        let desk = &self.context.desk;
+        let models = match desk.models() {
+            Ok(Some(models)) => models,
+            Ok(None) => return,
+            Err(why) => {
+                let endpoints = waits.iter().map(|(at, ..)| waiting.dialogues[*at].request.spec.endpoint);
+                return endpoints.for_each(|endpoint| desk.close(endpoint, why.clone()));
+            }
+        };
+        let pipe = &self.pipes[waiting.pipe];
+        let lane = lane(pipe.node, pipe.first + waiting.stage);
+        let row = desk.ticket();
+        let mut sent = false;
+        for (dialogue, key, reuse) in waits {
+            let request = waiting.dialogues[dialogue].request.clone();
+            if desk.closed(request.spec.endpoint).is_some() || self.context.cancelled() {
+                continue;
+            }
+            let ticket = desk.ticket();
+            self.sent.insert(ticket, Sent { row, dialogue, key, again: !reuse });
+            models.order(Order { ticket, lane, request, reuse });
+            sent = true;
+        }
+        // Where nothing could be sent, the row goes no further; its group says why.
+        if sent {
+            self.waiting.insert(row, waiting);
+        }
+    }
+
+    /// Waits for deliveries, and takes the rows further that have all their answers.
+    fn receive(&mut self) -> Result<(), Stop> {
+        let Some(models) = self.context.desk.opened() else {
+            self.waiting.clear();
+            return Ok(());
+        };
+        let mut ready: HashMap<(usize, usize), Vec<Waiting>> = HashMap::new();
+        let mut told: HashMap<NodeId, (u64, u64)> = HashMap::new();
+        for (ticket, delivery) in models.deliver(PATIENCE) {
+            let Some(sent) = self.sent.remove(&ticket) else { continue };
+            let Some(waiting) = self.waiting.get(&sent.row) else { continue };
+            let node = self.pipes[waiting.pipe].node;
+            let counts = told.entry(node).or_default();
+            match delivery {
+                Delivery::Answer(_) => counts.0 += 1,
+                _ => counts.1 += 1,
+            }
+            if let Some(row) = self.hear(sent, delivery)? {
+                ready.entry((row.pipe, row.stage)).or_default().push(row);
+            }
+        }
+        for (node, (answered, unanswered)) in told {
+            (self.events)(Event::Answers { node, answered, unanswered, waiting: self.waiting.len() as u64 });
+        }
+        let mut ready: Vec<_> = ready.into_iter().collect();
+        ready.sort_by_key(|(at, _)| *at);
+        for ((pipe, stage), rows) in ready {
+            let Stage::Ask(ask) = &self.pipes[pipe].stages[stage] else {
+                unreachable!("rows wait where models are asked")
+            };
+            let places: Vec<(Arc<Batch>, usize)> = rows.iter().map(|row| (row.batch.clone(), row.row)).collect();
+            let mut batch = interleave(&places);
+            let values = rows
+                .into_iter()
+                .map(|row| ask.op.conclude(&row.batch, row.row, row.ended.into_iter().flatten().collect()));
+            let columns = concluded(ask, values.collect());
+            batch.columns.extend(ask.op.writes().iter().map(|field| field.name.clone()).zip(columns));
+            self.process(Parcel { pipe, stage: stage + 1, batch })?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what became of a request; returns the row if all its dialogues have ended well.
+    fn hear(&mut self, sent: Sent, delivery: Delivery) -> Result<Option<Waiting>, Stop> {
+        let Sent { row, dialogue, key, again } = sent;
+        let desk = &self.context.desk;
+        let Some(waiting) = self.waiting.get_mut(&row) else { return Ok(None) };
+        let Stage::Ask(ask) = &self.pipes[waiting.pipe].stages[waiting.stage] else {
+            unreachable!("rows wait where models are asked")
+        };
+        let standing = match delivery {
+            Delivery::Answer(response) => {
+                if again {
+                    desk.note_again(key);
+                }
+                desk.hear(ask.op.as_ref(), &mut waiting.dialogues[dialogue], key, &response)?
+            }
+            Delivery::Failed(failure) => {
+                desk.give_up(key, failure.clone());
+                Standing::Failed(failure)
+            }
+            Delivery::Unusable(why) | Delivery::OverBudget(why) => {
+                desk.close(waiting.dialogues[dialogue].request.spec.endpoint, why.into());
+                self.waiting.remove(&row);
+                return Ok(None);
+            }
+            Delivery::Stopped => {
+                self.waiting.remove(&row);
+                return Ok(None);
+            }
+        };
+        match standing {
+            Standing::Ended(value) => {
+                waiting.ended[dialogue] = Some(value);
+                waiting.open -= 1;
+                Ok(if waiting.open == 0 { self.waiting.remove(&row) } else { None }
+                    .filter(|row| row.ended.iter().all(Option::is_some)))
+            }
+            Standing::Failed(_) => {
+                // The other dialogues of the row are still paid for: their answers are recorded, but nobody waits for them.
+                waiting.open -= 1;
+                if waiting.open == 0 {
+                    self.waiting.remove(&row);
+                }
+                Ok(None)
+            }
+            Standing::Waits { key, reuse } => {
+                let request = waiting.dialogues[dialogue].request.clone();
+                let pipe = &self.pipes[waiting.pipe];
+                let (lane, ticket) = (lane(pipe.node, pipe.first + waiting.stage), desk.ticket());
+                if let Some(models) = desk.opened() {
+                    self.sent.insert(ticket, Sent { row, dialogue, key, again: !reuse });
+                    models.order(Order { ticket, lane, request, reuse });
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Bits of a lane's number that say which stage of the node it is.
+const STAGE_BITS: u32 = 12;
+
+/// Returns the lane of a stage of a node.
+pub(super) fn lane(node: NodeId, stage: usize) -> u32 {
+    node.0 << STAGE_BITS | stage as u32
+}

@@ -1,0 +1,269 @@
+//! A row group at a step that asks models: values for the rows that have them, and why the others have none.
+
+use super::ahead;
+use super::context::{Mode, Outputs, Stop};
+use super::desk::{Dialogue, Standing};
+use super::stage::{Effort, Flow};
+use crate::ask::{Failure, FailureKind, Usage};
+use crate::diag::Diagnostic;
+use crate::expr::{Value, array_of};
+use crate::graph::{Ask, Stage};
+use crate::hash::Hash;
+use crate::op;
+use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Take, Type};
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// The column of a table of failed rows that says why each failed.
+pub const FAILURE: &str = "failure";
+
+/// What a row group came to.
+pub(super) struct Answered {
+    /// A chunk for each column that is made; null where a row failed.
+    pub values: Vec<Hash>,
+    /// Which rows have values, and the chunk with the failures of the others; none if all have.
+    pub failed: Option<(Take, Hash)>,
+}
+
+/// What the answers behind some rows took when they were bought, in this build or a former one: model → sums.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Paid(pub BTreeMap<String, Sum>);
+
+/// Answers of one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    pub answers: u64,
+    pub usage: Usage,
+    /// Answers whose usage the endpoint did not tell.
+    pub untold: u64,
+}
+
+impl AddAssign<&Paid> for Paid {
+    fn add_assign(&mut self, other: &Paid) {
+        for (model, sum) in &other.0 {
+            let own = self.0.entry(model.clone()).or_default();
+            own.answers += sum.answers;
+            own.usage += sum.usage;
+            own.untold += sum.untold;
+        }
+    }
+}
+
+impl Flow<'_> {
+    /// Returns what the rows of a group are answered; asks for what is not recorded.
+    pub(super) fn ask(&self, at: usize, stage: &Stage, schema: &Schema, group: &RowGroup) -> Result<Answered, Stop> {
+        let Stage::Ask(ask) = stage else { unreachable!("only such stages ask") };
+        let reads: Vec<(&String, ColumnRef)> = ask
+            .op
+            .reads()
+            .iter()
+            .map(|name| (name, group.columns[schema.index(name).expect("binding checked the columns")]))
+            .collect();
+        let mut key = op::key(ask.op.name());
+        ask.op.write_key(&mut key);
+        for (_, column) in &reads {
+            key.hash("chunk", column.chunk).maybe("take", column.take);
+        }
+        key.int("rows", i64::from(group.rows));
+        let key = key.finish();
+        let will_do = |outputs: &[Hash]| self.will_do(outputs);
+        let outputs = match self.effort {
+            Effort::Look => self.context.peek(key, will_do).ok_or(Stop::Pending)?,
+            Effort::Run => self.context.asking_action(self.used, key, will_do, || {
+                let columns = reads.iter().map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)));
+                let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
+                self.answers(at, stage, ask, schema, &batch)
+            })?,
+        };
+        let (values, rest) = outputs.split_at(ask.op.writes().len());
+        let keep = self.context.take(rest[0])?;
+        if self.effort == Effort::Run {
+            let paid = self.context.get(rest[2])?;
+            let paid: Paid = serde_json::from_slice(&paid).map_err(|_| Stop::Missing(rest[2]))?;
+            self.used.pay(at, &paid);
+        }
+        let failed = (!keep.is_identity()).then_some((keep, rest[1]));
+        Ok(Answered { values: values.to_vec(), failed })
+    }
+
+    /// Returns whether known outputs will do: not if a row failed in a way that is not to stand in this build.
+    fn will_do(&self, outputs: &[Hash]) -> bool {
+        let desk = &self.context.desk;
+        if desk.listener.is_some() {
+            return false;
+        }
+        if !FailureKind::ALL.iter().any(|kind| desk.retries(*kind)) {
+            return true;
+        }
+        let Some(failures) = outputs.len().checked_sub(2).map(|at| outputs[at]) else { return true };
+        let counts = self.count_failures(failures).unwrap_or_default();
+        !FailureKind::ALL.iter().zip(counts).any(|(kind, count)| count > 0 && desk.retries(*kind))
+    }
+
+    /// Counts failures by kind.
+    pub(super) fn count_failures(&self, failures: Hash) -> Result<Vec<u64>, Stop> {
+        let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
+        let kinds = column.as_struct_opt().and_then(|column| column.column_by_name("kind").cloned());
+        let kinds = kinds.ok_or(Stop::Missing(failures))?;
+        let mut counts = vec![0; FailureKind::ALL.len()];
+        for word in kinds.as_string::<i32>().iter().flatten() {
+            if let Some(at) = FailureKind::ALL.iter().position(|kind| kind.word() == word) {
+                counts[at] += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Makes the outputs of a group: a chunk per column, which rows have values, the failures of the others, and what it took.
+    fn answers(&self, at: usize, stage: &Stage, ask: &Ask, schema: &Schema, batch: &Batch) -> Result<Outputs, Stop> {
+        let mut rows = self.dialogues(ask, batch)?;
+        if rows.open() {
+            if self.context.mode != Mode::Build {
+                return Err(Stop::Pending);
+            }
+            ahead::settle(self, at, stage, schema, batch)?;
+            rows = self.dialogues(ask, batch)?;
+        }
+        if rows.open() {
+            return Err(self.unanswered(ask, &rows));
+        }
+        let mut columns: Vec<Vec<Value>> = vec![Vec::with_capacity(batch.rows); ask.op.writes().len()];
+        let (mut keep, mut failures, mut unfinished) = (Vec::with_capacity(batch.rows), Vec::new(), false);
+        for (row, standings) in rows.standings.into_iter().enumerate() {
+            match ended(standings) {
+                Ok(answers) => {
+                    let values = ask.op.conclude(batch, row, answers);
+                    columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+                    keep.push(true);
+                }
+                Err(failure) => {
+                    unfinished |= !failure.kind.is_recorded();
+                    columns.iter_mut().for_each(|column| column.push(Value::Null));
+                    failures.push(failure_value(failure));
+                    keep.push(false);
+                }
+            }
+        }
+        let mut outputs = Vec::with_capacity(columns.len() + 3);
+        for (field, values) in ask.op.writes().iter().zip(&columns) {
+            outputs.push(self.context.put_column(&array_of(&field.ty, values))?);
+        }
+        outputs.push(self.context.put_take(&Take::of_mask(keep.into_iter()))?);
+        outputs.push(self.context.put_column(&array_of(&failure_type(), &failures))?);
+        outputs.push(self.context.put(&serde_json::to_vec(&rows.paid).expect("sums are plain data"))?);
+        Ok(if unfinished { Outputs::Unfinished(outputs) } else { Outputs::Whole(outputs) })
+    }
+
+    /// Takes the dialogues of all rows as far as recorded responses lead.
+    fn dialogues(&self, ask: &Ask, batch: &Batch) -> Result<Rows, Stop> {
+        let begun = ask.op.begin(batch).map_err(|error| self.ask_error(ask, batch, error))?;
+        let mut rows = Rows { standings: Vec::with_capacity(batch.rows), paid: Paid::default() };
+        for requests in begun {
+            let standings = requests.into_iter().map(|request| {
+                let paid = &mut rows.paid;
+                let mut dialogue = Dialogue::new(request);
+                let standing = self.context.desk.advance(ask.op.as_ref(), &mut dialogue, |request, response| {
+                    let sum = paid.0.entry(request.spec.model.clone()).or_default();
+                    sum.answers += 1;
+                    match response.usage {
+                        Some(usage) => sum.usage += usage,
+                        None => sum.untold += 1,
+                    }
+                })?;
+                Ok((dialogue, standing))
+            });
+            let standings = standings.collect::<Result<Vec<_>, Stop>>()?;
+            rows.standings.push(standings);
+        }
+        Ok(rows)
+    }
+
+    /// Says why rows have no answer although they were asked for.
+    fn unanswered(&self, ask: &Ask, rows: &Rows) -> Stop {
+        if self.context.cancelled() {
+            return Stop::Interrupted;
+        }
+        let waits = rows.standings.iter().flatten().filter(|(_, standing)| matches!(standing, Standing::Waits { .. }));
+        let closed = waits.filter_map(|(dialogue, _)| self.context.desk.closed(dialogue.request.spec.endpoint)).next();
+        let no_answer = || {
+            Diagnostic::error("no-answer", format!("the models that `{}` asks give no answer", self.node))
+                .at(&ask.span, "asked here")
+        };
+        closed.unwrap_or_else(|| no_answer().into()).into()
+    }
+
+    fn ask_error(&self, ask: &Ask, batch: &Batch, error: RowError) -> Stop {
+        let title = format!("a request of `{}` cannot be made: {}", self.node, error.message);
+        let mut diagnostic = Diagnostic::error("row-error", title).at(&ask.span, "asked here");
+        for (name, column) in &batch.columns {
+            if error.row < column.len() {
+                let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();
+                diagnostic = diagnostic.note(format!("in that row `{name}` is {shown}"));
+            }
+        }
+        diagnostic.help.extend(error.help);
+        diagnostic.into()
+    }
+}
+
+/// The dialogues of the rows of a group.
+struct Rows {
+    standings: Vec<Vec<(Dialogue, Standing)>>,
+    paid: Paid,
+}
+
+impl Rows {
+    /// Returns whether any waits for an answer.
+    fn open(&self) -> bool {
+        self.standings.iter().flatten().any(|(_, standing)| matches!(standing, Standing::Waits { .. }))
+    }
+}
+
+/// Returns what the dialogues of a row came to, or the first failure.
+fn ended(standings: Vec<(Dialogue, Standing)>) -> Result<Vec<Value>, Failure> {
+    let standings = standings.into_iter().map(|(_, standing)| match standing {
+        Standing::Ended(value) => Ok(value),
+        Standing::Failed(failure) => Err(failure),
+        Standing::Waits { .. } => unreachable!("open rows were asked for"),
+    });
+    standings.collect()
+}
+
+/// Returns the type of the column [`FAILURE`].
+pub(super) fn failure_type() -> Type {
+    let field = |name: &str, ty| Field::new(name, ty);
+    Type::Struct(vec![
+        field("kind", Type::String),
+        field("detail", Type::String),
+        field("request", Type::String),
+        field("attempts", Type::Int),
+        field("input_tokens", Type::Int),
+        field("output_tokens", Type::Int),
+        field("reply", Type::String),
+    ])
+}
+
+fn failure_value(failure: Failure) -> Value {
+    let field = |name: &str, value| (name.to_owned(), value);
+    let tokens = |of: fn(Usage) -> u64| failure.tokens.map_or(Value::Null, |usage| Value::Int(of(usage) as i64));
+    Value::Struct(vec![
+        field("kind", Value::String(failure.kind.word().to_owned())),
+        field("detail", Value::String(failure.detail.clone())),
+        field("request", Value::String(failure.request.to_string())),
+        field("attempts", Value::Int(i64::from(failure.attempts))),
+        field("input_tokens", tokens(|usage| usage.input)),
+        field("output_tokens", tokens(|usage| usage.output)),
+        field("reply", failure.reply.map_or(Value::Null, Value::String)),
+    ])
+}
+
+/// Returns the columns that answers make, as rows in memory have them.
+pub(super) fn concluded(ask: &Ask, rows: Vec<Vec<Value>>) -> Vec<ArrayRef> {
+    let fields = ask.op.writes().iter().enumerate();
+    let column = |at: usize| rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>();
+    fields.map(|(at, field)| array_of(&field.ty, &column(at))).collect()
+}

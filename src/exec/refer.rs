@@ -1,0 +1,145 @@
+//! Steps that look into another table, and rows that come several times.
+
+use super::context::{Stop, TableRef};
+use super::stage::Flow;
+use crate::diag::{Diagnostic, Span};
+use crate::hash::{Hash, KeyWriter};
+use crate::op::{self, ReferOp};
+use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take};
+use arrow_array::{Array, ArrayRef, Int64Array, new_empty_array};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The inputs of a node as other tables, each read at most once.
+#[derive(Clone, Default)]
+pub struct Others {
+    /// None: not made yet, and not looked into.
+    tables: Vec<Option<TableRef>>,
+    read: Arc<Mutex<HashMap<(usize, Vec<String>), Arc<Other>>>>,
+}
+
+/// Some columns of a whole table.
+struct Other {
+    /// The hash of all their chunks and takes, in order.
+    key: Hash,
+    table: Arc<Table>,
+    columns: Vec<String>,
+    batch: OnceLock<Batch>,
+}
+
+impl Others {
+    /// Names the tables of a node's inputs.
+    pub fn new(tables: &[TableRef]) -> Others {
+        Others::of(tables.iter().cloned().map(Some).collect())
+    }
+
+    /// Names the tables of a node's inputs as far as they are known.
+    pub fn of(tables: Vec<Option<TableRef>>) -> Others {
+        Others { tables, read: Arc::default() }
+    }
+}
+
+impl Flow<'_> {
+    fn other(&self, input: usize, columns: &[String]) -> Result<Arc<Other>, Stop> {
+        let mut read = self.others.read.lock().expect("no thread panics with this lock");
+        if let Some(known) = read.get(&(input, columns.to_vec())) {
+            return Ok(known.clone());
+        }
+        let table = self.others.tables[input].as_ref().expect("rows go ahead only where other inputs are known");
+        let table = self.context.table(table)?;
+        let mut key = KeyWriter::new("other", 1);
+        for group in &table.groups {
+            for column in of(&table.schema, group, columns) {
+                key.hash("chunk", column.chunk).maybe("take", column.take);
+            }
+        }
+        let other = Other { key: key.finish(), table, columns: columns.to_vec(), batch: OnceLock::new() };
+        Ok(read.entry((input, columns.to_vec())).or_insert(Arc::new(other)).clone())
+    }
+
+    /// Returns the chunks that an op makes of a row group and another table.
+    pub(super) fn refer(
+        &self,
+        work: &dyn ReferOp,
+        input: usize,
+        span: &Span,
+        schema: &Schema,
+        group: &RowGroup,
+    ) -> Result<Vec<Hash>, Stop> {
+        let other = self.other(input, work.refers())?;
+        let mut key = op::key(work.name());
+        work.write_key(&mut key);
+        let reads: Vec<ColumnRef> = of(schema, group, work.reads()).collect();
+        for column in &reads {
+            key.hash("chunk", column.chunk).maybe("take", column.take);
+        }
+        key.int("rows", i64::from(group.rows)).hash("other", other.key);
+        self.action(key.finish(), || {
+            let columns = work.reads().iter().zip(&reads);
+            let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
+            let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
+            let made = work.run(&batch, self.whole_of(&other)?).map_err(|error| {
+                let title = format!("a row of `{}` cannot be computed: {}", self.node, error.message);
+                let mut diagnostic = Diagnostic::error("row-error", title).at(span, "computed here");
+                diagnostic.help.extend(error.help);
+                Stop::from(diagnostic)
+            })?;
+            made.iter().map(|column| self.context.put_column(column)).collect()
+        })
+    }
+
+    /// Makes what an op makes of rows in memory and another table; nothing where a row cannot be computed.
+    pub(super) fn refer_rows(
+        &self,
+        work: &dyn ReferOp,
+        input: usize,
+        batch: &Batch,
+    ) -> Result<Option<Vec<ArrayRef>>, Stop> {
+        let other = self.other(input, work.refers())?;
+        Ok(work.run(batch, self.whole_of(&other)?).ok())
+    }
+
+    fn whole_of<'o>(&self, other: &'o Other) -> Result<&'o Batch, Stop> {
+        if let Some(batch) = other.batch.get() {
+            return Ok(batch);
+        }
+        let mut columns = Vec::with_capacity(other.columns.len());
+        for name in &other.columns {
+            let at = other.table.schema.index(name).expect("binding checked the columns");
+            let parts = other.table.groups.iter().map(|group| self.context.column(group.columns[at]));
+            let parts: Vec<ArrayRef> = parts.collect::<Result<_, Stop>>()?;
+            let whole = if parts.is_empty() {
+                new_empty_array(&other.table.schema.0[at].ty.arrow())
+            } else {
+                let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                arrow_select::concat::concat(&parts).expect("the chunks of a column are of one type")
+            };
+            columns.push((name.clone(), whole));
+        }
+        Ok(other.batch.get_or_init(|| Batch { rows: other.table.rows() as usize, columns }))
+    }
+
+    /// Makes every row come `times` times, and adds the column that counts them.
+    pub(super) fn repeat(&self, times: u32, group: &RowGroup) -> Result<RowGroup, Stop> {
+        let key = op::key("repeat").int("times", i64::from(times)).int("rows", i64::from(group.rows)).finish();
+        let outputs = self.action(key, || {
+            let (take, index) = repeated(times, group.rows as usize);
+            Ok(vec![self.context.put_take(&take)?, self.context.put_column(&index)?])
+        })?;
+        let mut group = self.retake(group, &self.context.take(outputs[0])?)?;
+        group.columns.push(ColumnRef { chunk: outputs[1], take: None });
+        Ok(group)
+    }
+}
+
+/// Returns the take that repeats each of `rows` rows, and the column that counts the copies of each from 0.
+pub(super) fn repeated(times: u32, rows: usize) -> (Take, ArrayRef) {
+    let indices = (0..rows as u32).flat_map(|row| (0..times).map(move |_| row)).collect();
+    let index: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).flat_map(|_| 0..i64::from(times))));
+    (Take::new(rows, indices), index)
+}
+
+/// Returns some columns of a row group.
+fn of(schema: &Schema, group: &RowGroup, names: &[String]) -> impl Iterator<Item = ColumnRef> {
+    names.iter().map(|name| group.columns[schema.index(name).expect("binding checked the columns")])
+}

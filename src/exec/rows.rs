@@ -1,0 +1,47 @@
+//! Rows in memory: picked, kept and put together.
+
+use crate::table::Batch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use std::sync::Arc;
+
+/// Returns whether a condition says that a row stays; null has not said so.
+pub(super) fn stays(mask: &ArrayRef, row: usize) -> bool {
+    !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|mask| mask.value(row))
+}
+
+/// Picks rows by position.
+pub(super) fn take_rows(batch: &Batch, rows: Vec<u32>) -> Batch {
+    let n = rows.len();
+    let rows = UInt32Array::from(rows);
+    let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).expect("the rows are there");
+    Batch { rows: n, columns: batch.columns.iter().map(|(name, column)| (name.clone(), take(column))).collect() }
+}
+
+/// Keeps the rows for which `keep` holds.
+pub(super) fn keep_rows(batch: &Batch, keep: impl Fn(usize) -> bool) -> Batch {
+    take_rows(batch, (0..batch.rows).filter(|row| keep(*row)).map(|row| row as u32).collect())
+}
+
+/// Puts rows of several batches of the same columns together.
+pub(super) fn interleave(rows: &[(Arc<Batch>, usize)]) -> Batch {
+    let mut batches: Vec<&Arc<Batch>> = Vec::new();
+    let places: Vec<(usize, usize)> = rows
+        .iter()
+        .map(|(batch, row)| {
+            // The rows of one batch tend to come together.
+            let at = batches.iter().rposition(|known| Arc::ptr_eq(known, batch)).unwrap_or_else(|| {
+                batches.push(batch);
+                batches.len() - 1
+            });
+            (at, *row)
+        })
+        .collect();
+    let Some(first) = batches.first() else { return Batch::default() };
+    let column = |at: usize| {
+        let parts: Vec<&dyn Array> = batches.iter().map(|batch| batch.columns[at].1.as_ref()).collect();
+        arrow_select::interleave::interleave(&parts, &places).expect("the columns are of one type")
+    };
+    let columns = first.columns.iter().enumerate().map(|(at, (name, _))| (name.clone(), column(at)));
+    Batch { rows: rows.len(), columns: columns.collect() }
+}

@@ -1,0 +1,130 @@
+//! Which rows go ahead together: those of all datasets whose inputs are known, and of the datasets made from them row by row.
+
+use super::ahead::{Ahead, Pipe, Source};
+use super::context::{Mode, Stop, Used};
+use super::event::Progress;
+use super::refer::Others;
+use super::stage::{Effort, Flow};
+use super::walk::Walk;
+use crate::graph::{Kind, NodeId, Stage};
+use crate::manifest::Maker;
+use crate::table::{RowGroup, Schema};
+use std::sync::Arc;
+
+/// Lets the rows of one dataset go ahead through the row-wise stages from `first` on.
+pub(super) fn rows_of(
+    flow: &Flow,
+    stages: &[Stage],
+    first: usize,
+    schema: &Schema,
+    groups: &[Arc<RowGroup>],
+) -> Result<(), Stop> {
+    if flow.context.mode == Mode::Check || !asks(&stages[first..]) {
+        return Ok(());
+    }
+    let others = flow.others.clone();
+    let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema)];
+    let counted = Ahead::new(flow.context, &pipes, flow.progress.events())
+        .run(vec![Source { pipe: 0, groups: groups.iter().cloned().collect() }])?;
+    flow.context.desk.count(counted);
+    Ok(())
+}
+
+/// Returns whether the row-wise stages at the beginning ask models.
+fn asks(stages: &[Stage]) -> bool {
+    let row_wise = stages.iter().take_while(|stage| !matches!(stage, Stage::Whole { .. }));
+    row_wise.into_iter().any(|stage| matches!(stage, Stage::Ask(_)))
+}
+
+impl Walk<'_> {
+    /// Lets the rows of a dataset, of those that could be made now too, and of those made from them, go ahead.
+    pub(super) fn wave(&mut self, id: NodeId) -> Result<(), Stop> {
+        if self.request.mode == Mode::Check || self.flowed.contains(&id) {
+            return Ok(());
+        }
+        let from = self.order.iter().position(|other| *other == id).unwrap_or(0);
+        let ready: Vec<NodeId> = self.order[from..]
+            .iter()
+            .copied()
+            .filter(|id| !self.flowed.contains(id) && !self.states.contains_key(id) && self.bound.contains_key(id))
+            .filter(|id| self.inputs(*id).is_some())
+            .collect();
+        let (mut pipes, mut roots) = (Vec::new(), Vec::new());
+        for id in ready {
+            if self.chain_asks(id) {
+                roots.push((id, pipes.len()));
+                self.chain(id, &mut pipes);
+            }
+        }
+        let mut sources = Vec::new();
+        for (id, pipe) in roots {
+            let Some(inputs) = self.inputs(id) else { continue };
+            let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
+            let flow = Flow {
+                context: &self.context,
+                used: &used,
+                node: &self.request.graph.node(id).name,
+                progress: &progress,
+                others: &pipes[pipe].others,
+                effort: Effort::Run,
+            };
+            match self.maker_groups(id, &inputs, &flow) {
+                Ok(groups) => sources.push(Source { pipe, groups: groups.into() }),
+                // The dataset itself says what is wrong when it is its turn.
+                Err(Stop::Failed(_) | Stop::Pending) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        let flowed: Vec<NodeId> = pipes.iter().map(|pipe| pipe.node).collect();
+        if !sources.is_empty() {
+            let counted = Ahead::new(&self.context, &pipes, self.request.events).run(sources)?;
+            self.context.desk.count(counted);
+        }
+        drop(pipes);
+        self.flowed.extend(flowed);
+        self.flowed.insert(id);
+        Ok(())
+    }
+
+    /// Returns the datasets that take their rows from this one alone, and are to be made too.
+    fn heirs(&self, id: NodeId) -> Vec<NodeId> {
+        let graph = self.request.graph;
+        let known = |other: &NodeId| self.outcomes.contains_key(other);
+        let heirs = self.order.iter().copied().filter(|heir| {
+            let node = graph.node(*heir);
+            node.kind == Kind::Dataset
+                && matches!(graph.manifest.datasets[node.declaration].maker, Maker::From(_))
+                && node.inputs[0].node == id
+                && node.inputs[0].part.is_none()
+                && node.inputs[1..].iter().all(|input| known(&input.node))
+                && self.bound.contains_key(heir)
+                && !self.states.contains_key(heir)
+                && !self.flowed.contains(heir)
+        });
+        heirs.collect()
+    }
+
+    fn chain_asks(&self, id: NodeId) -> bool {
+        let stages = &self.bound[&id].stages;
+        let whole = stages.iter().any(|stage| matches!(stage, Stage::Whole { .. }));
+        asks(stages) || !whole && self.heirs(id).into_iter().any(|heir| self.chain_asks(heir))
+    }
+
+    /// Adds the pipe of a dataset, and those of its heirs.
+    fn chain<'a>(&'a self, id: NodeId, pipes: &mut Vec<Pipe<'a>>) {
+        let bound = &self.bound[&id];
+        let number = pipes.len();
+        // An heir's first input is not made yet; its stages look into the others only.
+        let others = Others::of(self.known_inputs(id));
+        let name = &self.request.graph.node(id).name;
+        pipes.push(Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema));
+        if bound.stages.iter().any(|stage| matches!(stage, Stage::Whole { .. })) {
+            return;
+        }
+        for heir in self.heirs(id).into_iter().filter(|heir| self.chain_asks(*heir)) {
+            let next = pipes.len();
+            pipes[number].next.push(next);
+            self.chain(heir, pipes);
+        }
+    }
+}
