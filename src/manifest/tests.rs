@@ -25,6 +25,7 @@ fn words(manifest: &Manifest) -> String {
     let mut all: Vec<&crate::hash::Words> = Vec::new();
     all.extend(manifest.datasets.iter().map(|node| &node.definition));
     all.extend(manifest.prompts.iter().map(|node| &node.definition));
+    all.extend(manifest.models.iter().map(|node| &node.definition));
     all.extend(manifest.filters.iter().map(|node| &node.definition));
     all.extend(manifest.metrics.iter().map(|node| &node.definition));
     all.extend(manifest.exports.iter().map(|node| &node.definition));
@@ -280,8 +281,8 @@ fn the_table_of_keys_is_sound() {
             match of {
                 Table(spec) => tables(spec, seen),
                 ListOr(item, spec) => (inside(item, seen), tables(spec, seen)).1,
-                Map(_, item) | List(item) | OneOrMore(item) | Pair(item) => inside(item, seen),
-                Text(_) | Int(..) | Number(_) | True | Scalar => {}
+                Map(_, item) | Ordered(_, item) | List(item) | OneOrMore(item) | Pair(item) => inside(item, seen),
+                Text(_) | Int(..) | Number(_) | True | Scalar | Any | Part => {}
             }
         }
         spec.keys().for_each(|key| inside(&key.shape, seen));
