@@ -229,9 +229,16 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks that JSON can say what TOML does: it has no infinity.
+    /// Checks that JSON can say what TOML does (it has no infinity), and that it may be said to everybody.
     fn sendable(&mut self, path: &Path<'_>, value: &Value) {
         match &value.kind {
+            Kind::Text(text) if secret::begins_like_a_key(text) => {
+                let problem = Diagnostic::error(secret::CODE, format!("`{path}` must not hold a key"));
+                let problem = self.at_value(problem, value, "this looks like a key").note(secret::WHY);
+                self.problems.push(
+                    problem.help("take it out of the file, put it into a variable, and name that as the model's `key`"),
+                );
+            }
             Kind::Float(float) => self.finite(path, value, *float),
             Kind::List(items) => items.iter().enumerate().for_each(|(i, item)| self.sendable(&path.index(i), item)),
             Kind::Table(table) => {
@@ -313,7 +320,7 @@ impl Checker<'_> {
                 _ if secret::looks_like_a_key(string) => {
                     let title = format!("`{path}` must be the name of an environment variable, not a key itself");
                     bad(self, secret::CODE, title, "this looks like a key")
-                        .note("keys are never written into files: they are read from the environment when a request is sent")
+                        .note(secret::WHY)
                         .help("take it out of the file, put it into a variable, and write the variable's name: `key = \"MY_API_KEY\"`")
                 }
                 _ => {

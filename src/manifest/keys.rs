@@ -475,8 +475,8 @@ pub static KINDS: &[Kind] = &[
               remembered under what was asked of which model, wherever it came from.",
         example: "[model.writer]\nprovider = \"openai\"\nurl = \"http://localhost:8000/v1\"\nname = \"Qwen/Qwen2.5-7B-Instruct\"\n\
                   temperature = 0.7\ntop_p = 0.95\nmax_tokens = 512\nbody = { min_p = 0.05 }\nprice = { input = 0.15, output = 0.60 }\n\
-                  limits = { concurrency = 64, rpm = 3000, tpm = 400_000 }\n\n[model.judge]\nprovider = \"anthropic\"\n\
-                  name = \"claude-sonnet-4-5\"\nmax_tokens = 1024\nkey = \"TEAM_ANTHROPIC_KEY\"\nreuse = 2026-01-01\n",
+                  limits = { concurrency = 64, rpm = 3000, tpm = 400_000 }\n\n[model.judge]\nprovider = \"openai\"\n\
+                  name = \"gpt-4.1-mini\"\ntemperature = 0\nmax_tokens = 1024\nkey = \"TEAM_KEY\"\nbatch = true\nreuse = 2026-01-01\n",
     },
     Kind {
         name: "filter",

@@ -8,11 +8,20 @@ use std::sync::Arc;
 /// The code of a problem whose labels point at what must not be shown.
 pub const CODE: &str = "secret";
 
-/// Tells whether a string is more likely an API key than the name of a variable.
+/// Why it is an error.
+pub const WHY: &str = "keys are never written into files: they are read from the environment when a request is sent";
+
+/// Tells whether a string begins as providers let their keys begin.
+pub fn begins_like_a_key(string: &str) -> bool {
+    let starts = ["sk-", "sk_", "gsk_", "hf_", "AIza", "Bearer "];
+    string.len() >= 16 && starts.iter().any(|start| string.starts_with(start))
+}
+
+/// Tells whether a string that is no name of a variable is more likely an API key than a slip.
 pub fn looks_like_a_key(string: &str) -> bool {
     let one_word = !string.contains(char::is_whitespace);
-    let begins = ["sk-", "sk_", "gsk_", "hf_", "AIza", "Bearer "].iter().any(|start| string.starts_with(start));
-    begins || (one_word && string.len() >= 20 && string.contains(|c: char| c.is_ascii_digit()))
+    let long = one_word && string.len() >= 20 && string.contains(|c: char| c.is_ascii_digit());
+    long || string.starts_with("sk-") || begins_like_a_key(string)
 }
 
 /// Puts stars in place of all secrets, in whatever text a problem would show: another problem may stand on the same line.

@@ -1,5 +1,7 @@
 //! The laws of the manifest: what counts as the same, overlays, params, and what is declared.
 
+mod models;
+
 use super::keys::{Holds, KINDS};
 use super::*;
 use crate::diag::{Style, render};
@@ -411,6 +413,16 @@ const PIECES: &[&str] = &[
     "[export.e]\nto = \"../x\"\n",
     "\u{feff}",
     "include = [\"x\"]\n",
+    "[model.m]\nprovider = \"openai\"\nname = \"x\"\n",
+    "provider = \"anthropic\"\n",
+    "body = { a = [",
+    "nan",
+    "key = \"sk-",
+    "rounds = 2\n",
+    "max_failed = \"2%\"\n",
+    "judge = { prompt = \"p\", model = \"m\", into = \"x\", scale = { a = 1 } }\n",
+    "[prompt.p]\ntemplate = \"x\"\nreply = { fields = { a = \"int\" } }\n",
+    "[budget]\nmoney = 1\n",
     "[project]\n",
 ];
 

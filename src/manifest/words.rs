@@ -77,8 +77,8 @@ fn leaf(value: &Value, shape: &Shape) -> Option<String> {
             value.string().map(|text| text.parse::<Type>().map_or(text.into_owned(), |ty| ty.to_string()))
         }
         (Shape::Text(_), _) => value.string().map(Cow::into_owned),
-        // 1 and 1.0 are the same number where a number is wanted …
-        (Shape::Number(_), _) => number(value).map(|number| number.to_string()),
+        // 1 and 1.0 are the same number where a number is wanted, and so are 0 and -0 …
+        (Shape::Number(_), _) => number(value).map(|number| (number + 0.0).to_string()),
         // … but values of different types where any value is.
         (Shape::Scalar, Kind::Text(text)) => Some(format!("{text:?}")),
         (Shape::Any, _) => Some(json(value).to_string()),
