@@ -272,6 +272,30 @@ fn every_example_of_the_reference_is_sound() {
 }
 
 #[test]
+fn every_example_of_the_reference_is_valid_under_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    let check = |text: &str| {
+        let sources = [Source::new(MAIN, text)];
+        let (table, problems) = syntax::parse(&sources, 0);
+        assert!(problems.is_empty());
+        let table = table.iter().map(|(name, entry)| (name.to_owned(), json::json(&entry.value))).collect();
+        let said: Vec<String> =
+            validator.iter_errors(&serde_json::Value::Object(table)).map(|error| error.to_string()).collect();
+        said
+    };
+    for kind in KINDS {
+        assert!(check(kind.example).is_empty(), "{}: {:?}", kind.name, check(kind.example));
+    }
+    let dataset = |keys: &str| check(&format!("[dataset.a]\nfrom = \"b\"\n{keys}\n"));
+    for fine in ["max_failed = 3", "max_failed = 0.5", "max_failed = \"0.5%\"", "max_failed = \"${params.x}\""] {
+        assert!(dataset(fine).is_empty(), "{fine}");
+    }
+    for wrong in ["max_failed = 1.5", "max_failed = \"x\"", "rounds = 1", "generate = { prompt = \"p\" }"] {
+        assert!(!dataset(wrong).is_empty(), "{wrong}");
+    }
+}
+
+#[test]
 fn the_table_of_keys_is_sound() {
     fn tables(spec: &'static shape::Table, seen: &mut Vec<&'static shape::Table>) {
         if seen.iter().any(|known| std::ptr::eq(*known, spec)) {
