@@ -80,10 +80,7 @@ impl Walk<'_> {
             let table = self.context.put_table(lost.table(&bound.made.key))?;
             list.push(LostRows { step: lost.stage, reasons, table: table.hash });
         }
-        if let Some(problem) = too_many_failed(dataset, &failed, count(&groups)) {
-            self.failed.insert(id, failed);
-            return Err(problem.into());
-        }
+        let problem = too_many_failed(dataset, &failed, count(&groups));
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();
         let mut tables = Vec::new();
@@ -102,7 +99,7 @@ impl Walk<'_> {
         let table = self.context.put_table(table)?;
         let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts };
         tables.insert(0, table);
-        Ok(Made { output, dropped, failed, tables })
+        Ok(Made { output, dropped, failed, tables, problem })
     }
 
     fn tables(&self, inputs: &[TableRef]) -> Result<Vec<Arc<Table>>, Stop> {

@@ -129,8 +129,8 @@ pub struct Run {
     pub files: HashMap<NodeId, Vec<(String, Hash)>>,
     /// The files that were in the places of exports before: none, or its hash.
     pub outputs: HashMap<NodeId, Option<Hash>>,
-    /// The failed rows of datasets that are not published because of them.
-    pub failed: BTreeMap<NodeId, Vec<LostRows>>,
+    /// The records of datasets that are not published, because too many of their rows failed.
+    pub attempts: BTreeMap<NodeId, Hash>,
     /// Planning: what would be asked.
     pub counts: BTreeMap<Place, Count>,
     /// Planning: nodes that ask, but of rows that are not known before others have run.

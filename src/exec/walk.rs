@@ -7,7 +7,7 @@ use super::event::{Event, Progress};
 use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
 use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape};
 use crate::hash::{Hash, Key};
@@ -35,8 +35,8 @@ pub(super) struct Walk<'a> {
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
-    /// The failed rows of datasets that are not published because of them.
-    pub(super) failed: BTreeMap<NodeId, Vec<LostRows>>,
+    /// The records of datasets that are not published, because too many of their rows failed.
+    pub(super) attempts: BTreeMap<NodeId, Hash>,
 }
 
 impl<'a> Walk<'a> {
@@ -60,7 +60,7 @@ impl<'a> Walk<'a> {
             read: HashMap::new(),
             outputs: HashMap::new(),
             flowed: HashSet::new(),
-            failed: BTreeMap::new(),
+            attempts: BTreeMap::new(),
         })
     }
 
@@ -103,14 +103,14 @@ impl<'a> Walk<'a> {
             (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
         let files = self.sources.contents();
         let (traffic, counts, uncounted) = (self.traffic(), self.context.desk.counted(), self.uncounted());
-        let (outputs, failed) = (self.outputs, self.failed);
+        let (outputs, attempts) = (self.outputs, self.attempts);
         Ok(Run {
             nodes,
             ran,
             reused,
             files,
             outputs,
-            failed,
+            attempts,
             counts,
             uncounted,
             traffic,
@@ -330,7 +330,7 @@ impl<'a> Walk<'a> {
         let read = self.read.remove(&id).unwrap_or_default();
         let exported = u64::from(node.kind == Kind::Export && made.is_ok());
         let work = progress.work(used.ran() + read.actions + exported);
-        let Made { output, dropped, failed, tables } = match made {
+        let Made { output, dropped, failed, tables, problem } = match made {
             Ok(made) => made,
             Err(Stop::Pending) => {
                 self.states.insert(id, State::Stale(work));
@@ -353,6 +353,10 @@ impl<'a> Walk<'a> {
             output,
         };
         let record_hash = self.context.put(&serde_json::to_vec(&record).expect("a record is plain data"))?;
+        if let Some(problem) = problem {
+            self.attempts.insert(id, record_hash);
+            return Err(problem.into());
+        }
         let mut outputs = vec![record_hash];
         outputs.extend(tables.iter().map(|table: &TableRef| table.hash));
         if let Output::Export { file, .. } = record.output {
@@ -385,11 +389,13 @@ pub(super) struct Made {
     pub dropped: Vec<LostRows>,
     pub failed: Vec<LostRows>,
     pub tables: Vec<TableRef>,
+    /// Why it is not to be published.
+    pub problem: Option<Diagnostic>,
 }
 
 impl Made {
     /// Makes what is no table.
     pub fn of(output: Output) -> Made {
-        Made { output, dropped: Vec::new(), failed: Vec::new(), tables: Vec::new() }
+        Made { output, dropped: Vec::new(), failed: Vec::new(), tables: Vec::new(), problem: None }
     }
 }

@@ -7,6 +7,7 @@ pub use compare::{Cell, ChangedRow, TableDiff, diff_tables};
 pub use lock::{LOCK_FILE, Lock, LockedNode, lock_node, lock_of, parse_lock, render_lock};
 
 use crate::exec::NodeRecord;
+use crate::fetch::models::Traffic;
 use crate::hash::Hash;
 use crate::manifest::Options;
 use crate::plan::Reason;
@@ -42,10 +43,16 @@ pub struct Build {
     /// Actions run, and actions that did not have to.
     pub ran: u64,
     pub reused: u64,
+    /// What was asked of models, by node and step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traffic: BTreeMap<String, BTreeMap<usize, Traffic>>,
     /// What was made, and why.
     pub nodes: BTreeMap<String, Made>,
     /// The nodes that failed.
     pub failed: Vec<String>,
+    /// The blob of a view of what those were that are not published because of their failed rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Hash>,
 }
 
 /// What a build made of a node.
@@ -89,15 +96,15 @@ impl History {
         store.root().join(FOLDER).join(format!("{id}{ENDING}"))
     }
 
-    /// Returns the views of the builds of all checkouts that use the store, oldest first, for `gc`.
+    /// Returns the views that the builds of all checkouts that use the store name, oldest first, for `gc`.
     ///
     /// # Errors
     /// A line whose view cannot be told: what it names must not be taken for garbage.
-    pub fn views(store: &Store) -> Result<Vec<Vec<Hash>>, StoreError> {
+    pub fn roots(store: &Store) -> Result<Vec<Vec<Roots>>, StoreError> {
         let folder = store.root().join(FOLDER);
         let entries = store.disk().list(&folder).map_err(|error| StoreError::io("list", &folder, error))?;
         let files = entries.iter().filter(|entry| entry.name.ends_with(ENDING)).map(|entry| folder.join(&entry.name));
-        files.map(|path| views(store.disk().as_ref(), &path)).collect()
+        files.map(|path| roots(store.disk().as_ref(), &path)).collect()
     }
 
     /// Returns the builds, oldest first.
@@ -145,18 +152,27 @@ fn lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 /// All that `gc` asks of a line, so that it can read those of later versions too.
-#[derive(Deserialize)]
-struct Root {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Roots {
     view: Hash,
+    #[serde(default)]
+    attempts: Option<Hash>,
 }
 
-fn views(disk: &dyn Disk, path: &Path) -> Result<Vec<Hash>, StoreError> {
+impl Roots {
+    /// Returns the views that the build names.
+    pub fn views(self) -> impl Iterator<Item = Hash> {
+        [self.view].into_iter().chain(self.attempts)
+    }
+}
+
+fn roots(disk: &dyn Disk, path: &Path) -> Result<Vec<Roots>, StoreError> {
     let bytes = disk.read(path, 0).map_err(|error| StoreError::io("read", path, error))?;
-    let view = |(n, line)| match serde_json::from_slice(line) {
-        Ok(Root { view }) => Ok(view),
+    let read = |(n, line)| match serde_json::from_slice(line) {
+        Ok(roots) => Ok(roots),
         Err(_) => Err(StoreError::io("read", path, io::Error::other(format!("line {} is not a build", n + 1)))),
     };
-    bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).map(view).collect()
+    bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).map(read).collect()
 }
 
 /// Reads a view.
@@ -192,6 +208,8 @@ mod tests {
             seconds: 0.5,
             ran: 0,
             reused: 0,
+            traffic: BTreeMap::new(),
+            attempts: None,
             nodes: BTreeMap::new(),
             failed: Vec::new(),
         }
@@ -228,9 +246,10 @@ mod tests {
         let later = format!("{{\"view\": \"{}\", \"more\": 1}}\n", Hash::of(b"x"));
         let first = store.disk().read(&path, 0).unwrap();
         store.disk().write_new(&path, &[&first, later.as_bytes()]).unwrap();
-        assert_eq!(History::views(&store).unwrap(), [[build(1).view, Hash::of(b"x")]]);
+        let views: Vec<Hash> = History::roots(&store).unwrap().concat().into_iter().flat_map(Roots::views).collect();
+        assert_eq!(views, [build(1).view, Hash::of(b"x")]);
         store.disk().write_new(&path, &[&first, later.as_bytes(), b"torn"]).unwrap();
-        let error = History::views(&store).unwrap_err().to_string();
+        let error = History::roots(&store).unwrap_err().to_string();
         assert_eq!(error, format!("cannot read `{}`: line 3 is not a build", path.display()));
     }
 }

@@ -34,17 +34,19 @@ impl Project {
     /// A kept build names what cannot be read, so what it reaches cannot be told from garbage.
     pub fn garbage(&self, keep: usize) -> Result<Garbage, Diagnostics> {
         let keep = keep.max(1);
-        let histories = History::views(&self.store).map_err(|error| {
+        let histories = History::roots(&self.store).map_err(|error| {
             Diagnostic::error("store", error.to_string())
                 .help("a line that is damaged can be removed, if its build may go")
         })?;
         self.store.refresh().map_err(unusable)?;
         let mut live = Live::new(&self.store);
         let mut builds_kept = 0;
-        for views in &histories {
-            for view in views.iter().rev().take(keep) {
+        for builds in &histories {
+            for build in builds.iter().rev().take(keep) {
                 builds_kept += 1;
-                live.build(*view, Tables::Stay).map_err(unusable)?;
+                for view in build.views() {
+                    live.build(view, Tables::Stay).map_err(unusable)?;
+                }
             }
         }
         let mut gone = read_gone(&self.store).map_err(unusable)?;
@@ -52,9 +54,9 @@ impl Project {
         if let Some(hash) = live.missing.first() {
             return Err(unreachable(*hash, live.missing.len()));
         }
-        for views in &histories {
-            for view in views.iter().rev().skip(keep) {
-                live.build(*view, Tables::Expire).map_err(unusable)?;
+        for builds in &histories {
+            for view in builds.iter().rev().skip(keep).flat_map(|build| build.views()) {
+                live.build(view, Tables::Expire).map_err(unusable)?;
             }
         }
         gone.retain(|hash| !self.store.has(*hash));
@@ -92,7 +94,8 @@ impl Project {
     /// Forgets that nodes are fresh whose tables name what is not in the store, so that the next build makes it again;
     /// and what builds name that is lost, so that `gc` does without it.
     fn forget_broken(&self) -> Result<(), StoreError> {
-        let views: Vec<Hash> = History::views(&self.store)?.into_iter().flatten().collect();
+        let builds = History::roots(&self.store)?.into_iter().flatten();
+        let views: Vec<Hash> = builds.flat_map(|build| build.views()).collect();
         let mut live = Live::new(&self.store);
         let mut broken = HashSet::new();
         let mut seen = HashSet::new();
@@ -130,7 +133,7 @@ impl Project {
 
 /// Returns the tables that a node made: its own, its parts', and those of dropped rows.
 fn tables(record: &NodeRecord) -> Vec<Hash> {
-    let mut tables: Vec<Hash> = record.dropped.iter().map(|dropped| dropped.table).collect();
+    let mut tables: Vec<Hash> = record.dropped.iter().chain(&record.failed).map(|lost| lost.table).collect();
     if let Output::Table { table, parts, .. } = &record.output {
         tables.push(*table);
         tables.extend(parts.values().map(|part| part.table));

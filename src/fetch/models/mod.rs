@@ -7,6 +7,7 @@ pub use endpoint::{Endpoint, Limits, Provider};
 use crate::ask::{Failure, Request, Response, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::store::Responses;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub enum Delivery {
 }
 
 /// What went through one lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
     /// Requests that were sent, each attempt.
     pub requests: u64,
