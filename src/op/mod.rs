@@ -3,6 +3,7 @@
 //! Ops that need the whole table (`dedup`, `sample` by a number of rows, `mix`) do their heavy part row by row, into
 //! a column of hashes, and then see only those hashes.
 
+mod asking;
 mod computed;
 mod dedup;
 mod draw;
@@ -14,6 +15,7 @@ mod sample;
 mod split;
 mod synth;
 
+pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, Verdict, is_dialogue, turn_type};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
@@ -31,16 +33,21 @@ use arrow_array::ArrayRef;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 19] = [
+pub const VERSIONS: [(&str, u32); 24] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
+    ("embed", 1),
+    ("examples", 1),
     ("expression", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),
+    ("generate", 1),
     ("identity", 1),
+    ("judge", 1),
     ("mix", 1),
+    ("nearest", 1),
     ("node", 2),
     ("nulls", 1),
     ("parse", 1),
