@@ -3,8 +3,8 @@
 use super::decl::{Budget, Project};
 use super::keys::{self, Holds, KINDS};
 use super::params::Params;
-use super::value::{At, Entry, Kind, Origin, Table, Value};
-use super::{Manifest, Options, check, nodes, overlay, syntax, unused};
+use super::value::{At, Entry, Kind, Layer, Origin, Table, Value};
+use super::{Manifest, Options, check, nodes, overlay, secret, syntax, unused};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, list};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,7 +70,7 @@ impl<'t> Build<'t> {
         if !self.problems.iter().any(|problem| problem.severity == Severity::Error) {
             self.problems.extend(unused::warnings(&manifest, &unused_params, &profiles));
         }
-        let problems = sorted(self.problems, self.sources);
+        let problems = sorted(secret::masked(self.problems), self.sources);
         if problems.has_errors() { Err(problems) } else { Ok((manifest, problems)) }
     }
 
@@ -100,12 +100,12 @@ impl<'t> Build<'t> {
                 continue;
             };
             if index > 0 && matches!(kind.holds, Holds::Keys(_)) {
-                let problem = Diagnostic::error("stray-key", "`[project]` belongs into the main file");
+                let problem = Diagnostic::error("stray-key", format!("`[{name}]` belongs into the main file"));
                 self.problems.push(problem.at(&span, "in an included file"));
                 continue;
             }
             let empty = Value { at, kind: Kind::Table(Table::new()), origin: Origin::Written };
-            self.tree.insert(kind.name, Entry { key, value: empty });
+            self.tree.insert(kind.name, Entry { key, value: empty, layer: 0 });
             let Some(Kind::Table(known)) = self.tree.get_mut(name).map(|entry| &mut entry.value.kind) else { continue };
             known.merge(nodes, |node, first, again| {
                 let problem = Diagnostic::error("duplicate", format!("`{name}.{node}` is defined twice"));
@@ -139,11 +139,13 @@ impl<'t> Build<'t> {
                 }
             }
         }
+        let mut layers = 1..;
+        let mut next = || layers.next().unwrap_or(Layer::MAX);
         for name in &options.profiles {
             match profiles.table().and_then(|table| table.get(name)) {
                 Some(entry) => {
                     if let Some(over) = entry.value.table() {
-                        overlay::apply(&mut self.tree, over.clone(), sources, &mut self.problems);
+                        overlay::apply(&mut self.tree, over.clone(), next(), sources, &mut self.problems);
                     }
                 }
                 None => {
@@ -155,7 +157,7 @@ impl<'t> Build<'t> {
             }
         }
         for over in overlay::parse_set(&options.set, sources, sources.len() - 1, &mut self.problems) {
-            overlay::apply(&mut self.tree, over, sources, &mut self.problems);
+            overlay::apply(&mut self.tree, over, next(), sources, &mut self.problems);
         }
         profiles
     }
@@ -182,7 +184,7 @@ fn same_outputs(manifest: &Manifest) -> Vec<Diagnostic> {
 fn sorted(mut problems: Vec<Diagnostic>, sources: &[Arc<Source>]) -> Diagnostics {
     problems.sort_by_cached_key(|problem| {
         problem.labels.first().map(|label| {
-            let source = sources.iter().position(|source| Arc::ptr_eq(source, &label.span.source));
+            let source = sources.iter().position(|source| source.path == label.span.source.path);
             (source, label.span.range.start, label.span.range.end)
         })
     });

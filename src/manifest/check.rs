@@ -1,5 +1,7 @@
 //! Checks a tree of values against the table of keys, and reports everything that does not fit.
 
+use super::part::part;
+use super::secret;
 use super::shape::{self, Key, Required, Shape, Text};
 use super::value::{At, Entry, Kind, Origin, Table, Value};
 use crate::diag::{Diagnostic, Source, Span, list};
@@ -177,12 +179,7 @@ impl Checker<'_> {
             }
             (Shape::True, Kind::Bool(true)) => {}
             (Shape::Scalar, Kind::Text(_) | Kind::Int(_) | Kind::Bool(_)) => {}
-            (Shape::Scalar, Kind::Float(float)) => {
-                if !float.is_finite() {
-                    let problem = Diagnostic::error("out-of-range", format!("`{path}` must be finite"));
-                    self.problems.push(self.at_value(problem, value, "not a finite number"));
-                }
-            }
+            (Shape::Scalar, Kind::Float(float)) => self.finite(path, value, *float),
             (Shape::Pair(item), Kind::List(items)) => {
                 if items.len() != 2 {
                     let problem = Diagnostic::error("out-of-range", format!("`{path}` must be {}", shape.expected()));
@@ -198,7 +195,13 @@ impl Checker<'_> {
             }
             (Shape::OneOrMore(_), Kind::Table(_)) => self.wrong(path, value, shape),
             (Shape::OneOrMore(item), _) if !matches!(item, Shape::OneOrMore(_)) => self.value(path, value, item),
-            (Shape::Map(names, item), Kind::Table(table)) => {
+            (Shape::Any, _) => self.sendable(path, value),
+            (Shape::Part, Kind::Int(_) | Kind::Float(_) | Kind::Text(_)) => {
+                if part(value).is_none() {
+                    self.out_of_range(path, value, shape);
+                }
+            }
+            (Shape::Map(names, item) | Shape::Ordered(names, item), Kind::Table(table)) => {
                 if table.is_empty() {
                     self.empty(path, value, "an empty table");
                 }
@@ -216,6 +219,32 @@ impl Checker<'_> {
                 self.table(path, value.at, table, spec)
             }
             _ => self.wrong(path, value, shape),
+        }
+    }
+
+    fn finite(&mut self, path: &Path<'_>, value: &Value, float: f64) {
+        if !float.is_finite() {
+            let problem = Diagnostic::error("out-of-range", format!("`{path}` must be finite"));
+            self.problems.push(self.at_value(problem, value, "not a finite number"));
+        }
+    }
+
+    /// Checks that JSON can say what TOML does (it has no infinity), and that it may be said to everybody.
+    fn sendable(&mut self, path: &Path<'_>, value: &Value) {
+        match &value.kind {
+            Kind::Text(text) if secret::begins_like_a_key(text) => {
+                let problem = Diagnostic::error(secret::CODE, format!("`{path}` must not hold a key"));
+                let problem = self.at_value(problem, value, "this looks like a key").note(secret::WHY);
+                self.problems.push(
+                    problem.help("take it out of the file, put it into a variable, and name that as the model's `key`"),
+                );
+            }
+            Kind::Float(float) => self.finite(path, value, *float),
+            Kind::List(items) => items.iter().enumerate().for_each(|(i, item)| self.sendable(&path.index(i), item)),
+            Kind::Table(table) => {
+                table.iter().for_each(|(name, entry)| self.sendable(&path.key(name), &entry.value));
+            }
+            _ => {}
         }
     }
 
@@ -277,7 +306,32 @@ impl Checker<'_> {
                     .note(NAME_RULE)
                     .note("a part is written `dataset.part`")
             }
-            Text::Sql | Text::Template | Text::Column | Text::Path | Text::Pattern => {
+            Text::Url => match url(string) {
+                Ok(()) => return,
+                Err(why) if why == PASSWORD => {
+                    bad(self, secret::CODE, format!("`{path}` must not hold a password"), why)
+                        .help("write the URL alone, and `key` with the name of an environment variable")
+                }
+                Err(why) => bad(self, "invalid-url", format!("`{path}` must be the URL of an endpoint"), why)
+                    .help("write its base, such as `http://localhost:8000/v1`"),
+            },
+            Text::Variable => match string {
+                _ if is_variable(string) => return,
+                _ if secret::looks_like_a_key(string) => {
+                    let title = format!("`{path}` must be the name of an environment variable, not a key itself");
+                    bad(self, secret::CODE, title, "this looks like a key")
+                        .note(secret::WHY)
+                        .help("take it out of the file, put it into a variable, and write the variable's name: `key = \"MY_API_KEY\"`")
+                }
+                _ => {
+                    let title = format!("`{path}` must be the name of an environment variable");
+                    let problem = bad(self, "invalid-name", title, "not a name of capital letters, digits and `_`");
+                    let capitals = string.to_ascii_uppercase().replace('-', "_");
+                    let capitals = capitals.trim_start_matches('$').trim_matches(['{', '}']);
+                    if is_variable(capitals) { problem.help(format!("did you mean `{capitals}`?")) } else { problem }
+                }
+            },
+            Text::Sql | Text::Template | Text::Column | Text::Path | Text::Pattern | Text::Filled => {
                 if !string.trim().is_empty() {
                     return;
                 }
@@ -321,6 +375,29 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 }
+
+/// Returns whether `name` is how environment variables are called.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// Tells why a string is not the base of an endpoint, if so.
+fn url(string: &str) -> Result<(), &'static str> {
+    let Some(rest) = string.strip_prefix("http://").or_else(|| string.strip_prefix("https://")) else {
+        return Err("a URL begins with `https://` or `http://`");
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or("");
+    match host.rsplit_once('@') {
+        Some(_) => Err(PASSWORD),
+        None if host.is_empty() || host.starts_with(':') => Err("there is no host"),
+        None if string.contains(|c: char| c.is_whitespace() || c.is_control()) => Err("a URL has no spaces"),
+        None if rest.contains(['?', '#']) => Err("a base ends with its path"),
+        None => Ok(()),
+    }
+}
+
+const PASSWORD: &str = "names a user or a password before the host";
 
 /// What a name may be.
 pub const NAME_RULE: &str = "a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`";

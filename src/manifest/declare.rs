@@ -4,6 +4,7 @@
 
 use super::decl::*;
 use super::keys;
+use super::part::part;
 use super::value::{At, Entry, Kind, Table, Value};
 use super::{check, words};
 use crate::diag::{Diagnostic, Source, Span, list};
@@ -33,12 +34,12 @@ impl Declarer<'_> {
         value.text(self.sources).expect("a string has a text")
     }
 
-    fn text(&self, table: &Table, key: &str) -> Option<Text> {
+    pub(super) fn text(&self, table: &Table, key: &str) -> Option<Text> {
         table.get(key)?.value.text(self.sources)
     }
 
     /// Reads a string or a list of strings; empty if there are none.
-    fn texts(&self, table: &Table, key: &str) -> Vec<Text> {
+    pub(super) fn texts(&self, table: &Table, key: &str) -> Vec<Text> {
         match table.get(key).map(|entry| &entry.value) {
             Some(Value { kind: Kind::List(items), .. }) => {
                 items.iter().filter_map(|item| item.text(self.sources)).collect()
@@ -49,7 +50,7 @@ impl Declarer<'_> {
     }
 
     /// Reads a table of names, in their order.
-    fn map<T>(
+    pub(super) fn map<T>(
         &mut self,
         table: &Table,
         key: &str,
@@ -59,16 +60,16 @@ impl Declarer<'_> {
         entries.filter_map(|(name, entry)| Some((self.name(name, entry), read(self, &entry.value)?))).collect()
     }
 
-    fn count(&self, table: &Table, key: &str) -> Option<Spanned<u64>> {
+    pub(super) fn count(&self, table: &Table, key: &str) -> Option<Spanned<u64>> {
         let value = &table.get(key)?.value;
         Some(Spanned { value: u64::try_from(int(value)?).ok()?, span: self.span(value.at) })
     }
 
-    fn seed(&self, table: &Table) -> u64 {
+    pub(super) fn seed(&self, table: &Table) -> u64 {
         self.count(table, "seed").map_or(0, |seed| seed.value)
     }
 
-    fn about(&self, table: &Table) -> About {
+    pub(super) fn about(&self, table: &Table) -> About {
         About {
             title: self.text(table, "title").map(|text| text.value),
             doc: self.text(table, "doc").map(|text| text.value),
@@ -89,6 +90,7 @@ impl Declarer<'_> {
     pub fn dataset(&mut self, name: Text, table: &Table) -> Option<Dataset> {
         let mut definition = Words::default();
         words::keys(&mut definition, "", table, keys::MAKERS.iter());
+        words::keys(&mut definition, "", table, keys::FLOW.iter());
         let maker = self.maker(table, &mut definition);
         let mut steps = Vec::new();
         if keys::STEP.iter().any(|key| table.contains_key(key.name)) {
@@ -116,7 +118,7 @@ impl Declarer<'_> {
             maker: maker?,
             steps,
             key: self.texts(table, "key"),
-            max_failed: MaxFailed::Rows(0),
+            max_failed: table.get("max_failed").and_then(|entry| part(&entry.value)).unwrap_or(MaxFailed::Rows(0)),
             definition,
             name,
         })
@@ -174,9 +176,7 @@ impl Declarer<'_> {
     }
 
     fn step(&mut self, dataset: &str, table: &Table) -> Option<Step> {
-        let (&name, entry) = ["where", "filter", "columns", "select", "render", "dedup", "sample", "split"]
-            .iter()
-            .find_map(|name| Some((name, table.get(name)?)))?;
+        let (&name, entry) = keys::STEP.iter().find_map(|key| Some((&key.name, table.get(key.name)?)))?;
         let inner = entry.value.table();
         let span = self.span(entry.key);
         Some(match name {
@@ -191,6 +191,10 @@ impl Declarer<'_> {
                     .or_else(|| self.text(table, "file").map(RenderText::File))?;
                 Step::Render(Render { text, into: self.text(table, "into")?, span })
             }
+            "generate" => Step::Generate(self.generate(inner?, span)?),
+            "judge" => Step::Judge(self.judge(dataset, inner?, span)?),
+            "embed" => Step::Embed(self.embed(inner?, span)?),
+            "nearest" => Step::Nearest(self.nearest(inner?, span)?),
             "dedup" => {
                 let method = self.text(inner?, "method");
                 let method = if method.is_some_and(|text| text.value == "normalised") {
@@ -232,15 +236,9 @@ impl Declarer<'_> {
         let text = self.text(table, "template").map(PromptText::Template);
         let text = text.or_else(|| self.text(table, "file").map(PromptText::File))?;
         let (about, system) = (self.about(table), self.text(table, "system"));
-        Some(Prompt {
-            name,
-            about,
-            text,
-            system,
-            reply: None,
-            examples: None,
-            definition: definition(table, &keys::PROMPT),
-        })
+        let mut definition = definition(table, &keys::PROMPT);
+        let (reply, examples) = (self.reply(table), self.examples(table, &mut definition));
+        Some(Prompt { name, about, text, system, reply, examples, definition })
     }
 
     /// Reads a node `[filter.NAME]`.
@@ -293,11 +291,11 @@ pub(super) fn int(value: &Value) -> Option<i64> {
     }
 }
 
-fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
+pub(super) fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-fn definition(table: &Table, spec: &'static super::shape::Table) -> Words {
+pub(super) fn definition(table: &Table, spec: &'static super::shape::Table) -> Words {
     let mut definition = Words::default();
     words::keys(&mut definition, "", table, spec.keys());
     definition

@@ -1,6 +1,7 @@
 //! The table of keys: the whole language as data. The checker, the words of a definition, the JSON Schema and
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
+use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -34,14 +35,14 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 const ANY_INT: Shape = Shape::Int(i64::MIN, i64::MAX);
-const COUNT: Shape = Shape::Int(1, i64::MAX);
+pub(super) const COUNT: Shape = Shape::Int(1, i64::MAX);
 /// More rows from nothing than this would be a slip of the finger: even their list of row groups would fill the memory.
 const MADE: Shape = Shape::Int(1, 10_000_000_000);
-const SEED: Shape = Shape::Int(0, i64::MAX);
-const SQL: Shape = Shape::Text(Text::Sql);
-const COLUMN: Shape = Shape::Text(Text::Column);
-const NAME: Shape = Shape::Text(Text::Name);
-const REF: Shape = Shape::Text(Text::Ref);
+pub(super) const SEED: Shape = Shape::Int(0, i64::MAX);
+pub(super) const SQL: Shape = Shape::Text(Text::Sql);
+pub(super) const COLUMN: Shape = Shape::Text(Text::Column);
+pub(super) const NAME: Shape = Shape::Text(Text::Name);
+pub(super) const REF: Shape = Shape::Text(Text::Ref);
 const PLAIN: Shape = Shape::Text(Text::Plain);
 
 /// The formats of files that are read.
@@ -49,7 +50,8 @@ pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow"
 /// The formats of files that are written.
 pub const EXPORTS: &[&str] = &["jsonl", "jsonl.gz", "jsonl.zst", "csv", "tsv", "parquet", "arrow"];
 
-const ABOUT: &[Key] = &[
+/// What any node may say of itself.
+pub(super) const ABOUT: &[Key] = &[
     key("title", Description, PLAIN, "A short name for people."),
     key("doc", Description, PLAIN, "What it is for."),
     key("tags", Description, Shape::List(&PLAIN), "Words to select nodes by."),
@@ -64,12 +66,18 @@ pub static PROJECT: Table = Table {
             Shape::List(&Shape::Text(Text::Pattern)),
             "More files of declarations: patterns relative to the project, with `*`, `?` and `**`. Only the main file may include.",
         ),
+        key(
+            "responses",
+            Edge,
+            Shape::List(&Shape::Text(Text::Pattern)),
+            "Files of recorded responses, `.jsonl` or `.jsonl.zst`: what they hold is not asked again. Patterns relative to the project.",
+        ),
     ]],
     groups: &[],
 };
 
 pub static DATASET: Table = Table {
-    sections: &[MAKERS, STEPS, STEP, ABOUT],
+    sections: &[MAKERS, FLOW, STEPS, STEP, ABOUT],
     groups: &[
         Group {
             keys: &["files", "synth", "mix", "concat", "from"],
@@ -77,7 +85,10 @@ pub static DATASET: Table = Table {
             doc: "a dataset has one maker",
         },
         Group {
-            keys: &["steps", "where", "filter", "columns", "select", "render", "dedup", "sample", "split"],
+            keys: &[
+                "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
+                "dedup", "sample", "split",
+            ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
         },
@@ -108,6 +119,27 @@ pub const MAKERS: &[Key] = &[
     key("from", Edge, REF, "Maker: the rows of another dataset, or of a part of it: `name.part`."),
 ];
 
+/// How a dataset's steps are run.
+pub const FLOW: &[Key] = &[
+    key(
+        "rounds",
+        Edge,
+        Shape::Int(2, 100),
+        "How often the steps are applied, each time to what came out of the time before. Each round is a dataset of its own: `NAME-round-1`, \
+         `NAME-round-2`, …, and the last is `NAME`. Columns are never overwritten, so a `select` at the end has to bring the columns back under \
+         the names that the first step reads: `select = [\"id\", \"better as question\"]`.",
+    )
+    .with(&["from"]),
+    key(
+        "max_failed",
+        Definition,
+        Shape::Part,
+        "How many rows may fail (a model refused, a reply was cut off or invalid …). With more, the dataset is not published. A share is one of \
+         the rows that come to a step.",
+    )
+    .default("0"),
+];
+
 const ONE_STEP: Shape = Shape::Table(&STEP_TABLE);
 const STEPS: &[Key] =
     &[key("steps", Definition, Shape::List(&ONE_STEP), "Several steps in order, each a table with one step.")];
@@ -134,6 +166,20 @@ pub const STEP: &[Key] = &[
         "Step: keep, rename and order columns: `id`, `question as q`, `* exclude (x)`.",
     ),
     key("render", Definition, Shape::Table(&RENDER), "Step: fill a template with each row, into a column."),
+    key(
+        "generate",
+        Definition,
+        Shape::Table(&GENERATE),
+        "Step: ask a model about each row, and keep what it writes as columns.",
+    ),
+    key("judge", Definition, Shape::Table(&JUDGE), "Step: ask models for a verdict on each row."),
+    key("embed", Definition, Shape::Table(&EMBED), "Step: make a vector of a text, with a model."),
+    key(
+        "nearest",
+        Definition,
+        Shape::Table(&NEAREST),
+        "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
+    ),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
@@ -147,7 +193,10 @@ pub const STEP: &[Key] = &[
 pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
-        keys: &["where", "filter", "columns", "select", "render", "dedup", "sample", "split"],
+        keys: &[
+            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "dedup",
+            "sample", "split",
+        ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",
     }],
@@ -304,6 +353,18 @@ pub static PROMPT: Table = Table {
             ),
             key("file", Edge, Shape::Text(Text::Path), "A file with the text; its contents enter the key."),
             key("system", Definition, Shape::Text(Text::Template), "The system message: a Jinja template."),
+            key(
+                "reply",
+                Definition,
+                Shape::Table(&REPLY),
+                "The form of the reply, as JSON: it is asked for where the endpoint has the means, and checked in any case.",
+            ),
+            key(
+                "examples",
+                Definition,
+                Shape::Table(&EXAMPLES),
+                "Rows of another dataset, for the templates to show: the list `examples`.",
+            ),
         ],
         ABOUT,
     ],
@@ -360,7 +421,7 @@ pub static KINDS: &[Kind] = &[
         name: "project",
         holds: Holds::Keys(&PROJECT),
         doc: "The project as a whole. It may be left out.",
-        example: "[project]\nname = \"tutor\"\ninclude = [\"pipelines/*.toml\"]\n",
+        example: "[project]\nname = \"tutor\"\ninclude = [\"pipelines/*.toml\"]\nresponses = [\"responses/*.jsonl.zst\"]\n",
     },
     Kind {
         name: "params",
@@ -378,18 +439,44 @@ pub static KINDS: &[Kind] = &[
                   where = \"words >= ${params.min_words}\"\n\n[profile.quick]\nparams.min_words = 9\ndataset.people.synth.rows = 10\n",
     },
     Kind {
+        name: "budget",
+        holds: Holds::Keys(&BUDGET),
+        doc: "What one build may spend. The worst case of a request is set aside before it is sent, so neither is passed, also across a crash.",
+        example: "[budget]\nmoney = 5.0\nrequests = 10000\n",
+    },
+    Kind {
         name: "dataset",
         holds: Holds::Nodes(&DATASET),
         doc: "A table: one maker, then one step inline or several in `steps`.",
         example: "[dataset.seeds]\nfiles = \"data/seeds/*.jsonl\"\nkey = \"id\"\n\n\
                   [dataset.clean]\nfrom = \"seeds\"\nsteps = [\n  { columns = { words = \"word_count(question)\" } },\n  { where = \"words >= 5\" },\n  \
-                  { dedup = { by = \"question\", method = \"normalised\" } },\n  { split = { parts = { train = 0.9, test = 0.1 } } },\n]\n",
+                  { dedup = { by = \"question\", method = \"normalised\" } },\n  { split = { parts = { train = 0.9, test = 0.1 } } },\n]\n\n\
+                  [dataset.answers]\nfrom = \"clean.train\"\nmax_failed = \"2%\"\nsteps = [\n  \
+                  { generate = { prompt = \"answer\", model = \"writer\", into = \"answer\", n = 4 } },\n  \
+                  { judge = { prompt = \"grade\", model = [\"judge\", \"writer\"], scale = { wrong = 0, right = 1 }, into = \"grade\" } },\n  \
+                  { embed = { text = \"question\", model = \"embedder\", into = \"vector\" } },\n  \
+                  { nearest = { to = \"seeds\", by = \"vector\", k = 3, columns = [\"question\"], into = \"alike\" } },\n]\n\n\
+                  [dataset.evolved]\nfrom = \"seeds\"\nrounds = 3\nsteps = [\n  \
+                  { generate = { prompt = \"harder\", model = \"writer\", into = \"harder\" } },\n  \
+                  { select = [\"id\", \"harder as question\"] },\n]\n",
     },
     Kind {
         name: "prompt",
         holds: Holds::Nodes(&PROMPT),
         doc: "A text with places for columns.",
-        example: "[prompt.answer]\nsystem = \"You are a patient teacher.\"\ntemplate = \"Solve step by step: {{ question }}\"\n",
+        example: "[prompt.answer]\nsystem = \"You are a patient teacher.\"\ntemplate = \"Solve step by step: {{ question }}\"\n\
+                  reply = { fields = { reasoning = \"string\", final = \"float\" }, retries = 2 }\n\n\
+                  [prompt.question]\nfile = \"prompts/question.md\"\nexamples = { from = \"gold\", k = 3, pick = \"similar\", by = \"vector\" }\n",
+    },
+    Kind {
+        name: "model",
+        holds: Holds::Nodes(&MODEL),
+        doc: "A language model at an endpoint. What is said about the endpoint (where it is, its key, price and limits) is in no key: a response is \
+              remembered under what was asked of which model, wherever it came from.",
+        example: "[model.writer]\nprovider = \"openai\"\nurl = \"http://localhost:8000/v1\"\nname = \"Qwen/Qwen2.5-7B-Instruct\"\n\
+                  temperature = 0.7\ntop_p = 0.95\nmax_tokens = 512\nbody = { min_p = 0.05 }\nprice = { input = 0.15, output = 0.60 }\n\
+                  limits = { concurrency = 64, rpm = 3000, tpm = 400_000 }\n\n[model.judge]\nprovider = \"openai\"\n\
+                  name = \"gpt-4.1-mini\"\ntemperature = 0\nmax_tokens = 1024\nkey = \"TEAM_KEY\"\nbatch = true\nreuse = 2026-01-01\n",
     },
     Kind {
         name: "filter",

@@ -2,19 +2,25 @@
 //!
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
+mod asking;
 mod build;
 mod check;
 mod decl;
 mod declare;
+mod json;
 mod keys;
 mod load;
 mod map;
+mod models;
 mod nodes;
 mod overlay;
 mod params;
+mod part;
 mod recipe;
 mod reference;
+mod rounds;
 mod schema;
+mod secret;
 mod shape;
 mod syntax;
 mod unused;

@@ -23,7 +23,10 @@ pub fn declare(
         Holds::Values | Holds::Overlays => {}
         Holds::Keys(spec) => {
             checker.table(&root, at, table, spec);
-            manifest.project = declarer.project(table);
+            match kind.name {
+                "budget" => manifest.budget = declarer.budget(table),
+                _ => manifest.project = declarer.project(table),
+            }
             // What is wrong with its values, `check` has said.
             declarer.problems.clear();
         }
@@ -43,13 +46,16 @@ pub fn declare(
                 checker.table(&root.key(name), entry.key, node, spec);
                 let name = declarer.name(name, entry);
                 match kind.name {
-                    "dataset" => manifest.datasets.extend(declarer.dataset(name, node)),
+                    "dataset" => manifest.datasets.extend(declarer.rounds(name, node, table)),
                     "prompt" => manifest.prompts.extend(declarer.prompt(name, node)),
+                    "model" => manifest.models.extend(declarer.model(name, node)),
                     "filter" => manifest.filters.extend(declarer.filter(name, node)),
                     "metric" => manifest.metrics.extend(declarer.metric(name, node)),
                     _ => manifest.exports.extend(declarer.export(name, node)),
                 }
             }
+            // Rounds have names of their own, among the others.
+            manifest.datasets.sort_by(|one, other| one.name.value.cmp(&other.name.value));
         }
     }
     checker.problems.append(&mut declarer.problems);

@@ -1,7 +1,7 @@
 //! Overlays: profiles and `--set`, laid onto the declarations before anything is checked.
 
 use super::keys::{self, Holds};
-use super::value::{At, Converter, Entry, Kind, Origin, Table, Value, into_owned};
+use super::value::{At, Converter, Entry, Kind, Layer, Origin, Table, Value, into_owned};
 use crate::diag::{Diagnostic, Source, list};
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
@@ -10,8 +10,15 @@ use toml::de::{DeTable, DeValue};
 pub const SET: &str = "--set";
 
 /// Lays an overlay onto the declarations; what cannot be overlaid is reported and left out.
-pub fn apply<'t>(base: &mut Table<'t>, over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) {
+pub fn apply<'t>(
+    base: &mut Table<'t>,
+    over: Table<'t>,
+    layer: Layer,
+    sources: &[Arc<Source>],
+    problems: &mut Vec<Diagnostic>,
+) {
     for (name, mut entry) in check(over, sources, problems) {
+        entry.value.brought_by(layer);
         if let (true, Kind::Table(over)) = (&*name == "params", &mut entry.value.kind) {
             let known = base.get(&name).and_then(|params| params.value.table());
             over.retain(|param, given| {
@@ -36,7 +43,8 @@ pub fn apply<'t>(base: &mut Table<'t>, over: Table<'t>, sources: &[Arc<Source>],
 /// Returns what of an overlay can be laid onto something, and reports the rest.
 pub fn check<'t>(over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Diagnostic>) -> Table<'t> {
     let names = || {
-        keys::KINDS.iter().filter(|kind| !matches!(kind.holds, Holds::Overlays | Holds::Keys(_))).map(|kind| kind.name)
+        let overlaid = |kind: &&keys::Kind| kind.name != "project" && !matches!(kind.holds, Holds::Overlays);
+        keys::KINDS.iter().filter(overlaid).map(|kind| kind.name)
     };
     let mut kept = Table::new();
     for (name, entry) in over {
@@ -59,7 +67,8 @@ pub fn check<'t>(over: Table<'t>, sources: &[Arc<Source>], problems: &mut Vec<Di
 
 fn not_a_table<'e>(name: &str, entry: &'e Entry<'_>) -> Option<(String, &'e Value<'e>)> {
     let Some(nodes) = entry.value.table() else { return Some((name.to_owned(), &entry.value)) };
-    let node = nodes.iter().find(|(_, node)| name != "params" && node.value.table().is_none())?;
+    let holds_nodes = matches!(keys::kind(name)?.holds, Holds::Nodes(_));
+    let node = nodes.iter().find(|(_, node)| holds_nodes && node.value.table().is_none())?;
     Some((format!("{name}.{}", node.0), &node.1.value))
 }
 

@@ -11,7 +11,8 @@ const HEAD: &str = "\
 
 A project is declared in `datamake.toml`, in TOML. Every node is a table `[kind.name]`; a node refers to others by name.
 A name begins with a letter or `_` and goes on with letters, digits, `_` and `-`. Nodes of different kinds may share a name.
-Expressions are SQL, templates are Jinja. TOML's tables have no order, so where order shows (columns, parts) it is that of the names.
+Expressions are SQL, templates are Jinja. TOML's tables have no order, so where order shows (columns, parts) it is that of the names; only the fields of a reply keep
+the order in which they are written.
 
 The last column of the tables says what a key has to do with rebuilding: a **definition** is part of what is built, so changing it
 makes the node stale; a **description** is for people, and changing it rebuilds nothing; an **edge** points at a node or a file
@@ -71,7 +72,7 @@ fn table(out: &mut String, spec: &Table, path: &str) {
 fn inner(shape: &Shape) -> Option<&'static Table> {
     match shape {
         Shape::Table(spec) | Shape::ListOr(_, spec) => Some(spec),
-        Shape::Map(_, item) | Shape::List(item) | Shape::OneOrMore(item) => inner(item),
+        Shape::Map(_, item) | Shape::Ordered(_, item) | Shape::List(item) | Shape::OneOrMore(item) => inner(item),
         _ => None,
     }
 }

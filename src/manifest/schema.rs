@@ -1,7 +1,7 @@
 //! JSON Schema (draft 7) of the manifest, from the table of keys, for completion and checking in editors.
 
 use super::keys::{Holds, KINDS};
-use super::shape::{Range, Required, Shape, Table, Text};
+use super::shape::{DAY, Range, Required, Shape, Table, Text};
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]*$";
@@ -96,6 +96,7 @@ fn shape(of: &Shape) -> Value {
     match of {
         Shape::Text(Text::OneOf(words)) => or_param(json!({ "enum": words })),
         Shape::Text(Text::Plain | Text::Template) => json!({ "type": "string" }),
+        Shape::Text(Text::Variable) => or_param(json!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$" })),
         // A date of TOML is no JSON; editors hand it on as a string.
         Shape::Text(_) => json!({ "type": "string", "minLength": 1 }),
         Shape::Int(least, most) => {
@@ -122,6 +123,10 @@ fn shape(of: &Shape) -> Value {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = 1.into();
                 }
+                Range::Seconds => {
+                    number["exclusiveMinimum"] = 0.into();
+                    number["maximum"] = DAY.into();
+                }
             }
             or_param(number)
         }
@@ -130,7 +135,13 @@ fn shape(of: &Shape) -> Value {
         Shape::Pair(item) => json!({ "type": "array", "items": shape(item), "minItems": 2, "maxItems": 2 }),
         Shape::List(item) => list(item),
         Shape::OneOrMore(item) => json!({ "anyOf": [shape(item), list(item)] }),
-        Shape::Map(names, item) => {
+        Shape::Any => json!({}),
+        Shape::Part => or_param(json!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "number", "minimum": 0, "exclusiveMaximum": 1 },
+            { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$" },
+        ] })),
+        Shape::Map(names, item) | Shape::Ordered(names, item) => {
             let mut map = json!({ "type": "object", "additionalProperties": shape(item), "minProperties": 1 });
             if *names == Text::Name {
                 map["propertyNames"] = json!({ "pattern": NAME });

@@ -38,6 +38,12 @@ pub enum Text {
     Type,
     /// A day, `2020-01-31`.
     Date,
+    /// Any string but the empty one.
+    Filled,
+    /// The base of an endpoint, `http://localhost:8000/v1`.
+    Url,
+    /// The name of an environment variable, `OPENAI_API_KEY`.
+    Variable,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -52,7 +58,12 @@ pub enum Range {
     Probability,
     /// Above 0, at most 1.
     Share,
+    /// A time in seconds: above 0, at most a day.
+    Seconds,
 }
+
+/// The seconds of a day.
+pub const DAY: f64 = 86_400.0;
 
 /// What a value may look like.
 #[derive(Debug)]
@@ -73,6 +84,12 @@ pub enum Shape {
     OneOrMore(&'static Shape),
     /// Names of one meaning → values of one shape; at least one.
     Map(Text, &'static Shape),
+    /// The same, where the order in which they are written counts.
+    Ordered(Text, &'static Shape),
+    /// Anything that JSON can say too.
+    Any,
+    /// How many of some rows: a number of them, or a share.
+    Part,
     Table(&'static Table),
     /// A list of at least one, or a table that says more.
     ListOr(&'static Shape, &'static Table),
@@ -165,6 +182,7 @@ impl Range {
                 Range::Positive => number > 0.0,
                 Range::Probability => (0.0..=1.0).contains(&number),
                 Range::Share => number > 0.0 && number <= 1.0,
+                Range::Seconds => number > 0.0 && number <= DAY,
             }
     }
 
@@ -176,6 +194,7 @@ impl Range {
             Range::Positive => "a number above 0",
             Range::Probability => "a number from 0 to 1",
             Range::Share => "a number above 0 and at most 1",
+            Range::Seconds => "a number of seconds above 0 and at most 86400",
         }
     }
 }
@@ -194,8 +213,9 @@ impl Shape {
             Shape::Pair(item) => format!("a list of two, each {}", item.expected()),
             Shape::List(item) => format!("a list, each {}", item.expected()),
             Shape::OneOrMore(item) => format!("{}, or a list of them", item.expected()),
-            Shape::Map(_, Shape::Table(_)) => "a table of names, each a table".into(),
-            Shape::Map(_, item) => format!("a table of names, each {}", item.expected()),
+            Shape::Map(_, item) | Shape::Ordered(_, item) => format!("a table of names, each {}", item.expected()),
+            Shape::Any => "any value".into(),
+            Shape::Part => "a number of rows, or a share such as `\"2%\"` or `0.02`".into(),
             Shape::Table(_) => "a table".into(),
             Shape::ListOr(item, _) => format!("a list, each {}, or a table", item.expected()),
         }
@@ -206,7 +226,9 @@ impl Text {
     /// Says what is allowed.
     pub fn expected(self) -> String {
         match self {
-            Text::Plain => "a string".into(),
+            Text::Plain | Text::Filled => "a string".into(),
+            Text::Url => "a URL (a string)".into(),
+            Text::Variable => "the name of an environment variable (a string)".into(),
             Text::Name => "a name (a string)".into(),
             Text::Ref => "a dataset's name (a string)".into(),
             Text::Sql => "SQL (a string)".into(),

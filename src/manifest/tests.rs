@@ -1,5 +1,7 @@
 //! The laws of the manifest: what counts as the same, overlays, params, and what is declared.
 
+mod models;
+
 use super::keys::{Holds, KINDS};
 use super::*;
 use crate::diag::{Style, render};
@@ -25,6 +27,7 @@ fn words(manifest: &Manifest) -> String {
     let mut all: Vec<&crate::hash::Words> = Vec::new();
     all.extend(manifest.datasets.iter().map(|node| &node.definition));
     all.extend(manifest.prompts.iter().map(|node| &node.definition));
+    all.extend(manifest.models.iter().map(|node| &node.definition));
     all.extend(manifest.filters.iter().map(|node| &node.definition));
     all.extend(manifest.metrics.iter().map(|node| &node.definition));
     all.extend(manifest.exports.iter().map(|node| &node.definition));
@@ -269,6 +272,30 @@ fn every_example_of_the_reference_is_sound() {
 }
 
 #[test]
+fn every_example_of_the_reference_is_valid_under_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    let check = |text: &str| {
+        let sources = [Source::new(MAIN, text)];
+        let (table, problems) = syntax::parse(&sources, 0);
+        assert!(problems.is_empty());
+        let table = table.iter().map(|(name, entry)| (name.to_owned(), json::json(&entry.value))).collect();
+        let said: Vec<String> =
+            validator.iter_errors(&serde_json::Value::Object(table)).map(|error| error.to_string()).collect();
+        said
+    };
+    for kind in KINDS {
+        assert!(check(kind.example).is_empty(), "{}: {:?}", kind.name, check(kind.example));
+    }
+    let dataset = |keys: &str| check(&format!("[dataset.a]\nfrom = \"b\"\n{keys}\n"));
+    for fine in ["max_failed = 3", "max_failed = 0.5", "max_failed = \"0.5%\"", "max_failed = \"${params.x}\""] {
+        assert!(dataset(fine).is_empty(), "{fine}");
+    }
+    for wrong in ["max_failed = 1.5", "max_failed = \"x\"", "rounds = 1", "generate = { prompt = \"p\" }"] {
+        assert!(!dataset(wrong).is_empty(), "{wrong}");
+    }
+}
+
+#[test]
 fn the_table_of_keys_is_sound() {
     fn tables(spec: &'static shape::Table, seen: &mut Vec<&'static shape::Table>) {
         if seen.iter().any(|known| std::ptr::eq(*known, spec)) {
@@ -280,8 +307,8 @@ fn the_table_of_keys_is_sound() {
             match of {
                 Table(spec) => tables(spec, seen),
                 ListOr(item, spec) => (inside(item, seen), tables(spec, seen)).1,
-                Map(_, item) | List(item) | OneOrMore(item) | Pair(item) => inside(item, seen),
-                Text(_) | Int(..) | Number(_) | True | Scalar => {}
+                Map(_, item) | Ordered(_, item) | List(item) | OneOrMore(item) | Pair(item) => inside(item, seen),
+                Text(_) | Int(..) | Number(_) | True | Scalar | Any | Part => {}
             }
         }
         spec.keys().for_each(|key| inside(&key.shape, seen));
@@ -410,6 +437,16 @@ const PIECES: &[&str] = &[
     "[export.e]\nto = \"../x\"\n",
     "\u{feff}",
     "include = [\"x\"]\n",
+    "[model.m]\nprovider = \"openai\"\nname = \"x\"\n",
+    "provider = \"anthropic\"\n",
+    "body = { a = [",
+    "nan",
+    "key = \"sk-",
+    "rounds = 2\n",
+    "max_failed = \"2%\"\n",
+    "judge = { prompt = \"p\", model = \"m\", into = \"x\", scale = { a = 1 } }\n",
+    "[prompt.p]\ntemplate = \"x\"\nreply = { fields = { a = \"int\" } }\n",
+    "[budget]\nmoney = 1\n",
     "[project]\n",
 ];
 

@@ -1,18 +1,28 @@
 //! Warnings of what is declared and never used.
 
 use super::value::{Kind, Value};
-use super::{Manifest, Render, RenderText, Step};
+use super::{Manifest, Render, RenderText, Step, Text};
 use crate::diag::{Diagnostic, Span};
 use std::collections::BTreeSet;
 
-/// Warns of params, prompts and filters that nothing uses.
+/// Warns of params, prompts, models and filters that nothing uses.
 pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value<'_>) -> Vec<Diagnostic> {
-    let mut used = BTreeSet::new();
-    strings(profiles, &mut used);
+    let mut anywhere = BTreeSet::new();
+    strings(profiles, &mut anywhere);
+    let (mut prompts, mut models, mut filters) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for step in manifest.datasets.iter().flat_map(|dataset| &dataset.steps) {
         match step {
-            Step::Filter(names) => used.extend(names.iter().map(|name| name.value.as_str())),
-            Step::Render(Render { text: RenderText::Prompt(name), .. }) => drop(used.insert(name.value.as_str())),
+            Step::Filter(names) => filters.extend(names.iter().map(|name| name.value.as_str())),
+            Step::Render(Render { text: RenderText::Prompt(name), .. }) => drop(prompts.insert(name.value.as_str())),
+            Step::Generate(generate) => {
+                prompts.insert(generate.prompt.value.as_str());
+                models.insert(generate.model.value.as_str());
+            }
+            Step::Judge(judge) => {
+                prompts.insert(judge.prompt.value.as_str());
+                models.extend(judge.models.iter().map(|name| name.value.as_str()));
+            }
+            Step::Embed(embed) => drop(models.insert(embed.model.value.as_str())),
             _ => {}
         }
     }
@@ -20,10 +30,17 @@ pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value
         Diagnostic::warning(code, format!("the {what} `{name}` is not used")).at(span, "nothing refers to it")
     };
     let params = unused.iter().map(|(name, span)| warn("unused-param", "param", name, span));
-    let prompts = manifest.prompts.iter().map(|prompt| ("unused-prompt", "prompt", &prompt.name));
-    let filters = manifest.filters.iter().map(|filter| ("unused-filter", "filter", &filter.name));
-    let nodes = prompts.chain(filters).filter(|(_, _, name)| !used.contains(name.value.as_str()));
-    params.chain(nodes.map(|(code, what, name)| warn(code, what, &name.value, &name.span))).collect()
+    let idle = |name: &&Text, used: &BTreeSet<&str>| {
+        !used.contains(name.value.as_str()) && !anywhere.contains(name.value.as_str())
+    };
+    let prompts = manifest.prompts.iter().map(|prompt| &prompt.name).filter(|name| idle(name, &prompts));
+    let models = manifest.models.iter().map(|model| &model.name).filter(|name| idle(name, &models));
+    let filters = manifest.filters.iter().map(|filter| &filter.name).filter(|name| idle(name, &filters));
+    params
+        .chain(prompts.map(|name| warn("unused-prompt", "prompt", &name.value, &name.span)))
+        .chain(models.map(|name| warn("unused-model", "model", &name.value, &name.span)))
+        .chain(filters.map(|name| warn("unused-filter", "filter", &name.value, &name.span)))
+        .collect()
 }
 
 fn strings<'v>(value: &'v Value<'_>, into: &mut BTreeSet<&'v str>) {

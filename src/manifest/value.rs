@@ -40,10 +40,21 @@ impl At {
 pub struct Entry<'t> {
     pub key: At,
     pub value: Value<'t>,
+    pub layer: Layer,
 }
+
+/// What brought a key: 0 is a file, the overlays count on from there in the order in which they are laid on.
+pub type Layer = u16;
 
 /// Keys in the order of their names: the order in the file means nothing.
 pub type Table<'t> = Map<'t, Entry<'t>>;
+
+/// Returns the entries of a table in the order in which they are written, what overlays add behind the others.
+pub fn as_written<'e, 't>(table: &'e Table<'t>) -> Vec<(&'e str, &'e Entry<'t>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(_, entry)| (entry.layer, entry.key));
+    entries
+}
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
@@ -160,6 +171,18 @@ impl<'t> Value<'t> {
         Value { at: self.at, kind, origin: self.origin }
     }
 
+    /// Marks all keys under this value as brought by an overlay.
+    pub fn brought_by(&mut self, layer: Layer) {
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| item.brought_by(layer)),
+            Kind::Table(table) => table.values_mut().for_each(|entry| {
+                entry.layer = layer;
+                entry.value.brought_by(layer);
+            }),
+            _ => {}
+        }
+    }
+
     /// Lays `over` onto this value: tables are merged, anything else is replaced.
     pub fn overlay(&mut self, over: Value<'t>) {
         match (&mut self.kind, over.kind) {
@@ -177,7 +200,7 @@ impl<'t> Value<'t> {
 /// Lets go of the text that a table was parsed from.
 pub fn into_owned(table: Table<'_>) -> Table<'static> {
     let own = |(name, entry): (Cow<'_, str>, Entry<'_>)| {
-        (Cow::Owned(name.into_owned()), Entry { key: entry.key, value: entry.value.into_owned() })
+        (Cow::Owned(name.into_owned()), Entry { key: entry.key, value: entry.value.into_owned(), layer: entry.layer })
     };
     table.into_iter().map(own).collect()
 }
@@ -200,7 +223,7 @@ impl Converter<'_> {
     pub fn table<'t>(&mut self, table: DeTable<'t>) -> Table<'t> {
         let entry = |(key, value): (Spanned<Cow<'t, str>>, Spanned<DeValue<'t>>)| {
             let at = self.at(key.span());
-            (key.into_inner(), Entry { key: at, value: self.value(value) })
+            (key.into_inner(), Entry { key: at, value: self.value(value), layer: 0 })
         };
         table.into_iter().map(entry).collect()
     }

@@ -1,8 +1,11 @@
 //! Definitions in words: the values that identify a node, flattened, the same however the file is laid out.
 
 use super::check::{bare_or_quoted, number};
+use super::decl::MaxFailed;
+use super::json::json;
+use super::part::part;
 use super::shape::{Key, Role, Shape, Text};
-use super::value::{Kind, Table, Value};
+use super::value::{Kind, Table, Value, as_written};
 use crate::hash::Words;
 use crate::table::Type;
 use std::borrow::Cow;
@@ -36,11 +39,22 @@ fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
                 value(words, &format!("{path}.{index}"), one, item);
             }
         }
+        // Columns have any names, so two of them are two words.
+        (Shape::Pair(item @ Shape::Text(Text::Column)), Kind::List(items)) => {
+            for (index, one) in items.iter().enumerate() {
+                value(words, &format!("{path}.{index}"), one, item);
+            }
+        }
         (Shape::OneOrMore(item), _) => value(words, &format!("{path}.0"), value_, item),
         (Shape::Map(names, item), Kind::Table(table)) => {
             for (index, (name, entry)) in table.iter().enumerate() {
                 let segment = if *names == Text::Ref { index.to_string().into() } else { bare_or_quoted(name) };
                 value(words, &format!("{path}.{segment}"), &entry.value, item);
+            }
+        }
+        (Shape::Ordered(_, item), Kind::Table(table)) => {
+            for (index, (name, entry)) in as_written(table).into_iter().enumerate() {
+                value(words, &format!("{path}.{index}.{}", bare_or_quoted(name)), &entry.value, item);
             }
         }
         (Shape::Table(spec) | Shape::ListOr(_, spec), Kind::Table(table)) => keys(words, path, table, spec.keys()),
@@ -63,10 +77,15 @@ fn leaf(value: &Value, shape: &Shape) -> Option<String> {
             value.string().map(|text| text.parse::<Type>().map_or(text.into_owned(), |ty| ty.to_string()))
         }
         (Shape::Text(_), _) => value.string().map(Cow::into_owned),
-        // 1 and 1.0 are the same number where a number is wanted …
-        (Shape::Number(_), _) => number(value).map(|number| number.to_string()),
+        // 1 and 1.0 are the same number where a number is wanted, and so are 0 and -0 …
+        (Shape::Number(_), _) => number(value).map(|number| (number + 0.0).to_string()),
         // … but values of different types where any value is.
         (Shape::Scalar, Kind::Text(text)) => Some(format!("{text:?}")),
+        (Shape::Any, _) => Some(json(value).to_string()),
+        (Shape::Part, _) => Some(match part(value)? {
+            MaxFailed::Rows(rows) => rows.to_string(),
+            MaxFailed::Share(share) => format!("share {share}"),
+        }),
         (Shape::Pair(item), Kind::List(items)) => {
             let items: Option<Vec<String>> = items.iter().map(|one| leaf(one, item)).collect();
             Some(format!("[{}]", items?.join(", ")))
