@@ -39,11 +39,11 @@ impl Walk<'_> {
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone(),
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
-                let tables = self.tables(inputs)?;
+                let tables = self.tables(&inputs[..node.made_of])?;
                 flow.concat(&tables, &shape, &names, concat.source.is_some())?
             }
             Maker::Mix(mix) => {
-                let tables = self.tables(inputs)?;
+                let tables = self.tables(&inputs[..node.made_of])?;
                 flow.mix(mix, &tables, &shape)?
             }
         };
@@ -71,7 +71,7 @@ impl Walk<'_> {
         for lost in lost {
             let counts = lost.reasons.iter().cloned().zip(lost.counts.iter().copied()).collect();
             let table = self.context.put_table(lost.table(&shape.key))?;
-            dropped.push(DroppedRows { step: lost.stage, reasons: counts, table: table.hash });
+            dropped.push(DroppedRows { step: bound.steps[lost.stage], reasons: counts, table: table.hash });
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;

@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
-        Ok(bind_dataset(graph, id, shape)?)
+        Ok(bind_dataset(graph, id, shape, inputs)?)
     }
 
     /// Brings one node up to date, or finds what that would take.

@@ -16,7 +16,7 @@ mod sample;
 mod split;
 mod synth;
 
-pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, Verdict, is_dialogue, turn_type};
+pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
@@ -141,7 +141,7 @@ pub trait ReferOp: Send + Sync {
     /// Returns the columns that are made.
     fn writes(&self) -> &[Field];
 
-    /// Makes the columns, each of `input.rows` rows.
+    /// Makes the columns, each of `input.rows` rows. An error at `usize::MAX` is one of the other table, and not of a row.
     fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError>;
 }
 

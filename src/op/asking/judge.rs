@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 /// What a judge says of two columns that are alike, and what the row gets if no column wins.
-const TIE: &str = "tie";
+pub const TIE: &str = "tie";
 
 impl Verdict {
     /// Returns the form of a judge's reply.

@@ -8,7 +8,7 @@ mod reply;
 
 pub use embed::Embed;
 pub use generate::{Generate, Kept};
-pub use judge::{Judge, Verdict};
+pub use judge::{Judge, TIE, Verdict};
 pub use opening::{Opening, is_dialogue, turn_type};
 pub use reply::Formed;
 
