@@ -185,6 +185,22 @@ fn a_column_called_examples_does_not_stand_in_the_way_of_examples() {
 }
 
 #[test]
+fn a_judge_sees_two_columns_under_given_names_and_votes_on_them() {
+    let text = "[prompt.j]\ntemplate = \"{{ first }} or {{ second }}?\"\n[dataset.a]\nfrom = \"seeds\"\n\
+                judge = { prompt = \"j\", model = [\"m\", \"base\"], into = \"best\", reason = \"why\", votes = \"votes\", between = [\"p\", \"q\"] }\n";
+    let made = bound(text, "a");
+    assert_eq!(stages(&made), ["judge [\"p\", \"q\"]"]);
+    assert_eq!(
+        columns(&made.shape.schema),
+        "id: int, p: string, q: string, best: string, why: list<string>, votes: list<string>"
+    );
+    let scale = text
+        .replace("between = [\"p\", \"q\"]", "scale = { bad = 0, good = 1 }")
+        .replace("{{ first }} or {{ second }}", "{{ q }}");
+    assert!(columns(&bound(&scale, "a").shape.schema).ends_with("best: float, why: list<string>, votes: list<float>"));
+}
+
+#[test]
 fn what_a_step_looks_into_is_an_input_behind_those_of_the_maker_and_gives_no_columns() {
     let text = format!(
         "{GOLD}[dataset.a]\nconcat = [\"goldv\", \"goldv\"]\nsteps = [{{ nearest = {{ to = \"goldv\", by = \"v\", k = 2, into = \"near\" }} }}, \
