@@ -4,11 +4,14 @@
 //! `docs/design/models.md` has the reasons, `docs/format.md` the bytes.
 
 mod failure;
+mod form;
+mod json;
 mod request;
 mod response;
 mod usage;
 
 pub use failure::{Failure, FailureKind};
+pub use form::{Form, Misfit};
 pub use request::{Message, Request, Role, Spec, Task};
 pub use response::{Finish, Record, Response, find};
 pub use usage::{Price, Usage};

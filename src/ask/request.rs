@@ -134,3 +134,42 @@ impl Request {
         self.messages.iter().map(|message| message.content.len() as u64).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(max_tokens: Option<u32>) -> Request {
+        let params = BTreeMap::from([
+            ("top_p".to_owned(), Value::from(0.95)),
+            ("temperature".to_owned(), Value::from(0.7)),
+            ("stop".to_owned(), Value::from(vec!["\n"])),
+        ]);
+        let schema = Some(r#"{"type":"object","properties":{"b":{},"a":{}}}"#.to_owned());
+        let spec = Spec::new(3, Task::Chat, "gemma-3-270m", params, schema, max_tokens);
+        let message = |role, content: &str| Message { role, content: content.to_owned() };
+        let messages = vec![message(Role::System, "Be brief."), message(Role::User, "2 \"+\" 2?")];
+        Request { spec: Arc::new(spec), messages, sample: 1 }
+    }
+
+    #[test]
+    fn the_bytes_of_a_canonical_request_never_change() {
+        let request = request(Some(64));
+        assert_eq!(
+            request.canonical(),
+            concat!(
+                r#"{"task":"chat","model":"gemma-3-270m","params":{"stop":["\n"],"temperature":0.7,"top_p":0.95},"#,
+                r#""schema":{"type":"object","properties":{"b":{},"a":{}}},"messages":[{"role":"system","content":"Be brief."},"#,
+                r#"{"role":"user","content":"2 \"+\" 2?"}],"sample":1}"#
+            )
+        );
+        assert_eq!(request.key().to_string(), "a8ebdc6d31ee811023bc85d957ea030b07a95d46df470dcfd560e306a78235b0");
+    }
+
+    #[test]
+    fn neither_the_endpoint_nor_the_limit_of_tokens_is_in_the_key() {
+        let (one, mut other) = (request(Some(64)), request(None));
+        Arc::make_mut(&mut other.spec).endpoint = 0;
+        assert_eq!(one.key(), other.key());
+    }
+}

@@ -73,6 +73,23 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Returns the mean log-probability of the reply's tokens, if the endpoint gave any: as OpenAI's chat completions write them
+    /// (`content`, a list of `{ logprob, … }`), or its completions (`token_logprobs`, a list of numbers).
+    pub fn mean_logprob(&self) -> Option<f64> {
+        let logprobs = self.logprobs.as_ref()?;
+        let numbers: Vec<f64> = match (logprobs.get("content"), logprobs.get("token_logprobs")) {
+            (Some(Value::Array(tokens)), _) => {
+                tokens.iter().filter_map(|token| token.get("logprob")?.as_f64()).collect()
+            }
+            (_, Some(Value::Array(tokens))) => tokens.iter().filter_map(Value::as_f64).collect(),
+            _ => return None,
+        };
+        let count = numbers.len();
+        (count > 0).then(|| numbers.into_iter().fold(0.0, |sum, number| sum + number) / count as f64)
+    }
+}
+
 /// A request and its response as they lie in the store, and in a file of exported responses.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record<'a> {

@@ -35,11 +35,11 @@ impl Walk<'_> {
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone(),
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
-                let tables = self.tables(&inputs[..names.len()])?;
+                let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.concat(&tables, shape, &names, concat.source.is_some())?
             }
             Maker::Mix(mix) => {
-                let tables = self.tables(&inputs[..mix.of.len()])?;
+                let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.mix(mix, &tables, shape)?
             }
         })
@@ -78,7 +78,7 @@ impl Walk<'_> {
                 Why::Failed => (counts.filter(|(_, rows)| *rows > 0).collect(), &mut failed),
             };
             let table = self.context.put_table(lost.table(&bound.made.key))?;
-            list.push(LostRows { step: lost.stage, reasons, table: table.hash });
+            list.push(LostRows { step: bound.steps[lost.stage], reasons, table: table.hash });
         }
         let problem = too_many_failed(dataset, &failed, count(&groups));
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };

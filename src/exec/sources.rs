@@ -77,8 +77,8 @@ impl Sources {
             let by = format!("`{}` reads", graph.node(*id).name);
             read.extend(files.iter().map(|file| (file.file.path.as_str(), by.clone())));
         }
-        let templates = graph.nodes.iter().flat_map(|node| node.templates.values()).flat_map(|one| one.sources());
-        for source in templates.chain(&graph.manifest.sources) {
+        let texts = graph.nodes.iter().flat_map(|node| node.texts());
+        for source in texts.chain(&graph.manifest.sources) {
             read.extend(source.path.to_str().map(|path| (path, "the project is made of".to_owned())));
         }
         for export in &graph.manifest.exports {

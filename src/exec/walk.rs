@@ -2,6 +2,7 @@
 
 use super::ahead::lane;
 use super::context::{Context, Mode, Stop, TableRef, Used};
+use super::count::Place;
 use super::desk::Desk;
 use super::event::{Event, Progress};
 use super::files::Reading;
@@ -102,7 +103,11 @@ impl<'a> Walk<'a> {
         let (ran, reused) =
             (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
         let files = self.sources.contents();
-        let (traffic, counts, uncounted) = (self.traffic(), self.context.desk.counted(), self.uncounted());
+        let counts = self.context.desk.counted().into_iter().map(|(place, count)| {
+            let steps = &self.bound[&place.node].steps;
+            (Place { step: steps[place.step], ..place }, count)
+        });
+        let (traffic, counts, uncounted) = (self.traffic(), counts.collect(), self.uncounted());
         let (outputs, attempts) = (self.outputs, self.attempts);
         Ok(Run {
             nodes,
@@ -128,9 +133,17 @@ impl<'a> Walk<'a> {
     /// Returns what was asked, by node and step.
     fn traffic(&self) -> BTreeMap<(NodeId, usize), Traffic> {
         let Some(models) = self.context.desk.opened() else { return BTreeMap::new() };
-        let steps = self.bound.iter().flat_map(|(id, bound)| (0..bound.stages.len()).map(|step| (*id, step)));
-        let traffic = steps.map(|(id, step)| ((id, step), models.traffic(lane(id, step))));
+        let stages = self.bound.iter().flat_map(|(id, bound)| bound.steps.iter().enumerate().map(|at| (*id, at)));
+        let traffic = stages.map(|(id, (stage, step))| ((id, *step), models.traffic(lane(id, stage))));
         traffic.filter(|(_, traffic)| *traffic != Traffic::default()).collect()
+    }
+
+    /// Tells sums of a dataset's stages by its steps.
+    fn by_step<T>(&self, id: NodeId, sums: BTreeMap<usize, T>) -> BTreeMap<usize, T> {
+        match self.bound.get(&id) {
+            Some(bound) => sums.into_iter().map(|(stage, sum)| (bound.steps[stage], sum)).collect(),
+            None => sums,
+        }
     }
 
     /// Returns the nodes that ask, but of rows that no plan can know.
@@ -290,7 +303,7 @@ impl<'a> Walk<'a> {
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
-        Ok(bind_dataset(graph, id, shape)?)
+        Ok(bind_dataset(graph, id, shape, inputs)?)
     }
 
     /// Brings one node up to date, or finds what that would take.
@@ -348,7 +361,7 @@ impl<'a> Walk<'a> {
             files: self.sources.contents_of(id),
             dropped,
             failed,
-            paid: used.paid(),
+            paid: self.by_step(id, used.paid()),
             actions: self.context.put(&encode_keys(&used.into_keys()))?,
             output,
         };

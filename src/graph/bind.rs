@@ -21,6 +21,8 @@ pub struct Bound {
     /// What the maker hands to the first stage.
     pub made: Shape,
     pub stages: Vec<Stage>,
+    /// The position of the step that each stage is of: a step may be several stages, one after the other.
+    pub steps: Vec<usize>,
     /// What comes out of the last stage.
     pub shape: Shape,
     pub split: Option<Parts>,
@@ -102,8 +104,9 @@ pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&S
             keyed(dataset, Schema(synth.columns.iter().map(field).collect()))
         }
         Maker::From(_) => Ok(inputs[0].clone()),
-        Maker::Mix(mix) => union(node, inputs, mix.source.as_ref()),
-        Maker::Concat(concat) => union(node, inputs, concat.source.as_ref()),
+        // What steps look into comes after what the dataset is made of.
+        Maker::Mix(mix) => union(node, &inputs[..node.made_of], mix.source.as_ref()),
+        Maker::Concat(concat) => union(node, &inputs[..node.made_of], concat.source.as_ref()),
     }
     .map(|shape| if shape.key.is_empty() { Shape { key: all(&shape.schema), ..shape } } else { shape })
 }
@@ -119,7 +122,12 @@ fn keyed(dataset: &Dataset, schema: Schema) -> Result<Shape, Diagnostics> {
     if problems.has_errors() { Err(problems) } else { Ok(Shape { schema, key }) }
 }
 
-fn no_column(title: String, name: &str, schema: &Schema, place: impl FnOnce(Diagnostic) -> Diagnostic) -> Diagnostic {
+pub(super) fn no_column(
+    title: String,
+    name: &str,
+    schema: &Schema,
+    place: impl FnOnce(Diagnostic) -> Diagnostic,
+) -> Diagnostic {
     place(Diagnostic::error("unknown-column", title))
         .note(format!("columns: {}", list(schema.names())))
         .did_you_mean(name, schema.names())
@@ -166,49 +174,59 @@ fn taken(name: &Text) -> Diagnostic {
         .help("choose another name; `select` can drop or rename the old column first")
 }
 
-/// Binds the steps of a dataset to what its maker makes.
-pub fn bind_dataset(graph: &Graph, id: NodeId, made: Shape) -> Result<Bound, Diagnostics> {
+/// Binds the steps of a dataset to what its maker makes; `inputs` are the shapes of all of the node's inputs.
+pub fn bind_dataset(graph: &Graph, id: NodeId, made: Shape, inputs: &[Shape]) -> Result<Bound, Diagnostics> {
     let node = graph.node(id);
     let dataset = &graph.manifest.datasets[node.declaration];
-    let mut binder = Binder { graph, node, shape: made.clone(), problems: Diagnostics::default() };
-    let mut stages = Vec::new();
+    let mut binder = Binder { graph, node, inputs, shape: made.clone(), problems: Diagnostics::default() };
+    let (mut stages, mut steps) = (Vec::new(), Vec::new());
     let mut split = None;
     for (at, step) in dataset.steps.iter().enumerate() {
         match binder.step(at, step) {
-            Some(Bind::Stage(stage)) => stages.push(stage),
+            Some(Bind::Stages(bound)) => stages.extend(bound),
             Some(Bind::Split(parts)) => split = Some(parts),
             None => {}
         }
+        steps.resize(stages.len(), at);
     }
     if binder.problems.has_errors() {
         return Err(binder.problems);
     }
-    Ok(Bound { made, stages, shape: binder.shape, split })
+    Ok(Bound { made, stages, steps, shape: binder.shape, split })
 }
 
 enum Bind {
-    Stage(Stage),
+    Stages(Vec<Stage>),
     Split(Parts),
 }
 
-struct Binder<'a> {
-    graph: &'a Graph,
-    node: &'a Node,
-    shape: Shape,
-    problems: Diagnostics,
+impl From<Stage> for Bind {
+    fn from(stage: Stage) -> Bind {
+        Bind::Stages(vec![stage])
+    }
+}
+
+/// Binds one step after the other.
+pub(super) struct Binder<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) node: &'a Node,
+    pub(super) inputs: &'a [Shape],
+    /// What comes to the step at hand.
+    pub(super) shape: Shape,
+    pub(super) problems: Diagnostics,
 }
 
 impl Binder<'_> {
     fn step(&mut self, at: usize, step: &Step) -> Option<Bind> {
         match step {
-            Step::Where(text) => Some(Bind::Stage(Stage::Filter(vec![self.condition("where", text)?]))),
+            Step::Where(text) => Some(Stage::Filter(vec![self.condition("where", text)?]).into()),
             Step::Filter(names) => {
                 let mut ops = Vec::new();
                 for name in names {
                     let filter = self.graph.manifest.filters.iter().find(|f| f.name.value == name.value)?;
                     ops.extend(self.condition(&name.value, &filter.condition));
                 }
-                Some(Bind::Stage(Stage::Filter(ops)))
+                Some(Stage::Filter(ops).into())
             }
             Step::Columns(columns) => {
                 let before = self.shape.schema.clone();
@@ -220,9 +238,9 @@ impl Binder<'_> {
                     self.add(name, ty);
                     ops.extend(expr.map(|expr| Work::new(&name.value, Computed::new(expr), &text.span)));
                 }
-                Some(Bind::Stage(Stage::Compute(ops)))
+                Some(Stage::Compute(ops).into())
             }
-            Step::Select(entries) => self.select(entries).map(|columns| Bind::Stage(Stage::Select(columns))),
+            Step::Select(entries) => self.select(entries).map(|columns| Stage::Select(columns).into()),
             Step::Render(render) => {
                 let template = self.node.templates.get(&at)?.clone();
                 for column in template.reads().iter().filter(|column| self.shape.schema.field(column).is_none()) {
@@ -230,8 +248,7 @@ impl Binder<'_> {
                     let places = template.places(column);
                     self.problems.push(no_column(title, column, &self.shape.schema, |mut diagnostic| {
                         for place in &places {
-                            let place =
-                                super::resolve::in_manifest(place, &template.sources()[0], render.text.inline());
+                            let place = super::texts::in_manifest(place, &template.sources()[0], render.text.inline());
                             diagnostic = diagnostic.at(&place, format!("no column `{column}`"));
                         }
                         diagnostic.at(&render.span, "filled here")
@@ -239,9 +256,12 @@ impl Binder<'_> {
                 }
                 self.add(&render.into, Type::String);
                 let work = Work::new(&render.into.value, Render::new(template), &render.span);
-                Some(Bind::Stage(Stage::Compute(vec![work])))
+                Some(Stage::Compute(vec![work]).into())
             }
-            Step::Generate(_) | Step::Judge(_) | Step::Embed(_) | Step::Nearest(_) => None,
+            Step::Generate(generate) => self.generate(at, generate).map(Bind::Stages),
+            Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
+            Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
+            Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,
@@ -257,7 +277,7 @@ impl Binder<'_> {
                     let inner = Fingerprint::new(Over::names(exprs.len()), matching);
                     Work::new("dedup", Over::new(exprs, Box::new(inner)), &dedup.span)
                 };
-                Some(Bind::Stage(Stage::Whole { hashes, op: WholeOp::Dedup }))
+                Some(Stage::Whole { hashes, op: WholeOp::Dedup }.into())
             }
             Step::Sample(sample) => {
                 let key = self.shape.key.clone();
@@ -265,10 +285,10 @@ impl Binder<'_> {
                     Amount::Rows(rows) => {
                         let op = WholeOp::Sample { rows, seed: sample.seed as i64 };
                         let hashes = Work::new("sample", row_identity(key), &sample.span);
-                        Some(Bind::Stage(Stage::Whole { hashes, op }))
+                        Some(Stage::Whole { hashes, op }.into())
                     }
                     Amount::Fraction(fraction) => match Sample::new(key, fraction, sample.seed as i64) {
-                        Ok(op) => Some(Bind::Stage(Stage::Filter(vec![Work::new("sample", op, &sample.span)]))),
+                        Ok(op) => Some(Stage::Filter(vec![Work::new("sample", op, &sample.span)]).into()),
                         Err(why) => self.refuse(Diagnostic::error("bad-sample", why).at(&sample.span, "here")),
                     },
                 }
@@ -303,7 +323,7 @@ impl Binder<'_> {
         None
     }
 
-    fn add(&mut self, name: &Text, ty: Type) {
+    pub(super) fn add(&mut self, name: &Text, ty: Type) {
         if self.shape.schema.field(&name.value).is_some() {
             self.problems.push(taken(name));
         } else {
@@ -320,7 +340,7 @@ impl Binder<'_> {
         Some(Work::new(name, Computed::new(expr), &text.span))
     }
 
-    fn expr(&mut self, text: &Text, schema: &Schema, siblings: &[&str]) -> Option<Expr> {
+    pub(super) fn expr(&mut self, text: &Text, schema: &Schema, siblings: &[&str]) -> Option<Expr> {
         match Expr::parse(&text.value, schema) {
             Ok(expr) => Some(expr),
             Err(errors) => {
@@ -369,6 +389,11 @@ impl Binder<'_> {
         self.shape = Shape { schema, key };
         Some(columns)
     }
+}
+
+/// Returns whether a column of this type holds vectors.
+pub(super) fn is_vector(ty: &Type) -> bool {
+    matches!(ty, Type::List(item) if **item == Type::Float)
 }
 
 fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {

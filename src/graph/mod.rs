@@ -1,18 +1,23 @@
 //! The graph: names become edges, in an order in which every node comes after its inputs. No I/O.
 
+mod asking;
 mod bind;
 mod resolve;
 mod select;
+mod texts;
 
 pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use texts::PromptTexts;
 
-use crate::diag::Span;
+use crate::diag::{Source, Span};
+use crate::fetch::models::Endpoint;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Manifest};
+use crate::manifest::{Dataset, Manifest, Model, Text};
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A node's position in the order of the graph: inputs have smaller ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,14 +68,42 @@ pub struct Node {
     pub name: String,
     /// The position of its declaration among the manifest's of its kind.
     pub declaration: usize,
+    /// Those that it is made of, and then those that its steps look into.
     pub inputs: Vec<Input>,
-    /// The whole definition, with the texts of the prompts and filters that it uses.
+    /// How many of the inputs it is made of.
+    pub made_of: usize,
+    /// The whole definition, with that of the filters, prompts and models that it uses.
     pub words: Words,
     /// The templates of its `render` steps, by step.
     pub templates: BTreeMap<usize, Arc<Template>>,
+    /// The prompts of its `generate` and `judge` steps, by step.
+    pub prompts: BTreeMap<usize, PromptTexts>,
+    /// The input that a step looks into, by step: what is near, examples.
+    pub looks_into: BTreeMap<usize, usize>,
 }
 
 impl Node {
+    /// Makes a node without edges and texts.
+    fn new(kind: Kind, name: &Text, declaration: usize, definition: &Words) -> Node {
+        Node {
+            kind,
+            name: name.value.clone(),
+            declaration,
+            inputs: Vec::new(),
+            made_of: 0,
+            words: definition.clone(),
+            templates: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            looks_into: BTreeMap::new(),
+        }
+    }
+
+    /// Returns all texts of templates that it is made with.
+    pub fn texts(&self) -> impl Iterator<Item = &Arc<Source>> {
+        let prompts = self.prompts.values().flat_map(|prompt| std::iter::once(&prompt.text).chain(&prompt.system));
+        self.templates.values().chain(prompts).flat_map(|template| template.sources())
+    }
+
     /// Returns `dataset.clean`, the name that no other node has.
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.kind, self.name)
@@ -93,6 +126,24 @@ impl Graph {
     /// Returns all nodes with their ids, inputs first.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// Returns where the models are, by the positions of their declarations.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = |model: &Model| Endpoint {
+            node: model.name.value.clone(),
+            provider: model.provider,
+            url: model.url.as_ref().map(|url| url.value.clone()),
+            model: model.model.value.clone(),
+            key: model.key.as_ref().map(|key| key.value.clone()),
+            limits: model.limits,
+            timeout: Duration::try_from_secs_f64(model.timeout).unwrap_or(Duration::MAX),
+            attempts: model.attempts,
+            price: model.price,
+            batch: model.batch,
+            span: model.name.span.clone(),
+        };
+        self.manifest.models.iter().map(endpoint).collect()
     }
 
     /// Returns the names of a dataset's parts; none if it is not split.
@@ -176,3 +227,6 @@ impl Graph {
 
 /// The positions of declarations by name.
 type Names<'a> = HashMap<&'a str, usize>;
+
+#[cfg(test)]
+mod tests;

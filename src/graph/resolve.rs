@@ -1,39 +1,54 @@
-//! Names to edges: every unknown name, cycle and broken template is reported at once.
+//! Names to edges: every unknown name, cycle and broken text is reported at once.
 
+use super::texts::{TextReader, template_words};
 use super::{Graph, Input, Kind, Names, Node, NodeId};
-use crate::diag::{Diagnostic, Diagnostics, Source, Span, list};
+use crate::diag::{Diagnostic, Diagnostics, list};
 use crate::fetch::Texts;
-use crate::manifest::{Dataset, Maker, Manifest, Prompt, PromptText, RenderText, Step, Text};
-use crate::template::Template;
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-use std::sync::Arc;
-
-/// What stands for the path of a template that is written in the manifest.
-const INLINE: &str = "<template>";
+use crate::hash::Words;
+use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Text};
+use std::collections::HashMap;
 
 /// A name as it is written at an edge: a dataset, or `dataset.part`.
 struct Edge<'a> {
     text: &'a Text,
     dataset: &'a str,
     part: Option<&'a str>,
+    /// What the one does with the other, in words.
+    verb: &'static str,
 }
 
 fn edge(text: &Text) -> Edge<'_> {
-    match text.value.split_once('.') {
-        Some((dataset, part)) => Edge { text, dataset, part: Some(part) },
-        None => Edge { text, dataset: &text.value, part: None },
-    }
+    let (dataset, part) = match text.value.split_once('.') {
+        Some((dataset, part)) => (dataset, Some(part)),
+        None => (text.value.as_str(), None),
+    };
+    Edge { text, dataset, part, verb: "is made from" }
 }
 
-/// Returns the edges of a dataset in the order in which it reads them.
-fn dataset_edges(dataset: &Dataset) -> Vec<Edge<'_>> {
+/// Returns the edges of a dataset's maker in the order in which it reads them.
+fn maker_edges(dataset: &Dataset) -> Vec<Edge<'_>> {
     match &dataset.maker {
         Maker::Files(_) | Maker::Synth(_) => Vec::new(),
         Maker::From(name) => vec![edge(name)],
         Maker::Mix(mix) => mix.of.iter().map(|(name, _)| edge(name)).collect(),
         Maker::Concat(concat) => concat.of.iter().map(edge).collect(),
     }
+}
+
+/// Returns the edges of a dataset's steps, with their positions: a step looks into one other table at most.
+fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, Edge<'a>)> {
+    let examples = |prompt: &Text| {
+        let prompt = manifest.prompts.iter().find(|known| known.name.value == prompt.value)?;
+        let edge = edge(&prompt.examples.as_ref()?.from);
+        Some(Edge { verb: "gets examples from", ..edge })
+    };
+    let of = |step: &'a Step| match step {
+        Step::Nearest(nearest) => Some(Edge { verb: "looks into", ..edge(&nearest.to) }),
+        Step::Generate(generate) => examples(&generate.prompt),
+        Step::Judge(judge) => examples(&judge.prompt),
+        _ => None,
+    };
+    dataset.steps.iter().enumerate().filter_map(|(at, step)| Some((at, of(step)?))).collect()
 }
 
 impl Graph {
@@ -43,7 +58,7 @@ impl Graph {
         let datasets: Names = manifest.datasets.iter().enumerate().map(|(i, d)| (d.name.value.as_str(), i)).collect();
         let order = dataset_order(&manifest, &datasets, &mut problems);
         let ids: HashMap<usize, NodeId> = order.iter().enumerate().map(|(at, i)| (*i, NodeId(at as u32))).collect();
-        let mut templates = Templates { manifest: &manifest, texts, parsed: HashMap::new() };
+        let mut reader = TextReader::new(&manifest, texts);
         let mut nodes = Vec::with_capacity(order.len() + manifest.metrics.len() + manifest.exports.len());
 
         let inputs = |edges: Vec<Edge>| -> Vec<Input> {
@@ -55,33 +70,47 @@ impl Graph {
         };
         for i in &order {
             let dataset = &manifest.datasets[*i];
-            let mut node = Node {
-                kind: Kind::Dataset,
-                name: dataset.name.value.clone(),
-                declaration: *i,
-                inputs: inputs(dataset_edges(dataset)),
-                words: dataset.definition.clone(),
-                templates: BTreeMap::new(),
-            };
+            let mut edges = maker_edges(dataset);
+            let mut node = Node::new(Kind::Dataset, &dataset.name, *i, &dataset.definition);
+            node.made_of = edges.len();
+            for (step, edge) in step_edges(&manifest, dataset) {
+                node.looks_into.insert(step, edges.len());
+                edges.push(edge);
+            }
+            node.inputs = inputs(edges);
             for (step, declared) in dataset.steps.iter().enumerate() {
                 match declared {
                     Step::Filter(names) => add_filters(&manifest, step, names, &mut node, &mut problems),
                     Step::Render(render) => {
-                        if let Some(template) = templates.of(&render.text, &mut problems) {
-                            for (i, source) in template.sources().iter().enumerate() {
-                                // The step that a text is for counts; an included text is told by its name.
-                                let path = match (i, &render.text) {
-                                    (0, RenderText::Template(_)) => continue, // it is in the definition
-                                    (0, RenderText::Prompt(_)) if source.path == Path::new(INLINE) => {
-                                        format!("steps.{step}.prompt")
-                                    }
-                                    (0, _) => format!("{} (steps.{step})", source.path.display()),
-                                    _ => format!("{} (included)", source.path.display()),
-                                };
-                                node.words.set(path, source.text.clone());
-                            }
+                        if let Some(template) = reader.render(&render.text, &mut problems) {
+                            let inline = match render.text {
+                                RenderText::Template(_) => None, // it is in the definition
+                                _ => Some(format!("steps.{step}.prompt")),
+                            };
+                            template_words(&template, inline, step, &mut node.words);
                             node.templates.insert(step, template);
                         }
+                    }
+                    Step::Generate(generate) => {
+                        let model = find_model(&manifest, &generate.model, &mut problems);
+                        model
+                            .iter()
+                            .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
+                        add_prompt(&mut reader, &manifest, step, &generate.prompt, &mut node, &mut problems);
+                    }
+                    Step::Judge(judge) => {
+                        for (at, name) in judge.models.iter().enumerate() {
+                            let model = find_model(&manifest, name, &mut problems);
+                            let path = format!("steps.{step}.model.{at}");
+                            model.iter().for_each(|model| model_words(model, &path, &mut node.words));
+                        }
+                        add_prompt(&mut reader, &manifest, step, &judge.prompt, &mut node, &mut problems);
+                    }
+                    Step::Embed(embed) => {
+                        let model = find_model(&manifest, &embed.model, &mut problems);
+                        model
+                            .iter()
+                            .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
                     _ => {}
                 }
@@ -91,29 +120,23 @@ impl Graph {
         for (i, metric) in manifest.metrics.iter().enumerate() {
             let edges: Vec<Edge> = metric.on.iter().map(edge).collect();
             check_edges(&manifest, &datasets, &edges, &mut problems);
-            nodes.push(Node {
-                kind: Kind::Metric,
-                name: metric.name.value.clone(),
-                declaration: i,
-                inputs: inputs(edges),
-                words: metric.definition.clone(),
-                templates: BTreeMap::new(),
-            });
+            let mut node = Node::new(Kind::Metric, &metric.name, i, &metric.definition);
+            node.inputs = inputs(edges);
+            node.made_of = node.inputs.len();
+            nodes.push(node);
         }
         for (i, export) in manifest.exports.iter().enumerate() {
             check_edges(&manifest, &datasets, &[edge(&export.from)], &mut problems);
-            nodes.push(Node {
-                kind: Kind::Export,
-                name: export.name.value.clone(),
-                declaration: i,
-                inputs: inputs(vec![edge(&export.from)]),
-                words: export.definition.clone(),
-                templates: BTreeMap::new(),
-            });
+            let mut node = Node::new(Kind::Export, &export.name, i, &export.definition);
+            node.inputs = inputs(vec![edge(&export.from)]);
+            node.made_of = node.inputs.len();
+            nodes.push(node);
         }
         // Prompts that no node uses are checked too: an error in them should not wait for their first use.
-        for prompt in &manifest.prompts {
-            templates.of_prompt(prompt, &mut problems);
+        for (at, prompt) in manifest.prompts.iter().enumerate() {
+            reader.prompt(at, &mut problems);
+            let examples: Vec<Edge> = prompt.examples.iter().map(|examples| edge(&examples.from)).collect();
+            check_edges(&manifest, &datasets, &examples, &mut problems);
         }
         if problems.has_errors() { Err(problems) } else { Ok(Graph { manifest, nodes }) }
     }
@@ -130,7 +153,58 @@ fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node
     }
 }
 
-fn unknown<'a>(kind: &str, name: &Text, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
+/// Reads the prompt of a step, with its words and those of its examples.
+fn add_prompt(
+    reader: &mut TextReader,
+    manifest: &Manifest,
+    step: usize,
+    name: &Text,
+    node: &mut Node,
+    problems: &mut Diagnostics,
+) {
+    let Some(at) = reader.find(name, problems) else { return };
+    let Some(texts) = reader.prompt(at, problems) else { return };
+    let prompt = &manifest.prompts[at];
+    texts.words(prompt, step, &mut node.words);
+    if let Some(examples) = &prompt.examples {
+        example_words(examples, &format!("steps.{step}.prompt.examples"), &mut node.words);
+    }
+    node.prompts.insert(step, texts);
+}
+
+/// Adds what decides which rows are examples; their table is an input.
+fn example_words(examples: &Examples, path: &str, words: &mut Words) {
+    words.set(format!("{path}.k"), examples.k.to_string());
+    match &examples.pick {
+        Pick::First => words.set(format!("{path}.pick"), "first"),
+        Pick::Random => {
+            words.set(format!("{path}.pick"), "random");
+            words.set(format!("{path}.seed"), examples.seed.to_string());
+        }
+        Pick::Similar(by) => {
+            words.set(format!("{path}.pick"), "similar");
+            words.set(format!("{path}.by"), &by.value);
+        }
+    }
+}
+
+/// Finds a model by its name.
+fn find_model<'a>(manifest: &'a Manifest, name: &Text, problems: &mut Diagnostics) -> Option<&'a Model> {
+    let found = manifest.models.iter().find(|model| model.name.value == name.value);
+    if found.is_none() {
+        problems.push(unknown("model", name, manifest.models.iter().map(|model| model.name.value.as_str())));
+    }
+    found
+}
+
+/// Adds what a model is called and how it is asked: `temperature`, `max_tokens`, … Where it is, and what it costs, is no part of it.
+fn model_words(model: &Model, path: &str, words: &mut Words) {
+    for (key, value) in &model.definition.0 {
+        words.set(format!("{path}.{key}"), value);
+    }
+}
+
+pub(super) fn unknown<'a>(kind: &str, name: &Text, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
     Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
         .at(&name.span, format!("no such {kind}"))
         .note(format!("declared: {}", list(known.clone())))
@@ -139,7 +213,7 @@ fn unknown<'a>(kind: &str, name: &Text, known: impl Iterator<Item = &'a str> + C
 
 /// Reports edges to datasets and parts that do not exist.
 fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mut Diagnostics) {
-    for Edge { text, dataset, part } in edges {
+    for Edge { text, dataset, part, .. } in edges {
         let known = manifest.datasets.iter().map(|d| d.name.value.as_str());
         let Some(i) = names.get(dataset) else {
             let mut wrong = (*text).clone();
@@ -171,7 +245,11 @@ fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mu
 
 /// Returns the datasets so that inputs come first, by name where there is a choice; cycles are reported.
 fn dataset_order(manifest: &Manifest, names: &Names, problems: &mut Diagnostics) -> Vec<usize> {
-    let edges: Vec<Vec<Edge>> = manifest.datasets.iter().map(dataset_edges).collect();
+    let all = |dataset| {
+        let looked_into = step_edges(manifest, dataset).into_iter().map(|(_, edge)| edge);
+        maker_edges(dataset).into_iter().chain(looked_into).collect()
+    };
+    let edges: Vec<Vec<Edge>> = manifest.datasets.iter().map(all).collect();
     edges.iter().for_each(|edges| check_edges(manifest, names, edges, problems));
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
@@ -216,105 +294,8 @@ fn cycle(manifest: &Manifest, stack: &[(usize, usize)], edges: &[Vec<Edge>], bac
     let mut diagnostic = Diagnostic::error("cycle", format!("datasets need each other: {}", path.join(" ← ")));
     for (dataset, next) in stack[from..].iter().rev() {
         let edge = &edges[*dataset][next - 1];
-        diagnostic = diagnostic.at(&edge.text.span, format!("`{}` is made from `{}`", name(*dataset), edge.text.value));
+        diagnostic =
+            diagnostic.at(&edge.text.span, format!("`{}` {} `{}`", name(*dataset), edge.verb, edge.text.value));
     }
     diagnostic.help("one of these edges has to go")
-}
-
-/// Parses each template once.
-struct Templates<'a> {
-    manifest: &'a Manifest,
-    texts: &'a dyn Texts,
-    parsed: HashMap<(String, String), Option<Arc<Template>>>,
-}
-
-impl Templates<'_> {
-    fn of(&mut self, text: &RenderText, problems: &mut Diagnostics) -> Option<Arc<Template>> {
-        match text {
-            RenderText::Prompt(name) => match self.manifest.prompts.iter().find(|p| p.name.value == name.value) {
-                Some(prompt) => self.of_prompt(prompt, problems),
-                None => {
-                    let known = self.manifest.prompts.iter().map(|p| p.name.value.as_str());
-                    problems.push(unknown("prompt", name, known));
-                    None
-                }
-            },
-            RenderText::Template(text) => self.inline(text, problems),
-            RenderText::File(path) => self.file(path, problems),
-        }
-    }
-
-    fn of_prompt(&mut self, prompt: &Prompt, problems: &mut Diagnostics) -> Option<Arc<Template>> {
-        match &prompt.text {
-            PromptText::Template(text) => self.inline(text, problems),
-            PromptText::File(path) => self.file(path, problems),
-        }
-    }
-
-    fn inline(&mut self, text: &Text, problems: &mut Diagnostics) -> Option<Arc<Template>> {
-        // The text stands in the manifest; where it does so byte for byte, errors can point into it.
-        let source = Source::new(INLINE, text.value.clone());
-        self.parse(source, Some(text), problems)
-    }
-
-    fn file(&mut self, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Template>> {
-        match read_inside(self.texts, &path.value) {
-            Ok(Some(source)) => self.parse(source, None, problems),
-            missing => {
-                let why = missing.err().unwrap_or_else(|| "it is not there".to_owned());
-                problems.push(
-                    Diagnostic::error("unreadable-file", format!("cannot read the template `{}`", path.value))
-                        .at(&path.span, why)
-                        .help("paths are relative to the folder of datamake.toml"),
-                );
-                None
-            }
-        }
-    }
-
-    fn parse(
-        &mut self,
-        source: Arc<Source>,
-        inline: Option<&Text>,
-        problems: &mut Diagnostics,
-    ) -> Option<Arc<Template>> {
-        let id = (source.path.display().to_string(), source.text.clone());
-        if let Some(known) = self.parsed.get(&id) {
-            return known.clone();
-        }
-        let load = |path: &str| -> Option<Result<Arc<Source>, Diagnostic>> {
-            let unreadable = |why| {
-                Diagnostic::error("unreadable-file", format!("cannot read the included template `{path}`")).note(why)
-            };
-            read_inside(self.texts, path).map_err(unreadable).transpose()
-        };
-        let parsed = match Template::parse(source.clone(), &load) {
-            Ok(template) => Some(Arc::new(template)),
-            Err(errors) => {
-                for mut error in errors.0 {
-                    error.labels.iter_mut().for_each(|label| label.span = in_manifest(&label.span, &source, inline));
-                    problems.push(error);
-                }
-                None
-            }
-        };
-        self.parsed.insert(id, parsed.clone());
-        parsed
-    }
-}
-
-/// Moves a span of an inline template to where the template stands in the manifest.
-pub(super) fn in_manifest(span: &Span, source: &Arc<Source>, inline: Option<&Text>) -> Span {
-    match inline {
-        Some(text) if Arc::ptr_eq(&span.source, source) || span.source == *source => text.inside(span.range.clone()),
-        _ => span.clone(),
-    }
-}
-
-fn read_inside(texts: &dyn Texts, path: &str) -> Result<Option<Arc<Source>>, String> {
-    let parts: Vec<&str> = path.split('/').collect();
-    if path.starts_with('/') || parts.contains(&"..") {
-        return Err("templates are read from inside the project folder only".to_owned());
-    }
-    texts.read(path)
 }

@@ -69,6 +69,9 @@ pub struct Options {
     pub profiles: Vec<String>,
     /// `path.to.key=value`, laid on last.
     pub set: Vec<String>,
+    /// Datasets that ask models ask about so many of their rows only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 impl Manifest {

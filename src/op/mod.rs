@@ -3,21 +3,25 @@
 //! Ops that need the whole table (`dedup`, `sample` by a number of rows, `mix`) do their heavy part row by row, into
 //! a column of hashes, and then see only those hashes.
 
+mod asking;
 mod computed;
 mod dedup;
 mod draw;
 mod identity;
 mod mix;
 mod normal;
+mod referring;
 mod render;
 mod sample;
 mod split;
 mod synth;
 
+pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
 pub use mix::{MixError, mix};
+pub use referring::{Choice, Examples, Nearest, Same};
 pub use render::Render;
 pub use sample::{Sample, smallest};
 pub use split::Split;
@@ -32,16 +36,21 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 20] = [
+pub const VERSIONS: [(&str, u32); 25] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
+    ("embed", 1),
+    ("examples", 1),
     ("expression", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),
+    ("generate", 1),
     ("identity", 1),
+    ("judge", 1),
     ("mix", 1),
+    ("nearest", 1),
     ("node", 2),
     ("nulls", 1),
     ("parse", 1),
@@ -137,7 +146,7 @@ pub trait ReferOp: Send + Sync {
     /// Returns the columns that are made.
     fn writes(&self) -> &[Field];
 
-    /// Makes the columns, each of `input.rows` rows.
+    /// Makes the columns, each of `input.rows` rows. An error at `usize::MAX` is one of the other table, and not of a row.
     fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError>;
 }
 

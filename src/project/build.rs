@@ -1,8 +1,10 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
+use super::models::{NodeCost, close};
 use super::{Project, unusable, unwritable};
+use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{self, Event, Mode, NodeRecord, Request, Run, State};
+use crate::exec::{self, Door, Event, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::commit;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
@@ -13,9 +15,10 @@ use crate::plan::Reason;
 use crate::store::Store;
 use crate::store::StoreError;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,6 +34,10 @@ pub struct BuildOptions<'a> {
     pub cancel: &'a AtomicBool,
     /// The command as given, for the log.
     pub command: &'a [String],
+    /// What may be spent at most, where not as the manifest says.
+    pub budget: Option<f64>,
+    /// Rows that failed in these ways ask again.
+    pub retry: &'a [FailureKind],
 }
 
 /// Never set: for what is not to be stopped.
@@ -39,7 +46,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 impl<'a> BuildOptions<'a> {
     /// Returns options for looking: nothing is told on the way, and nothing is remembered.
     pub fn quiet(targets: &'a [String]) -> BuildOptions<'a> {
-        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|_| (), cancel: &NEVER, command: &[] }
+        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|_| (), cancel: &NEVER, command: &[], budget: None, retry: &[] }
     }
 }
 
@@ -69,6 +76,8 @@ struct Found {
 #[derive(Debug)]
 pub struct Planned {
     pub nodes: Vec<PlannedNode>,
+    /// What it would ask of models.
+    pub cost: Vec<NodeCost>,
 }
 
 /// What a build would do with a node.
@@ -77,6 +86,13 @@ pub struct PlannedNode {
     pub node: NodeId,
     pub state: State,
     pub reasons: Vec<Reason>,
+}
+
+/// What a run has to do with models.
+#[derive(Default)]
+pub(super) struct Asking<'a> {
+    pub door: Option<&'a Door<'a>>,
+    pub listener: Option<&'a Mutex<BTreeSet<Hash>>>,
 }
 
 impl Project {
@@ -95,7 +111,13 @@ impl Project {
         })
     }
 
-    fn run(&self, mode: Mode, store: &Store, options: &BuildOptions) -> Result<Run, Diagnostics> {
+    pub(super) fn run(
+        &self,
+        mode: Mode,
+        store: &Store,
+        options: &BuildOptions,
+        asking: Asking,
+    ) -> Result<Run, Diagnostics> {
         let targets = self.targets(options.targets)?;
         let request = Request {
             graph: &self.graph,
@@ -106,10 +128,10 @@ impl Project {
             limits: self.limits,
             events: options.events,
             cancel: options.cancel,
-            door: None,
-            listener: None,
-            retry: &[],
-            rows: None,
+            door: asking.door,
+            listener: asking.listener,
+            retry: options.retry,
+            rows: self.options.rows,
         };
         match options.jobs {
             None => exec::run(&request),
@@ -138,11 +160,16 @@ impl Project {
         let _held = self.store.hold(|| (options.waiting)("`datamake gc` on this store"));
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
-        let run = self.run(Mode::Build, &self.store, options);
+        self.take_in_responses(&self.store)?;
+        let open = |used: &BTreeSet<usize>| self.open_models(used, options.budget);
+        let door = Door::new(&open);
+        let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(&door), ..Asking::default() });
+        let spent = close(&door);
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
         let run = run?;
+        spent?;
 
         let before = self.view_of(history.last_with(&self.options));
         let Found { view, made, reasons, records } = self.found(&run, &history, &before)?;
@@ -171,6 +198,8 @@ impl Project {
                 seconds: begun.elapsed().as_secs_f64(),
                 ran: built.run.ran,
                 reused: built.run.reused,
+                traffic: self.traffic_by_name(&built.run),
+                attempts: self.write_attempts(&built.run)?,
                 nodes: made,
                 failed,
             };
@@ -238,7 +267,8 @@ impl Project {
     /// Finds what a build would do, by doing it in memory as far as that is quick. Nothing is written.
     pub fn plan(&self, options: &BuildOptions) -> Result<Planned, Diagnostics> {
         let scratch = self.store.scratch();
-        let run = self.run(Mode::Plan, &scratch, options)?;
+        self.take_in_responses(&scratch)?;
+        let run = self.run(Mode::Plan, &scratch, options, Asking::default())?;
         let view = self.last_view(&self.history()?);
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
@@ -250,15 +280,17 @@ impl Project {
             (one.node, reasons)
         });
         let reasons: Vec<(NodeId, Vec<Reason>)> = nodes.collect();
+        let cost = self.cost(&run, &view);
         let nodes = run.nodes.into_iter().zip(reasons);
         Ok(Planned {
             nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect(),
+            cost,
         })
     }
 
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
-        self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[])).map(|_| ())
+        self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default()).map(|_| ())
     }
 
     /// Returns what every node was after the last build with the same profiles and `--set`; if there was none, after the last.

@@ -5,11 +5,15 @@ mod cause;
 mod clean;
 mod fresh;
 mod inspect;
+mod models;
+mod responses;
 mod revision;
 
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use clean::{Checked, Garbage, Repair};
 pub use fresh::nothing_to_do;
+pub use responses::{Travelled, Which, open as open_responses};
+pub use models::{NodeCost, Outlay};
 pub use inspect::{Explanation, Rows, Statistics};
 pub use revision::{NodeDiff, Point, Version};
 

@@ -1,0 +1,77 @@
+//! `embed`: the vector that a model makes of a text.
+
+use super::Asked;
+use super::reply::failure;
+use crate::ask::{Message, Request, Response, Role, Spec};
+use crate::expr::{Expr, Value};
+use crate::hash::KeyWriter;
+use crate::op::{AskOp, Turn};
+use crate::table::{Batch, Field, RowError, Type};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use std::sync::Arc;
+
+/// One column of lists of floats.
+///
+/// Its key: the expression, the request's head (task, model, parameters), and which responses count.
+pub struct Embed {
+    text: Expr,
+    asked: Asked,
+    writes: [Field; 1],
+}
+
+impl Embed {
+    /// Embeds the value of `text`, a string, as the column `into`.
+    pub fn new(text: Expr, asked: Asked, into: &str) -> Embed {
+        Embed { text, asked, writes: [Field::new(into, Type::List(Box::new(Type::Float)))] }
+    }
+}
+
+impl AskOp for Embed {
+    fn write_key(&self, key: &mut KeyWriter) {
+        key.text("expression", self.text.canonical());
+        self.asked.write_key(key);
+    }
+
+    fn name(&self) -> &'static str {
+        "embed"
+    }
+
+    fn reads(&self) -> &[String] {
+        self.text.reads()
+    }
+
+    fn writes(&self) -> &[Field] {
+        &self.writes
+    }
+
+    fn specs(&self) -> Vec<Arc<Spec>> {
+        vec![self.asked.spec.clone()]
+    }
+
+    fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError> {
+        let texts = self.text.eval(input)?;
+        let null = |row| RowError {
+            row,
+            message: "the text to embed is null".to_owned(),
+            help: Some("drop such rows first, with `where`, or give another text, with `coalesce(…, '')`".to_owned()),
+        };
+        let one = |row: usize| {
+            let text = texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(row)).ok_or_else(|| null(row))?;
+            let messages = vec![Message { role: Role::User, content: text.value(row).to_owned() }];
+            Ok(vec![Request { spec: self.asked.spec.clone(), messages, sample: 0 }])
+        };
+        (0..input.rows).map(one).collect()
+    }
+
+    fn reply(&self, _request: &Request, response: &Response, _turns: u32) -> Turn {
+        if let Some(failed) = failure(response, response.vector.is_empty()) {
+            return failed;
+        }
+        Turn::Done(Value::List(response.vector.iter().map(|value| Value::Float(f64::from(*value))).collect()))
+    }
+
+    fn conclude(&self, _input: &Batch, _row: usize, answers: Vec<Value>) -> Vec<Value> {
+        answers
+    }
+}

@@ -1,0 +1,68 @@
+//! `nearest`: the rows of another table whose vectors have the largest cosine with a row's own.
+
+use super::lists::lists;
+use super::vectors::{Vectors, nearest};
+use crate::hash::KeyWriter;
+use crate::op::{ReferOp, columns};
+use crate::table::{Batch, Field, RowError, Type};
+use arrow_array::{ArrayRef, Float64Array};
+use std::sync::Arc;
+
+/// The field of what is found that holds the cosine.
+pub(super) const SIMILARITY: &str = "similarity";
+
+/// One column: a list of `{ similarity, … }`, the nearest first; rows that are as near go by position. Exact, with cosines in 32 bits.
+///
+/// Its key: `k` and the names of the columns that are kept.
+pub struct Nearest {
+    reads: [String; 1],
+    /// The vectors, then the columns that are kept.
+    refers: Vec<String>,
+    k: u32,
+    fields: Vec<Field>,
+    writes: [Field; 1],
+}
+
+impl Nearest {
+    /// Compares the vectors in `by` with those in `their`, and keeps `columns` of the `k` nearest rows.
+    pub fn new(by: &str, their: &str, k: u32, columns: Vec<Field>, into: &str) -> Nearest {
+        let refers = std::iter::once(their).chain(columns.iter().map(|field| field.name.as_str()));
+        let refers = refers.map(str::to_owned).collect();
+        let fields: Vec<Field> = std::iter::once(Field::new(SIMILARITY, Type::Float)).chain(columns).collect();
+        let ty = Type::List(Box::new(Type::Struct(fields.clone())));
+        Nearest { reads: [by.to_owned()], refers, k, fields, writes: [Field::new(into, ty)] }
+    }
+}
+
+impl ReferOp for Nearest {
+    fn write_key(&self, key: &mut KeyWriter) {
+        key.int("k", i64::from(self.k));
+        self.fields.iter().for_each(|field| _ = key.text("column", &field.name));
+    }
+
+    fn name(&self) -> &'static str {
+        "nearest"
+    }
+
+    fn reads(&self) -> &[String] {
+        &self.reads
+    }
+
+    fn refers(&self) -> &[String] {
+        &self.refers
+    }
+
+    fn writes(&self) -> &[Field] {
+        &self.writes
+    }
+
+    fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError> {
+        let own = Vectors::of_rows(&columns(input, &self.reads)?[0], &self.reads[0])?;
+        let theirs = columns(other, &self.refers)?;
+        let others = Vectors::of_others(&theirs[0], &self.refers[0])?;
+        let found = nearest(&own, &others, self.k as usize, |_, _| false)?;
+        let cosines = Float64Array::from_iter_values(found.iter().flatten().map(|(_, cosine)| f64::from(*cosine)));
+        let found: Vec<Vec<u32>> = found.iter().map(|near| near.iter().map(|(at, _)| *at).collect()).collect();
+        Ok(vec![lists(&self.fields, &found, vec![Arc::new(cosines)], &theirs[1..])?])
+    }
+}

@@ -1,0 +1,145 @@
+//! What a project's builds ask of models: opening the door, what it costs, and responses that come with the project.
+
+use super::{Project, unusable};
+use crate::ask::{Price, Usage};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::exec::{Count, Door, NodeRecord, Paid, Run};
+use crate::fetch::models::{Asking, Budget, Endpoint, Models, Provider, Traffic};
+use crate::graph::NodeId;
+use crate::hash::Hash;
+use crate::history::{View, read_record, write_view};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The file in which a build notes what it spends.
+const LEDGER: &str = "spending";
+
+/// What a step of a node would ask of one model.
+#[derive(Clone, Debug)]
+pub struct NodeCost {
+    pub node: NodeId,
+    /// The position of the step; none: what it asks is not known before others have run.
+    pub step: Option<usize>,
+    /// The name of the model's node.
+    pub model: String,
+    pub count: Count,
+    pub outlay: Outlay,
+}
+
+/// Tokens and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outlay {
+    pub usage: Usage,
+    /// None: the price is not known.
+    pub money: Option<f64>,
+    /// Whether the tokens are told from answers to the same step, rather than from the length of the messages and the limit of
+    /// replies.
+    pub from_past: bool,
+}
+
+/// Ends the session of the budget, if anything was asked.
+pub(super) fn close(door: &Door) -> Result<(), Diagnostics> {
+    match door.opened() {
+        Some(models) => models.close_budget().map_err(Diagnostics::from),
+        None => Ok(()),
+    }
+}
+
+impl Project {
+    /// Opens the door to the models that a build may ask.
+    pub(super) fn open_models(&self, used: &BTreeSet<usize>, budget: Option<f64>) -> Result<Models, Diagnostics> {
+        let endpoints = self.graph.endpoints().into_iter().enumerate().map(|(at, endpoint)| {
+            // Nobody asks the others, so nothing has to be right about them.
+            if used.contains(&at) { endpoint } else { Endpoint { provider: Provider::Replay, key: None, ..endpoint } }
+        });
+        let declared = &self.graph.manifest.budget;
+        let budget = Budget {
+            money: budget.or(declared.money.as_ref().map(|money| money.value)),
+            requests: declared.requests.as_ref().map(|requests| requests.value),
+        };
+        let asking = Asking { budget, ledger: self.workspace.state().path(LEDGER) };
+        Models::open(endpoints.collect(), self.store.responses().clone(), asking)
+    }
+
+    /// Returns what was asked by the names of nodes, for the history.
+    pub(super) fn traffic_by_name(&self, run: &Run) -> BTreeMap<String, BTreeMap<usize, Traffic>> {
+        let mut traffic: BTreeMap<String, BTreeMap<usize, Traffic>> = BTreeMap::new();
+        for ((node, step), sum) in &run.traffic {
+            traffic.entry(self.graph.node(*node).full_name()).or_default().insert(*step, *sum);
+        }
+        traffic
+    }
+
+    /// Writes what those nodes were that are not published because of their failed rows.
+    pub(super) fn write_attempts(&self, run: &Run) -> Result<Option<Hash>, Diagnostics> {
+        let view: View = run.attempts.iter().map(|(id, hash)| (self.graph.node(*id).full_name(), *hash)).collect();
+        if view.is_empty() { Ok(None) } else { write_view(&self.store, &view).map(Some).map_err(unusable) }
+    }
+
+    /// Returns the price of a model by what it is called in keys.
+    pub fn price(&self, model: &str) -> Option<Price> {
+        let called = |one: &&crate::manifest::Model| one.identity.as_ref().unwrap_or(&one.model).value == model;
+        self.graph.manifest.models.iter().filter(called).find_map(|one| one.price)
+    }
+
+    /// Returns what answers cost at today's prices; none if a price or a usage is not known.
+    pub fn money(&self, paid: &Paid) -> Option<f64> {
+        paid.0.iter().try_fold(0.0, |sum, (model, of)| match self.price(model) {
+            Some(price) if of.untold == 0 => Some(sum + price.of(of.usage)),
+            _ => None,
+        })
+    }
+
+    /// Tells what a plan counted in tokens and money.
+    pub(super) fn cost(&self, run: &Run, last: &View) -> Vec<NodeCost> {
+        let record = |id: NodeId| -> Option<NodeRecord> {
+            read_record(&self.store, *last.get(&self.graph.node(id).full_name())?).ok()
+        };
+        let known = run.counts.iter().map(|(place, count)| {
+            let model = &self.graph.manifest.models[place.endpoint];
+            let called = &model.identity.as_ref().unwrap_or(&model.model).value;
+            let past = record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(called).copied());
+            let told = past.map(|sum| (sum.answers - sum.untold, sum.usage)).filter(|(answers, _)| *answers > 0);
+            let usage = match told {
+                Some((answers, usage)) => {
+                    let share = |tokens: u64| (tokens as f64 / answers as f64 * count.requests as f64).round() as u64;
+                    Usage { input: share(usage.input), output: share(usage.output) }
+                }
+                None => guess(count),
+            };
+            let outlay = Outlay { usage, money: model.price.map(|price| price.of(usage)), from_past: told.is_some() };
+            NodeCost {
+                node: place.node,
+                step: Some(place.step),
+                model: model.name.value.clone(),
+                count: *count,
+                outlay,
+            }
+        });
+        let open = run.uncounted.iter().map(|node| NodeCost {
+            node: *node,
+            step: None,
+            model: String::new(),
+            count: Count { at_most: true, ..Count::default() },
+            outlay: Outlay::default(),
+        });
+        known.chain(open).collect()
+    }
+}
+
+/// Bytes of English that come to a token, about.
+const BYTES_PER_TOKEN: f64 = 4.0;
+
+/// Guesses the tokens of requests from the messages that are known, and from the limit of the replies.
+fn guess(count: &Count) -> Usage {
+    let bytes = if count.known == 0 { 0.0 } else { count.bytes as f64 / count.known as f64 };
+    Usage {
+        input: (bytes / BYTES_PER_TOKEN * count.requests as f64).round() as u64,
+        output: count.output_limit.unwrap_or(0),
+    }
+}
+
+/// Says what is wrong with a file of responses.
+pub(super) fn bad_responses(path: &str, line: usize, why: &str) -> Diagnostic {
+    Diagnostic::error("bad-responses", format!("line {line} of `{path}` is not a recorded response: {why}"))
+        .help("a line is one response, as `datamake responses export` writes it")
+}

@@ -1,0 +1,159 @@
+//! Responses that travel: out of the store as JSON Lines, and back in.
+
+use super::build::{Asking, BuildOptions};
+use super::models::bad_responses;
+use super::{Project, unusable};
+use crate::ask::Record;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::exec::Mode;
+use crate::fetch::plain;
+use crate::hash::{Hash, KeyWriter};
+use crate::store::{Store, StoreError};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write};
+use std::sync::Mutex;
+
+/// What a line of exported responses has; `docs/format.md` describes it.
+#[derive(Deserialize)]
+struct Line<'a> {
+    key: Option<String>,
+    #[serde(borrow)]
+    request: &'a RawValue,
+    #[serde(borrow)]
+    response: &'a RawValue,
+}
+
+/// How many responses went which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Travelled {
+    pub responses: u64,
+    /// Coming in: those that were recorded already.
+    pub known: u64,
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// All that the store has.
+    All,
+    /// Those behind the rows of these nodes and of all that they need, as the project is now.
+    Used(&'a [String]),
+}
+
+impl Project {
+    /// Writes recorded responses as JSON Lines, sorted by key, the older of one key first.
+    pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Travelled, Diagnostics> {
+        let wanted = match which {
+            Which::All => None,
+            Which::Used(targets) => Some(self.used_responses(targets)?),
+        };
+        let mut sum = Travelled::default();
+        let mut failed = None;
+        let each = |key: Hash, body: &[u8]| {
+            if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&key)) {
+                return Ok(());
+            }
+            // The record is an object; its key goes in front.
+            let rest = body.strip_prefix(b"{").unwrap_or(body);
+            let written = write!(out, "{{\"key\":\"{key}\",").and_then(|()| out.write_all(rest));
+            match written.and_then(|()| out.write_all(b"\n")) {
+                Ok(()) => sum.responses += 1,
+                Err(error) => {
+                    failed = Some(error);
+                    return Err(StoreError::Missing(key));
+                }
+            }
+            Ok(())
+        };
+        let read = self.store.responses().for_each(each);
+        if let Some(error) = failed {
+            let title = format!("the responses cannot be written: {}", plain(&error));
+            return Err(Diagnostic::error("unwritable", title).into());
+        }
+        read.map_err(unusable)?;
+        Ok(sum)
+    }
+
+    /// Returns the keys of the responses behind the rows of some nodes.
+    fn used_responses(&self, targets: &[String]) -> Result<BTreeSet<Hash>, Diagnostics> {
+        let heard = Mutex::new(BTreeSet::new());
+        let scratch = self.store.scratch();
+        self.take_in_responses(&scratch)?;
+        let asking = Asking { listener: Some(&heard), ..Asking::default() };
+        self.run(Mode::Plan, &scratch, &BuildOptions::quiet(targets), asking)?;
+        Ok(heard.into_inner().expect("no thread panics with this lock"))
+    }
+
+    /// Adds responses that [`Project::export_responses`] wrote. Those that are recorded already are left alone.
+    pub fn import_responses(&self, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
+        take_in(&self.store, name, lines)
+    }
+
+    /// Adds the responses of the files that the project brings along, once.
+    pub(super) fn take_in_responses(&self, store: &Store) -> Result<(), Diagnostics> {
+        for pattern in &self.graph.manifest.project.responses {
+            let files = self.workspace.find(&pattern.value).map_err(|error| {
+                Diagnostic::error("unreadable-file", error.to_string()).at(&pattern.span, "responses are read from here")
+            })?;
+            for file in files {
+                let unreadable = |why: String| {
+                    Diagnostic::error("unreadable-file", format!("cannot read the responses in `{}`", file.path))
+                        .at(&pattern.span, why)
+                };
+                let hash = self.workspace.hash(&file).map_err(|error| unreadable(error.to_string()))?;
+                let key = KeyWriter::new("responses", 1).hash("file", hash).finish();
+                if store.trace(key).is_some() && store.responses().stats().is_ok_and(|stats| stats.responses > 0) {
+                    continue;
+                }
+                let mut lines = open(&file.absolute).map_err(|error| unreadable(plain(&error)))?;
+                take_in(store, &file.path, &mut lines)?;
+                store.record(key, &[]).map_err(unusable)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file of responses; one that is compressed with zstd or gzip is read through.
+pub fn open(path: &std::path::Path) -> std::io::Result<Box<dyn BufRead>> {
+    let file = std::fs::File::open(path)?;
+    Ok(match path.extension().and_then(|ending| ending.to_str()) {
+        Some("zst") => Box::new(std::io::BufReader::new(zstd::Decoder::new(file)?)),
+        Some("gz") => Box::new(std::io::BufReader::new(flate2::read::MultiGzDecoder::new(file))),
+        _ => Box::new(std::io::BufReader::new(file)),
+    })
+}
+
+fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
+    let responses = store.responses();
+    let mut sum = Travelled::default();
+    let mut text = String::new();
+    for number in 1.. {
+        text.clear();
+        let read = lines.read_line(&mut text).map_err(|error| bad_responses(name, number, &plain(&error)))?;
+        if read == 0 {
+            break;
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        let bad = |why: &str| bad_responses(name, number, why);
+        let line: Line = serde_json::from_str(&text).map_err(|error| bad(&error.to_string()))?;
+        let key = Hash::of(line.request.get().as_bytes());
+        if line.key.is_some_and(|said| said != key.to_string()) {
+            return Err(bad("its key is not the hash of its request: one of them was changed").into());
+        }
+        let response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
+        let body = Record::encode(line.request.get(), &response);
+        if responses.find(&key, |known| (known == body).then_some(())).map_err(unusable)?.is_some() {
+            sum.known += 1;
+            continue;
+        }
+        responses.add(key, &body, |_| ());
+        sum.responses += 1;
+    }
+    responses.sync().map_err(unusable)?;
+    Ok(sum)
+}
