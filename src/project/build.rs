@@ -46,7 +46,16 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 impl<'a> BuildOptions<'a> {
     /// Returns options for looking: nothing is told on the way, and nothing is remembered.
     pub fn quiet(targets: &'a [String]) -> BuildOptions<'a> {
-        BuildOptions { targets, jobs: None, events: &|_| (), waiting: &|_| (), cancel: &NEVER, command: &[], budget: None, retry: &[] }
+        BuildOptions {
+            targets,
+            jobs: None,
+            events: &|_| (),
+            waiting: &|_| (),
+            cancel: &NEVER,
+            command: &[],
+            budget: None,
+            retry: &[],
+        }
     }
 }
 

@@ -12,9 +12,9 @@ mod revision;
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use clean::{Checked, Garbage, Repair};
 pub use fresh::nothing_to_do;
-pub use responses::{Travelled, Which, open as open_responses};
-pub use models::{NodeCost, Outlay};
 pub use inspect::{Explanation, Rows, Statistics};
+pub use models::{NodeCost, Outlay};
+pub use responses::{Travelled, Which, open as open_responses};
 pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};

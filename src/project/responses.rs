@@ -95,7 +95,8 @@ impl Project {
     pub(super) fn take_in_responses(&self, store: &Store) -> Result<(), Diagnostics> {
         for pattern in &self.graph.manifest.project.responses {
             let files = self.workspace.find(&pattern.value).map_err(|error| {
-                Diagnostic::error("unreadable-file", error.to_string()).at(&pattern.span, "responses are read from here")
+                Diagnostic::error("unreadable-file", error.to_string())
+                    .at(&pattern.span, "responses are read from here")
             })?;
             for file in files {
                 let unreadable = |why: String| {
