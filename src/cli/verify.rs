@@ -56,11 +56,20 @@ impl Verify {
         }
         let what = format!("{}, {}, {}", things(blobs, "blob"), things(traces, "trace"), bytes(size));
         let number = count(checked.problems.len() as u64);
+        let stay = checked.problems.iter().filter(|problem| problem.stays()).count();
+        let mended = count((checked.problems.len() - stay) as u64);
         match (fine, self.repair) {
             (true, _) if session.detail == Detail::Quiet => {}
             (true, _) => writeln!(session.out, "fine: {what}, and all is what its name says")?,
             (false, true) => {
-                writeln!(session.out, "\nmended {number} of it: the next build makes again what is missing")?
+                writeln!(session.out, "\nmended {mended} of it: the next build makes again what is missing")?;
+                if stay > 0 {
+                    let stay = count(stay as u64);
+                    writeln!(
+                        session.out,
+                        "{stay} of it stays as it is: what can be read of responses is kept and used"
+                    )?
+                }
             }
             (false, false) => {
                 writeln!(session.out, "\n{number} wrong in {what}; to mend it: datamake verify --repair")?
