@@ -116,15 +116,19 @@ impl Growing {
                 found => found.map_err(failed)?.len,
             };
         }
+        let mut ended = held.is_some();
         if length != self.length {
-            if let Err(error) = read(memo, &self.log, length) {
-                // Otherwise this look would count.
-                self.asked = None;
-                return Err(failed(error));
+            match read(memo, &self.log, length) {
+                Ok(sealed) => ended |= sealed,
+                Err(error) => {
+                    // Otherwise this look would count.
+                    self.asked = None;
+                    return Err(failed(error));
+                }
             }
             self.length = length;
         }
-        if held.is_none() {
+        if !ended {
             return Ok(Stays::Growing);
         }
         self.log.finished.store(true, Ordering::Relaxed);
@@ -132,8 +136,8 @@ impl Growing {
     }
 }
 
-/// Takes in the records of a log from where it was read to up to `length`.
-fn read(memo: &Memo, log: &Log, length: u64) -> std::io::Result<()> {
+/// Takes in the records of a log from where it was read to up to `length`; returns whether its writer marked its end.
+fn read(memo: &Memo, log: &Log, length: u64) -> std::io::Result<bool> {
     let mut scan = Scan::new(&*memo.disk, &log.path, log.end(), length);
     let mut batch = Vec::new();
     loop {
@@ -144,9 +148,10 @@ fn read(memo: &Memo, log: &Log, length: u64) -> std::io::Result<()> {
             let mut index = memo.index_mut();
             batch.drain(..).for_each(|found| index.add(log, found));
             log.set_end(scan.end);
+            log.set_synced(scan.sealed);
         }
         if at_end {
-            return Ok(());
+            return Ok(scan.sealed > 0);
         }
     }
 }

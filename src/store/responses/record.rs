@@ -10,6 +10,9 @@ pub(super) const MAGIC: &[u8; 8] = b"dmresp\0\x01";
 /// The kind of a response. Its bytes are in no UTF-8, so what follows damage is found fast, and never within a text.
 pub(super) const KIND: [u8; 4] = [0xfe, b'r', b'e', 0xff];
 
+/// The kind of a mark at the end of a log: its writer ended well, so everything before it was synced.
+pub(super) const END: [u8; 4] = [0xfe, b'e', b'n', 0xff];
+
 /// What a record has before its body: the header, its key and its time.
 pub(super) const BEFORE: usize = HEADER + 32 + 8;
 
@@ -33,6 +36,13 @@ impl Record<'_> {
             out.extend_from_slice(self.body);
         });
     }
+}
+
+/// Returns the mark at the end of a log.
+pub(super) fn end_mark() -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, u32::from_le_bytes(END), Hash::from_bytes([0; 32]), 0, |_| ());
+    out
 }
 
 /// Returns whether a body is short enough to be recorded.

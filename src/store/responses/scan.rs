@@ -1,7 +1,7 @@
 //! Reading a log of responses from front to back through a window, since a log may be larger than memory.
 
 use super::index::head;
-use super::record::{BEFORE, KIND, MAGIC, is_whole, length, split};
+use super::record::{BEFORE, END, KIND, MAGIC, is_whole, length, split};
 use crate::store::disk::Disk;
 use crate::store::log::HEADER;
 use std::io;
@@ -21,6 +21,8 @@ pub(super) struct Scan<'a> {
     start: u64,
     /// Where the readable part ends so far.
     pub(super) end: u64,
+    /// Up to where the log was synced, as it says itself.
+    pub(super) sealed: u64,
     /// Where the first damaged record begins that others follow.
     pub(super) first: Option<u64>,
     /// How many bytes were passed over.
@@ -41,7 +43,7 @@ impl<'a> Scan<'a> {
     /// Reads what lies between `from` and `to`. The magic says nothing that the records do not say themselves.
     pub(super) fn new(disk: &'a dyn Disk, path: &'a Path, from: u64, to: u64) -> Scan<'a> {
         let from = from.max(MAGIC.len() as u64);
-        Scan { disk, path, to, window: Vec::new(), start: 0, end: from, first: None, lost: 0 }
+        Scan { disk, path, to, window: Vec::new(), start: 0, end: from, sealed: 0, first: None, lost: 0 }
     }
 
     /// Finds the next record.
@@ -51,7 +53,11 @@ impl<'a> Scan<'a> {
             if let Some(whole) = self.whole(offset)? {
                 let length = whole.len();
                 let key = split(whole).map(|record| record.key);
+                let is_mark = whole[4..8] == END;
                 self.end += length as u64;
+                if is_mark {
+                    self.sealed = offset;
+                }
                 match key {
                     Some(key) => return Ok(Some(Found { head: head(&key), offset, length: length as u32 })),
                     // Undamaged, so written by a later version: not for us.

@@ -1,7 +1,7 @@
 //! Adding responses: one thread writes down what has come in, syncs once for all of it, and tells those who wait.
 
 use super::index::Log;
-use super::record::{BEFORE, MAGIC, Record, fits};
+use super::record::{BEFORE, MAGIC, Record, end_mark, fits};
 use super::scan::Found;
 use super::{Memo, index, sidecar};
 use crate::hash::Hash;
@@ -215,8 +215,14 @@ impl Own {
         Ok(())
     }
 
+    /// Marks the end of the log: all before it is synced.
     fn finish(&mut self) {
-        if let Some((_, log)) = self.open.take() {
+        if let Some((mut file, log)) = self.open.take() {
+            let mark = end_mark();
+            // Without it, whoever uses the log syncs it once more.
+            if file.append(&mark).is_ok() {
+                log.set_end(log.end() + mark.len() as u64);
+            }
             log.finished.store(true, Ordering::Relaxed);
         }
     }
