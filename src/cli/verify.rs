@@ -42,11 +42,13 @@ impl Verify {
         let (blobs, traces) = (checked.stats.large_blobs + checked.stats.small_blobs, checked.stats.traces);
         let size = checked.stats.large_bytes + checked.stats.log_bytes;
         let fine = checked.problems.is_empty();
+        let stay = checked.problems.iter().filter(|problem| problem.stays()).count();
+        let mended = checked.problems.len() - stay;
         let exit = if fine || self.repair { Exit::Fine } else { Exit::Failed };
         if session.json() {
             let problems: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
             session.out.json(&json!({
-                "fine": fine, "repaired": self.repair && !fine, "blobs": blobs, "traces": traces,
+                "fine": fine, "repaired": self.repair && mended > 0, "blobs": blobs, "traces": traces,
                 "bytes": size, "problems": problems,
             }))?;
             return Ok(exit);
@@ -56,19 +58,17 @@ impl Verify {
         }
         let what = format!("{}, {}, {}", things(blobs, "blob"), things(traces, "trace"), bytes(size));
         let number = count(checked.problems.len() as u64);
-        let stay = checked.problems.iter().filter(|problem| problem.stays()).count();
-        let mended = count((checked.problems.len() - stay) as u64);
         match (fine, self.repair) {
             (true, _) if session.detail == Detail::Quiet => {}
             (true, _) => writeln!(session.out, "fine: {what}, and all is what its name says")?,
             (false, true) => {
-                writeln!(session.out, "\nmended {mended} of it: the next build makes again what is missing")?;
+                writeln!(session.out)?;
+                if mended > 0 {
+                    let mended = count(mended as u64);
+                    writeln!(session.out, "mended {mended} of it: the next build makes again what is missing")?;
+                }
                 if stay > 0 {
-                    let stay = count(stay as u64);
-                    writeln!(
-                        session.out,
-                        "{stay} of it stays as it is: what can be read of responses is kept and used"
-                    )?
+                    writeln!(session.out, "{} of it stays as it is", count(stay as u64))?;
                 }
             }
             (false, false) => {

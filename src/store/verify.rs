@@ -59,7 +59,8 @@ impl fmt::Display for Problem {
                 write!(f, "the log `{name}` is damaged at byte {at}, so {lost} bytes of it cannot be read")
             }
             Problem::Responses { log, at, lost } => {
-                write!(f, "the responses in `{log}` are damaged at byte {at}, so {lost} bytes of them cannot be read")
+                let what = format_args!("the responses in `{log}` are damaged at byte {at}");
+                write!(f, "{what}, so {lost} bytes of them cannot be read; the others are used")
             }
             Problem::Record { log, hash } => write!(f, "the blob `{}` in the log `{log}` is damaged", hash.short()),
             Problem::Trace { key, output, .. } => {
