@@ -42,11 +42,13 @@ impl Verify {
         let (blobs, traces) = (checked.stats.large_blobs + checked.stats.small_blobs, checked.stats.traces);
         let size = checked.stats.large_bytes + checked.stats.log_bytes;
         let fine = checked.problems.is_empty();
+        let stay = checked.problems.iter().filter(|problem| problem.stays()).count();
+        let mended = checked.problems.len() - stay;
         let exit = if fine || self.repair { Exit::Fine } else { Exit::Failed };
         if session.json() {
             let problems: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
             session.out.json(&json!({
-                "fine": fine, "repaired": self.repair && !fine, "blobs": blobs, "traces": traces,
+                "fine": fine, "repaired": self.repair && mended > 0, "blobs": blobs, "traces": traces,
                 "bytes": size, "problems": problems,
             }))?;
             return Ok(exit);
@@ -60,7 +62,14 @@ impl Verify {
             (true, _) if session.detail == Detail::Quiet => {}
             (true, _) => writeln!(session.out, "fine: {what}, and all is what its name says")?,
             (false, true) => {
-                writeln!(session.out, "\nmended {number} of it: the next build makes again what is missing")?
+                writeln!(session.out)?;
+                if mended > 0 {
+                    let mended = count(mended as u64);
+                    writeln!(session.out, "mended {mended} of it: the next build makes again what is missing")?;
+                }
+                if stay > 0 {
+                    writeln!(session.out, "{} of it stays as it is", count(stay as u64))?;
+                }
             }
             (false, false) => {
                 writeln!(session.out, "\n{number} wrong in {what}; to mend it: datamake verify --repair")?

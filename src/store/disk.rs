@@ -1,5 +1,7 @@
 //! The one narrow door to the disk: the store does everything through these few calls, so that a test can fail the n-th.
 
+use super::claims;
+use super::stat::stat;
 use arrow_buffer::{Buffer, MutableBuffer};
 use std::any::Any;
 use std::fmt::Debug;
@@ -17,6 +19,9 @@ pub trait Disk: Send + Sync + Debug {
     /// Reads a file from the byte `from` to its end, aligned to at least 32 bytes.
     fn read(&self, path: &Path, from: u64) -> io::Result<Buffer>;
 
+    /// Reads `length` bytes of a file from the byte `from` on; fewer if it ends before.
+    fn read_range(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>>;
+
     /// Writes a file whole or not at all: under a temporary name beside it, then renamed. Makes its folders; replaces
     /// what is there.
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()>;
@@ -32,6 +37,12 @@ pub trait Disk: Send + Sync + Debug {
     /// Lists a folder by name; an absent folder is empty.
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>>;
 
+    /// Says what a folder looks like; nothing while that can stay the same though names come or go.
+    fn version(&self, folder: &Path) -> io::Result<Option<Version>>;
+
+    /// Returns when what was written to a file, by whomever, would outlive a loss of power.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
     /// Says what is at a path.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
@@ -41,13 +52,41 @@ pub trait Disk: Send + Sync + Debug {
     /// Locks a file; nothing if somebody holds it and `wait` says not to wait. The operating system lets go of it when the
     /// process ends.
     fn lock(&self, path: &Path, lock: Lock, wait: Wait) -> io::Result<Option<Guard>>;
+
+    /// Opens a file of which processes claim single bytes; it is made if need be.
+    fn claims(&self, path: &Path) -> io::Result<Box<dyn Claims>>;
 }
 
 /// A file that only its owner appends to.
 pub trait Append: Send {
     /// Appends `bytes`; after an error, some of them may be there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns when all that was appended, and the file's name, would outlive a loss of power.
+    fn sync(&mut self) -> io::Result<()>;
 }
+
+/// The bytes of a file that are claimed through this handle. All claims end with the handle, and so with the process.
+pub trait Claims: Send + Sync {
+    /// Claims the byte `at`. Where nothing can be locked, everything is ours.
+    fn claim(&self, at: u64) -> io::Result<Claim>;
+
+    /// Ends the claim of a byte.
+    fn release(&self, at: u64) -> io::Result<()>;
+}
+
+/// Who has a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Whoever asks.
+    Mine,
+    /// Another process, or another handle of this one.
+    Elsewhere,
+}
+
+/// What a folder looks like: as long as that is the same, no name in it came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version(pub u64, pub u64);
 
 /// Who may hold a lock at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +174,17 @@ impl Disk for RealDisk {
         Ok(bytes.into())
     }
 
+    fn read_range(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        if from > 0 {
+            file.seek(SeekFrom::Start(from))?;
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length)?;
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         write(path, parts, |_| Ok(()))
     }
@@ -152,6 +202,7 @@ impl Disk for RealDisk {
         if path.exists() {
             return Err(ErrorKind::AlreadyExists.into());
         }
+        let folders = unnamed(path);
         let temporary = beside(path);
         let made = create(&temporary).and_then(|mut file| {
             match file.try_lock() {
@@ -163,7 +214,7 @@ impl Disk for RealDisk {
             fs::rename(&temporary, path)?;
             Ok(file)
         });
-        tidy(&temporary, made).map(|file| Box::new(file) as Box<dyn Append>)
+        tidy(&temporary, made).map(|file| Box::new(Log { file, folders }) as Box<dyn Append>)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<Entry>> {
@@ -186,6 +237,17 @@ impl Disk for RealDisk {
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    fn version(&self, folder: &Path) -> io::Result<Option<Version>> {
+        let now = SystemTime::now();
+        let found = stat(folder)?;
+        Ok(found.settled_at(now).then_some(Version(found.mtime_ns as u64, found.inode)))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        // Some systems want the right to write for it.
+        OpenOptions::new().read(true).write(cfg!(windows)).open(path)?.sync_data()
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -222,12 +284,43 @@ impl Disk for RealDisk {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    fn claims(&self, path: &Path) -> io::Result<Box<dyn Claims>> {
+        claims::open(path)
+    }
 }
 
-impl Append for File {
+/// A file that is appended to, and the folders in which names are new that were not synced yet.
+struct Log {
+    file: File,
+    folders: Vec<PathBuf>,
+}
+
+impl Append for Log {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
+        self.file.write_all(bytes)
     }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
+        self.folders.clear();
+        Ok(())
+    }
+}
+
+/// Returns the folders that get a new name when a file is made at `path`: its own, and those in which folders are missing.
+fn unnamed(path: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    // A system that cannot open folders syncs names by itself.
+    for folder in path.ancestors().skip(1).take_while(|_| cfg!(unix)) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folders.push(folder.to_owned());
+        if folder.exists() {
+            break;
+        }
+    }
+    folders
 }
 
 /// Names a temporary file in the same folder, so that a rename is enough.
@@ -252,7 +345,11 @@ fn write(path: &Path, parts: &[&[u8]], settle: impl FnOnce(&File) -> io::Result<
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    let create = || OpenOptions::new().write(true).create_new(true).open(path);
+    in_folder(path, || OpenOptions::new().write(true).create_new(true).open(path))
+}
+
+/// Calls `create`, and once more with the folder of `path` made if that is what it lacked.
+pub(super) fn in_folder(path: &Path, create: impl Fn() -> io::Result<File>) -> io::Result<File> {
     match (create(), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(folder)?;

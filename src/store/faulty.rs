@@ -1,6 +1,6 @@
 //! A disk that fails on demand, so that every call of the store can be seen to fail.
 
-use super::disk::{Append, Disk, Entry, Guard, Lock, Metadata, Wait};
+use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Lock, Metadata, Version, Wait};
 use arrow_buffer::Buffer;
 use std::io;
 use std::path::Path;
@@ -53,6 +53,11 @@ struct FaultyLog {
     fuse: Arc<Fuse>,
 }
 
+struct FaultyClaims {
+    inner: Box<dyn Claims>,
+    fuse: Arc<Fuse>,
+}
+
 impl Fuse {
     fn burn(&self) -> io::Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -96,6 +101,11 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.inner.read(path, from)
     }
 
+    fn read_range(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.fuse.burn()?;
+        self.inner.read_range(path, from, length)
+    }
+
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         self.burn_writing(path, parts)?;
         self.inner.write_new(path, parts)
@@ -120,6 +130,16 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.inner.list(folder)
     }
 
+    fn version(&self, folder: &Path) -> io::Result<Option<Version>> {
+        self.fuse.burn()?;
+        self.inner.version(folder)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.inner.sync(path)
+    }
+
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.fuse.burn()?;
         self.inner.metadata(path)
@@ -134,6 +154,11 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.fuse.burn()?;
         self.inner.lock(path, lock, wait)
     }
+
+    fn claims(&self, path: &Path) -> io::Result<Box<dyn Claims>> {
+        self.fuse.burn()?;
+        Ok(Box::new(FaultyClaims { inner: self.inner.claims(path)?, fuse: self.fuse.clone() }))
+    }
 }
 
 impl Append for FaultyLog {
@@ -144,5 +169,22 @@ impl Append for FaultyLog {
             }
         })?;
         self.inner.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.inner.sync()
+    }
+}
+
+impl Claims for FaultyClaims {
+    fn claim(&self, at: u64) -> io::Result<Claim> {
+        self.fuse.burn()?;
+        self.inner.claim(at)
+    }
+
+    fn release(&self, at: u64) -> io::Result<()> {
+        self.fuse.burn()?;
+        self.inner.release(at)
     }
 }

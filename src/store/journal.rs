@@ -114,6 +114,7 @@ pub(super) fn time_of(name: &str) -> u64 {
     name.split('-').next().and_then(|time| u64::from_str_radix(time, 16).ok()).unwrap_or(0)
 }
 
-fn time_now() -> u64 {
+/// Returns the nanoseconds since 1970.
+pub(super) fn time_now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64)
 }

@@ -82,7 +82,8 @@ impl<'a> Records<'a> {
     }
 }
 
-fn fields(header: &[u8; HEADER]) -> (u32, u32) {
+/// Returns length and kind.
+pub(super) fn fields(header: &[u8; HEADER]) -> (u32, u32) {
     let part = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
     (part(0), part(4))
 }
@@ -132,8 +133,9 @@ pub(super) fn fits(outputs: usize) -> bool {
     outputs < (u32::MAX / 32) as usize
 }
 
-fn put(out: &mut Vec<u8>, kind: u32, name: Hash, length: usize, rest: impl FnOnce(&mut Vec<u8>)) {
-    let length = u32::try_from(32 + length).expect("small blobs are small, and traces were measured with `fits`");
+/// Writes a record: its header, its name, and `length` bytes that `rest` writes.
+pub(super) fn put(out: &mut Vec<u8>, kind: u32, name: Hash, length: usize, rest: impl FnOnce(&mut Vec<u8>)) {
+    let length = u32::try_from(32 + length).expect("small blobs are small, and all others are measured before");
     let start = out.len();
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&kind.to_le_bytes());
@@ -144,7 +146,8 @@ fn put(out: &mut Vec<u8>, kind: u32, name: Hash, length: usize, rest: impl FnOnc
     out[start + 8..start + HEADER].copy_from_slice(&sum.to_le_bytes());
 }
 
-fn seed(length: u32, kind: u32) -> u64 {
+/// Returns the seed of a record's check.
+pub(super) fn seed(length: u32, kind: u32) -> u64 {
     u64::from(length) << 32 | u64::from(kind)
 }
 

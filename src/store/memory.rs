@@ -1,6 +1,6 @@
 //! A disk in memory, for tests that build thousands of times.
 
-use super::disk::{Append, Disk, Entry, Guard, Kind, Lock, Metadata, Wait};
+use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Kind, Lock, Metadata, Version, Wait};
 use super::sync::lock;
 use arrow_buffer::Buffer;
 use std::collections::{BTreeMap, HashMap};
@@ -23,8 +23,16 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     files: BTreeMap<PathBuf, Contents>,
+    /// How often a file came or went.
+    version: u64,
     locks: HashMap<PathBuf, Held>,
+    /// Who claims which byte of which file.
+    claims: HashMap<(PathBuf, u64), Holder>,
+    holders: u64,
 }
+
+/// A handle for claims.
+type Holder = u64;
 
 #[derive(Debug)]
 struct Contents {
@@ -42,6 +50,12 @@ struct Unlock {
     path: PathBuf,
 }
 
+struct Bytes {
+    shared: Arc<Shared>,
+    path: PathBuf,
+    holder: Holder,
+}
+
 struct Log {
     shared: Arc<Shared>,
     path: PathBuf,
@@ -55,6 +69,7 @@ impl State {
 
     fn write(&mut self, path: &Path, bytes: Vec<u8>) {
         self.files.insert(path.to_owned(), Contents { bytes });
+        self.version += 1;
     }
 
     fn try_lock(&mut self, path: &Path, wanted: Lock) -> bool {
@@ -87,6 +102,12 @@ impl Disk for MemoryDisk {
         let mut state = lock(&self.shared.state);
         let bytes = &state.file(path)?.bytes;
         Ok(Buffer::from(bytes.get(from as usize..).unwrap_or_default()))
+    }
+
+    fn read_range(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut state = lock(&self.shared.state);
+        let bytes = state.file(path)?.bytes.get(from as usize..).unwrap_or_default();
+        Ok(bytes[..length.min(bytes.len())].to_vec())
     }
 
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
@@ -126,6 +147,16 @@ impl Disk for MemoryDisk {
         Ok(entries)
     }
 
+    /// That of the whole disk will do.
+    fn version(&self, _folder: &Path) -> io::Result<Option<Version>> {
+        Ok(Some(Version(lock(&self.shared.state).version, 0)))
+    }
+
+    /// Memory lasts as long as its process either way.
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        lock(&self.shared.state).file(path).map(drop)
+    }
+
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         let state = lock(&self.shared.state);
         match state.files.get(path) {
@@ -136,7 +167,9 @@ impl Disk for MemoryDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let removed = lock(&self.shared.state).files.remove(path);
+        let mut state = lock(&self.shared.state);
+        state.version += 1;
+        let removed = state.files.remove(path);
         removed.map(drop).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
@@ -156,6 +189,39 @@ impl Disk for MemoryDisk {
         }
         Ok(Some(Guard::new(Unlock { shared: self.shared.clone(), path: path.to_owned() })))
     }
+
+    fn claims(&self, path: &Path) -> io::Result<Box<dyn Claims>> {
+        let mut state = lock(&self.shared.state);
+        state.holders += 1;
+        let holder = state.holders;
+        if !state.files.contains_key(path) {
+            state.write(path, Vec::new());
+        }
+        Ok(Box::new(Bytes { shared: self.shared.clone(), path: path.to_owned(), holder }))
+    }
+}
+
+impl Claims for Bytes {
+    fn claim(&self, at: u64) -> io::Result<Claim> {
+        let mut state = lock(&self.shared.state);
+        let holder = *state.claims.entry((self.path.clone(), at)).or_insert(self.holder);
+        Ok(if holder == self.holder { Claim::Mine } else { Claim::Elsewhere })
+    }
+
+    fn release(&self, at: u64) -> io::Result<()> {
+        let mut state = lock(&self.shared.state);
+        let byte = (self.path.clone(), at);
+        if state.claims.get(&byte) == Some(&self.holder) {
+            state.claims.remove(&byte);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        lock(&self.shared.state).claims.retain(|_, holder| *holder != self.holder);
+    }
 }
 
 impl Append for Log {
@@ -164,6 +230,10 @@ impl Append for Log {
         if let Ok(contents) = lock(&self.shared.state).file(&self.path) {
             contents.bytes.extend_from_slice(bytes);
         }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! and the worst that a crash can do is to lose work.
 
 mod check;
+mod claims;
 mod disk;
 mod error;
 mod faulty;
@@ -22,12 +23,12 @@ mod sync;
 mod tests;
 mod verify;
 
-pub use disk::{Append, Disk, Entry, Guard, Kind, Lock, Metadata, RealDisk, Wait};
+pub use disk::{Append, Claim, Claims, Disk, Entry, Guard, Kind, Lock, Metadata, RealDisk, Version, Wait};
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyDisk, Lasting, Torn};
 pub use gc::GcPlan;
 pub use memory::MemoryDisk;
-pub use responses::{Claim, ResponseStats, Responses};
+pub use responses::{ResponseStats, Responses};
 pub use stat::{FileStat, StatCache, stat};
 pub use verify::{Problem, Progress, Stats};
 

@@ -1,7 +1,8 @@
 //! A disk over another that is only read: what is written stays in memory, and ends with it.
 
-use super::disk::{Append, Disk, Entry, Guard, Lock, Metadata, Wait};
+use super::disk::{Append, Claims, Disk, Entry, Guard, Lock, Metadata, Version, Wait};
 use super::memory::MemoryDisk;
+use crate::hash::mix64;
 use arrow_buffer::Buffer;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -34,6 +35,10 @@ impl Disk for Overlay {
         self.either(|disk| disk.read(path, from))
     }
 
+    fn read_range(&self, path: &Path, from: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.either(|disk| disk.read_range(path, from, length))
+    }
+
     fn write_new(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         self.top.write_new(path, parts)
     }
@@ -52,6 +57,20 @@ impl Disk for Overlay {
         Ok(by_name.into_values().collect())
     }
 
+    fn version(&self, folder: &Path) -> io::Result<Option<Version>> {
+        let below = match self.base.version(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(Version(0, 0)),
+            version => version?,
+        };
+        let both = |Version(time, place), Version(count, _)| Version(mix64(time ^ mix64(place)), count);
+        Ok(below.zip(self.top.version(folder)?).map(|(below, top)| both(below, top)))
+    }
+
+    /// Nothing that outlives the memory is made of what is read here.
+    fn sync(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.either(|disk| disk.metadata(path))
     }
@@ -66,5 +85,9 @@ impl Disk for Overlay {
 
     fn lock(&self, path: &Path, lock: Lock, wait: Wait) -> io::Result<Option<Guard>> {
         self.top.lock(path, lock, wait)
+    }
+
+    fn claims(&self, path: &Path) -> io::Result<Box<dyn Claims>> {
+        self.top.claims(path)
     }
 }

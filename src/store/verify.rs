@@ -20,6 +20,8 @@ pub enum Problem {
     Blob(Hash),
     /// So many bytes of a log cannot be read, the first of them at `at`.
     Log { name: String, at: u64, lost: u64 },
+    /// So many bytes of a log of responses cannot be read, the first of them at `at`. They stay, and so do all others.
+    Responses { log: String, at: u64, lost: u64 },
     /// A record of a log holds a blob that is not what its hash says.
     Record { log: String, hash: Hash },
     /// A trace names an output that the store does not have.
@@ -56,12 +58,23 @@ impl fmt::Display for Problem {
             Problem::Log { name, at, lost } => {
                 write!(f, "the log `{name}` is damaged at byte {at}, so {lost} bytes of it cannot be read")
             }
+            Problem::Responses { log, at, lost } => {
+                let what = format_args!("the responses in `{log}` are damaged at byte {at}");
+                write!(f, "{what}, so {lost} bytes of them cannot be read; the others are used")
+            }
             Problem::Record { log, hash } => write!(f, "the blob `{}` in the log `{log}` is damaged", hash.short()),
             Problem::Trace { key, output, .. } => {
                 write!(f, "the blob `{}` is missing, an output of the action `{}`", output.short(), key.short())
             }
             Problem::Unreadable(error) => error.fmt(f),
         }
+    }
+}
+
+impl Problem {
+    /// Returns whether `repair` does nothing about it: what was paid for is never removed, and cannot be made again.
+    pub fn stays(&self) -> bool {
+        matches!(self, Problem::Responses { .. } | Problem::Unreadable(_))
     }
 }
 
@@ -100,6 +113,11 @@ impl Store {
         let files: Vec<(Hash, BlobFile)> = files.into_iter().filter_map(|file| Some((file.hash?, file))).collect();
         let total = files.iter().map(|(_, file)| file.metadata.len).sum::<u64>()
             + logs.iter().map(|log| log.bytes.len() as u64).sum::<u64>();
+        let responses = self.responses.logs().unwrap_or_else(|error| {
+            problems.push(Problem::Unreadable(error));
+            Vec::new()
+        });
+        let total = total + responses.iter().map(|(_, length)| length).sum::<u64>();
         let done = AtomicU64::new(0);
         let advance = |bytes: u64| {
             let before = done.fetch_add(bytes, Ordering::Relaxed);
@@ -146,6 +164,11 @@ impl Store {
                 }
             }
             advance(log.bytes.len() as u64);
+        }
+        for (name, length) in responses {
+            problems
+                .extend(self.responses.check(&name, length).unwrap_or_else(|error| Some(Problem::Unreadable(error))));
+            advance(length);
         }
         problems
     }
@@ -209,7 +232,7 @@ impl Store {
                     keys.insert(*key);
                     logs.push(log.clone());
                 }
-                Problem::Unreadable(_) => {}
+                Problem::Responses { .. } | Problem::Unreadable(_) => {}
             }
         }
         // A key is dropped wherever it is recorded: an older record of it must not come to light.
