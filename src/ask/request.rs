@@ -61,6 +61,8 @@ pub struct Spec {
     /// The tokens that a reply may have at most. No part of the key: a reply that was whole under one limit is whole under a
     /// larger one; see [`Response::fits`](super::Response::fits).
     pub max_tokens: Option<u32>,
+    /// Responses from before this do not count: seconds since 1970-01-01T00:00:00Z. No part of the key.
+    pub since: u64,
     /// The canonical form up to the messages.
     head: String,
 }
@@ -83,7 +85,12 @@ impl Spec {
             json(&params),
             schema.as_deref().unwrap_or("null")
         );
-        Spec { endpoint, task, model, params, schema, max_tokens, head }
+        Spec { endpoint, task, model, params, schema, max_tokens, since: 0, head }
+    }
+
+    /// Lets only responses count that are not older than `since`.
+    pub fn since(self, since: u64) -> Spec {
+        Spec { since, ..self }
     }
 
     /// Returns the canonical form up to the messages, for keys of actions.

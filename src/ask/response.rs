@@ -91,11 +91,11 @@ impl Record<'_> {
     }
 }
 
-/// Finds the newest response to a request that fits its limit of tokens, and is not older than `since` (in seconds since 1970).
-pub fn find(responses: &Responses, key: &Hash, request: &Request, since: u64) -> Result<Option<Response>, StoreError> {
+/// Finds the newest response to a request that fits its limit of tokens, and is not older than it wants.
+pub fn find(responses: &Responses, key: &Hash, request: &Request) -> Result<Option<Response>, StoreError> {
     responses.find(key, |body| {
         let record: Record = serde_json::from_slice(body).ok()?;
         let response = record.response;
-        (response.time >= since && response.fits(request.spec.max_tokens)).then_some(response)
+        (response.time >= request.spec.since && response.fits(request.spec.max_tokens)).then_some(response)
     })
 }
