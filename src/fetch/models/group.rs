@@ -183,7 +183,7 @@ impl Group {
         for step in 0..self.lanes.len() {
             let at = (self.turn + step) % self.lanes.len();
             let jobs = &mut self.lanes[at].1;
-            if jobs.front().is_some_and(|job| suits(job)) {
+            if jobs.front().is_some_and(&suits) {
                 self.turn = at + 1;
                 return jobs.pop_front();
             }
