@@ -864,6 +864,66 @@ fn a_redirect_is_not_followed_and_does_not_carry_the_key() {
     assert_eq!((server.requests(), thief.requests()), (1, 0));
 }
 
+// --- Connections -----------------------------------------------------------------------------------------------------
+
+/// A proxy that leads every connection to one address, and tells where they wanted to go.
+fn proxy(to: String) -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            tell.send(String::from_utf8(head).unwrap()).unwrap();
+            let mut server = std::net::TcpStream::connect(&to).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (mut client_in, mut server_out) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut client_in, &mut server_out));
+            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+    (address, told)
+}
+
+#[test]
+fn proxies_are_used_except_for_this_machine_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let (address, told) = proxy(server.authority());
+    let with = |variable: &'static str, value: String| {
+        let environment = Environment::new(move |name| (name == variable).then(|| value.clone()));
+        let elsewhere = endpoint("http://llm.test:1234/v1".to_owned());
+        let here = endpoint(server.url());
+        Models::open_in(&environment, vec![elsewhere, here], responses(folder.path()), Asking::default())
+    };
+    let models = with("HTTP_PROXY", format!("http://me:secret@{address}")).unwrap();
+    assert!(!format!("{models:?}").contains("secret"));
+    assert_eq!(response(&ask_one(&models, "text 0")).text, answer_to("text 0"));
+    let head = told.recv().unwrap();
+    assert!(head.starts_with("CONNECT llm.test:1234 HTTP/1.1\r\n") && head.contains("Basic bWU6c2VjcmV0"), "{head}");
+    let here = Arc::new(Spec::new(1, Task::Chat, "small", BTreeMap::new(), None, None));
+    models.order(order(1, &user(&here, "text 1")));
+    assert_eq!(response(&take(&models, 1)[&1]).text, answer_to("text 1"));
+    assert!(told.try_recv().is_err());
+    assert_eq!(codes(with("ALL_PROXY", format!("socks5://{address}"))), ["proxy-unsupported"]);
+}
+
+#[test]
+fn an_endpoint_that_does_not_speak_tls_is_told_in_seconds() {
+    let server = Server::start();
+    let models = open(vec![endpoint(server.url().replace("http:", "https:"))], Asking::default());
+    let start = Instant::now();
+    let delivery = ask_one(&models, "text");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(problem(&delivery).title.ends_with("cannot be reached"), "{delivery:?}");
+}
+
 // --- Figures ---------------------------------------------------------------------------------------------------------
 
 /// Says what a request costs: `cargo nextest run --run-ignored only --no-capture --test models`.

@@ -375,7 +375,8 @@ async fn read_head(stream: &TcpStream, buffer: &mut Vec<u8>) -> Option<(usize, u
             });
             return Some((end + 4, length.unwrap_or(0)));
         }
-        if !more(stream, buffer).await {
+        // What does not begin with a method is TLS, say: servers close such connections.
+        if !more(stream, buffer).await || !buffer[0].is_ascii_uppercase() {
             return None;
         }
     }

@@ -383,7 +383,7 @@ impl Dispatcher {
                         true => self.tls.get_or_insert_with(|| http::tls(true)).clone(),
                         false => http::tls(false),
                     };
-                    group.client.insert(Client::new(&group.place, &form.uri, &tls)).clone()
+                    group.client.insert(Client::new(group.proxy.as_ref(), &tls)).clone()
                 }
             };
             flight.jobs.iter_mut().for_each(|job| job.sends += 1);

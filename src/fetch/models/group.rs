@@ -9,6 +9,7 @@ use super::{Limits, Order};
 use crate::ask::Task;
 use crate::diag::Diagnostic;
 use crate::hash::Hash;
+use hyper_util::client::proxy::matcher::Intercept;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ impl Job {
 pub(super) struct Group {
     pub place: Place,
     pub key: Option<KeyName>,
+    pub proxy: Option<Intercept>,
     /// Made when the first request goes out.
     pub client: Option<Client>,
     pub pace: Pace,
@@ -88,14 +90,15 @@ pub(super) struct Group {
 
 impl Group {
     /// Begins; nothing is known of the endpoint.
-    pub fn new(place: Place, key: Option<KeyName>, limits: Limits, now: Instant) -> Group {
+    pub fn new(place: Place, key: Option<KeyName>, proxy: Option<Intercept>) -> Group {
         Group {
             place,
             key,
+            proxy,
             client: None,
-            pace: Pace::new(limits.concurrency, now),
-            requests: limits.rpm.map(|rpm| Bucket::new(rpm, now)),
-            tokens: limits.tpm.map(|tpm| Bucket::new(tpm, now)),
+            pace: Pace::new(None, Instant::now()),
+            requests: None,
+            tokens: None,
             output: 256.0,
             pause: None,
             blocked: false,
@@ -110,6 +113,16 @@ impl Group {
             first: VecDeque::new(),
             later: BTreeMap::new(),
             count: 0,
+        }
+    }
+
+    /// Keeps to limits.
+    pub fn limited(self, limits: Limits, now: Instant) -> Group {
+        Group {
+            pace: Pace::new(limits.concurrency, now),
+            requests: limits.rpm.map(|rpm| Bucket::new(rpm, now)),
+            tokens: limits.tpm.map(|tpm| Bucket::new(tpm, now)),
+            ..self
         }
     }
 

@@ -1,13 +1,14 @@
 //! One exchange over HTTP: a request goes out, and a bounded answer comes back.
 
-use super::Provider;
 use super::anthropic;
 use super::form::Form;
 use super::keys::Secret;
 use super::place::Place;
 use super::retry::retry_after;
 use super::wire::{Billed, Outcome, Said, judge, shown};
+use super::{Endpoint, Provider, problem};
 use crate::ask::{Response as Answer, Task};
+use crate::diag::Diagnostic;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -18,7 +19,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Client as Legacy, Error};
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use std::io::Read;
@@ -49,14 +50,12 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// Gets ready to connect to a place: directly, or through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for it.
-    /// This machine itself is never asked through a proxy.
-    pub fn new(place: &Place, uri: &hyper::Uri, tls: &ClientConfig) -> Client {
+    /// Gets ready to connect, directly or through a proxy.
+    pub fn new(proxy: Option<&Intercept>, tls: &ClientConfig) -> Client {
         let mut direct = HttpConnector::new();
         direct.enforce_http(false);
         direct.set_nodelay(true);
         direct.set_connect_timeout(Some(CONNECT));
-        let proxy = if place.is_loopback() { None } else { Matcher::from_env().intercept(uri) };
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let mut builder = Legacy::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(30));
@@ -77,6 +76,21 @@ impl Client {
             Client::Direct(client) => client.request(request).await,
             Client::Tunnel(client) => client.request(request).await,
         }
+    }
+}
+
+/// Returns the proxy in the way to an endpoint. This machine itself is never asked through one.
+///
+/// # Errors
+/// The proxy is of a kind that is not spoken here.
+pub(super) fn proxy(endpoint: &Endpoint, place: &Place, proxies: &Matcher) -> Result<Option<Intercept>, Diagnostic> {
+    let scheme = if place.https { "https" } else { "http" };
+    let uri = format!("{scheme}://{}:{}/", place.host, place.port).parse();
+    let uri = uri.map_err(|_| problem::not_a_url(endpoint, place.base()))?;
+    let proxy = if place.is_loopback() { None } else { proxies.intercept(&uri) };
+    match proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
+        None | Some("http") => Ok(proxy),
+        Some(other) => Err(problem::proxy(endpoint, place, other)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::place::Place;
 use super::{Endpoint, Provider};
 use crate::diag::{Diagnostic, list};
+use hyper_util::client::proxy::matcher::Matcher;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +30,7 @@ const SHORTEST_SECRET: usize = 8;
 /// Looks a variable up.
 type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// The environment that keys and the place of the user's configuration are read from.
+/// The environment that keys, proxies and the place of the user's configuration are read from.
 #[derive(Clone)]
 pub struct Environment(Arc<LookUp>);
 
@@ -41,6 +42,17 @@ impl Environment {
 
     fn get(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Returns which proxies are in the way to which hosts.
+    pub(super) fn proxies(&self) -> Matcher {
+        let first = |names: [&str; 2]| names.iter().find_map(|name| self.get(name)).unwrap_or_default();
+        Matcher::builder()
+            .all(first(["ALL_PROXY", "all_proxy"]))
+            .http(first(["HTTP_PROXY", "http_proxy"]))
+            .https(first(["HTTPS_PROXY", "https_proxy"]))
+            .no(first(["NO_PROXY", "no_proxy"]))
+            .build()
     }
 
     /// Returns the path of the user's own configuration.

@@ -32,7 +32,7 @@ use keys::KeyRules;
 use ledger::Ledger;
 use outbox::Outbox;
 use place::Place;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -156,40 +156,43 @@ impl Models {
     ) -> Result<Models, Diagnostics> {
         let now = Instant::now();
         let rules = KeyRules::read(environment)?;
+        let proxies = environment.proxies();
         let mut problems = Diagnostics::default();
         let (mut groups, mut group_of, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        let mut known: BTreeMap<(String, String, Option<String>), usize> = BTreeMap::new();
-        let mut limits: Vec<Limits> = Vec::new();
-        let mut waiting: Vec<(Place, Option<keys::KeyName>)> = Vec::new();
-        for endpoint in &endpoints {
+        for (at, endpoint) in endpoints.iter().enumerate() {
             if asking.budget.money.is_some() && endpoint.price.is_none() && endpoint.provider != Provider::Replay {
                 problems.push(problem::unpriced(endpoint));
             }
-            let place = Place::of(endpoint).and_then(|place| Ok((rules.key(endpoint, &place)?, place)));
-            let (key, place) = match place {
+            let found = Place::of(endpoint).and_then(|place| {
+                let key = rules.key(endpoint, &place)?;
+                let proxy = http::proxy(endpoint, &place, &proxies)?;
+                Ok((place, key, proxy))
+            });
+            let (place, key, proxy) = match found {
                 Ok(found) => found,
                 Err(problem) => {
                     problems.push(problem);
                     continue;
                 }
             };
-            let variable = key.as_ref().map(|key| key.variable.clone());
-            let same = (place.base().to_owned(), endpoint.model.clone(), variable);
-            let group = *known.entry(same).or_insert_with(|| {
-                waiting.push((place.clone(), key));
-                limits.push(endpoint.limits);
-                waiting.len() - 1
+            let is_same = |group: &(Group, Limits, usize)| {
+                let variable = |key: &Option<keys::KeyName>| key.as_ref().map(|key| key.variable.clone());
+                group.0.place.base() == place.base()
+                    && endpoints[group.2].model == endpoint.model
+                    && variable(&group.0.key) == variable(&key)
+            };
+            let group = groups.iter().position(is_same).unwrap_or_else(|| {
+                groups.push((Group::new(place.clone(), key, proxy), Limits::default(), at));
+                groups.len() - 1
             });
-            limits[group] = limits[group].and(endpoint.limits);
+            groups[group].1 = groups[group].1.and(endpoint.limits);
             group_of.push(group);
             places.push(place);
         }
         if problems.has_errors() {
             return Err(problems);
         }
-        for ((place, key), limits) in waiting.into_iter().zip(limits) {
-            groups.push(Group::new(place, key, limits, now));
-        }
+        let groups = groups.into_iter().map(|(group, limits, _)| group.limited(limits, now)).collect();
         let ledger = Ledger::open(asking.budget, &asking.ledger);
         let ledger = ledger.map_err(|error| problem::ledger(&asking.ledger, &error))?;
         let shared = Arc::new(Shared {

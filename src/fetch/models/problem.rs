@@ -71,6 +71,14 @@ pub(super) fn not_recorded(endpoint: &Endpoint, request: &Request) -> Diagnostic
         .help("or record it: build once with the provider that it stands for, under the same name for keys")
 }
 
+/// A proxy that is not spoken to here.
+pub(super) fn proxy(endpoint: &Endpoint, place: &Place, scheme: &str) -> Diagnostic {
+    let title = format!("the proxy for `{}` is of the kind `{scheme}`", place.authority());
+    Diagnostic::error("proxy-unsupported", title)
+        .at(&endpoint.span, "asked through a proxy, because of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")
+        .help("name one that begins with `http://`, or add the host to NO_PROXY")
+}
+
 /// The endpoint said that it will never answer.
 pub(super) fn useless(
     endpoint: &Endpoint,
