@@ -9,6 +9,7 @@ use super::plan::fresh;
 use super::progress::Progress;
 use super::session::{Detail, Ending, Exit, Fail, Session};
 use super::words::{count, seconds, things};
+use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
 use crate::exec::{NodeRun, State, Work};
 use crate::plan::Reason;
@@ -36,6 +37,23 @@ pub struct Build {
     /// Threads; as many as the machine has, unless told
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// The most that may be spent on models, in the currency of their prices
+    #[arg(long, value_name = "MONEY", value_parser = money)]
+    budget: Option<f64>,
+    /// Asks again about rows that failed in this way; may be repeated
+    #[arg(long, value_name = "KIND")]
+    retry: Vec<FailureKind>,
+    /// Asks models about so many rows of each dataset only: a part of the whole that is never paid twice
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rows: Option<u64>,
+}
+
+/// Reads an amount of money.
+fn money(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(money) if money >= 0.0 && money.is_finite() => Ok(money),
+        _ => Err("an amount is a number of at least 0".to_owned()),
+    }
 }
 
 /// The form of the JSON.
@@ -56,7 +74,10 @@ static WAITING: AtomicBool = AtomicBool::new(false);
 impl Build {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
-        if let Some(nodes) = session.nothing_to_do(&self.nodes)? {
+        session.options.rows = self.rows;
+        if self.retry.is_empty()
+            && let Some(nodes) = session.nothing_to_do(&self.nodes)?
+        {
             if session.detail > Detail::Quiet {
                 writeln!(session.out, "nothing to do: {}", all_fresh(nodes))?;
             }
@@ -82,6 +103,8 @@ impl Build {
             },
             cancel: &CANCEL,
             command: &command,
+            budget: self.budget,
+            retry: &self.retry,
         };
         let built = project.build(&options);
         progress.finish();

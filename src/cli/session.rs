@@ -72,7 +72,7 @@ pub struct Session {
     pub out: Out,
     pub audience: Audience,
     pub detail: Detail,
-    options: Options,
+    pub options: Options,
     directory: PathBuf,
 }
 
@@ -88,7 +88,7 @@ impl Session {
             out: Out::new(global.color),
             audience: if global.json { Audience::Programs } else { Audience::People },
             detail,
-            options: Options { profiles: global.profile, set: global.set },
+            options: Options { profiles: global.profile, set: global.set, rows: None },
             directory: global.directory.unwrap_or_else(|| PathBuf::from(".")),
         }
     }

@@ -10,7 +10,9 @@ use super::record::{LostRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
-use crate::graph::{Bound, BoundMetric, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape};
+use crate::graph::{
+    Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
+};
 use crate::hash::{Hash, Key};
 use crate::op;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -34,6 +36,8 @@ pub(super) struct Walk<'a> {
     pub(super) read: HashMap<NodeId, Work>,
     /// What exports found in their places.
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
+    /// Datasets that steps of others look into, and what those are made from.
+    looked_into: HashSet<NodeId>,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
     /// The records of datasets that are not published, because too many of their rows failed.
@@ -60,6 +64,7 @@ impl<'a> Walk<'a> {
             metrics: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
+            looked_into: looked_into(request.graph),
             flowed: HashSet::new(),
             attempts: BTreeMap::new(),
         })
@@ -183,10 +188,16 @@ impl<'a> Walk<'a> {
         key.hash("words", node.words.key("words", 1));
         self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
-        if let Some(rows) = self.request.rows {
+        if let Some(rows) = self.limit(id) {
             key.int("rows", rows as i64);
         }
         key.finish()
+    }
+
+    /// Returns about how many rows of a dataset models are asked. Datasets that others look into stay whole: with fewer rows in
+    /// them, other things would be asked.
+    fn limit(&self, id: NodeId) -> Option<u64> {
+        self.request.rows.filter(|_| !self.looked_into.contains(&id))
     }
 
     /// Looks a node up by its key; returns whether it is up to date.
@@ -303,7 +314,7 @@ impl<'a> Walk<'a> {
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
-        Ok(bind_dataset(graph, id, shape, inputs)?)
+        Ok(bind_dataset(graph, id, shape, inputs, self.limit(id))?)
     }
 
     /// Brings one node up to date, or finds what that would take.
@@ -389,6 +400,19 @@ impl<'a> Walk<'a> {
     fn failed(&self, id: NodeId) -> bool {
         matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
     }
+}
+
+/// Returns the datasets that steps of others look into, and what those are made from.
+fn looked_into(graph: &Graph) -> HashSet<NodeId> {
+    let mut found = HashSet::new();
+    let others = graph.iter().flat_map(|(_, node)| &node.inputs[node.made_of..]);
+    let mut open: Vec<NodeId> = others.map(|input| input.node).collect();
+    while let Some(id) = open.pop() {
+        if found.insert(id) {
+            open.extend(graph.node(id).inputs.iter().map(|input| input.node));
+        }
+    }
+    found
 }
 
 /// Returns what stands in the store for an exported file, as what a trace names has to be there: a blob of the file's hash.

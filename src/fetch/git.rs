@@ -20,11 +20,19 @@ pub fn file_at_revision(root: &Path, revision: &str, file: &str) -> Result<Strin
 }
 
 fn git(root: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new("git").arg("-C").arg(root).args(arguments).stdin(Stdio::null()).output();
+    let mut command = Command::new("git");
+    // API keys and other secrets of the environment are none of its business.
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_passed_on)));
+    let output = command.arg("-C").arg(root).args(arguments).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("git cannot be run: {}", super::plain(&error)))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(said.lines().next().unwrap_or("git failed").trim_start_matches("fatal: ").to_owned())
+}
+
+/// Returns whether `git` gets to see a variable of the environment: to be found, to find its configuration, to speak.
+fn is_passed_on(name: &str) -> bool {
+    matches!(name, "PATH" | "HOME" | "XDG_CONFIG_HOME" | "LANG") || name.starts_with("LC_") || name.starts_with("GIT_")
 }

@@ -175,13 +175,27 @@ fn taken(name: &Text) -> Diagnostic {
 }
 
 /// Binds the steps of a dataset to what its maker makes; `inputs` are the shapes of all of the node's inputs.
-pub fn bind_dataset(graph: &Graph, id: NodeId, made: Shape, inputs: &[Shape]) -> Result<Bound, Diagnostics> {
+///
+/// With `rows`, models are asked about so many of the rows only, chosen by their identity: the same ones whatever else is built.
+pub fn bind_dataset(
+    graph: &Graph,
+    id: NodeId,
+    made: Shape,
+    inputs: &[Shape],
+    mut rows: Option<u64>,
+) -> Result<Bound, Diagnostics> {
     let node = graph.node(id);
     let dataset = &graph.manifest.datasets[node.declaration];
     let mut binder = Binder { graph, node, inputs, shape: made.clone(), problems: Diagnostics::default() };
     let (mut stages, mut steps) = (Vec::new(), Vec::new());
     let mut split = None;
     for (at, step) in dataset.steps.iter().enumerate() {
+        if matches!(step, Step::Generate(_) | Step::Judge(_) | Step::Embed(_))
+            && let Some(rows) = rows.take()
+        {
+            let hashes = Work::new("rows", row_identity(binder.shape.key.clone()), &step.span());
+            stages.push(Stage::Whole { hashes, op: WholeOp::Sample { rows, seed: 0 } });
+        }
         match binder.step(at, step) {
             Some(Bind::Stages(bound)) => stages.extend(bound),
             Some(Bind::Split(parts)) => split = Some(parts),

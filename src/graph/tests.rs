@@ -59,7 +59,7 @@ fn bind(graph: &Graph) -> Result<BTreeMap<String, Bound>, Diagnostics> {
         let shapes: Option<Vec<Shape>> =
             node.inputs.iter().map(|input| bound.get(&input.node).map(|bound| bound.shape.clone())).collect();
         let Some(shapes) = shapes else { continue };
-        let one = maker_shape(graph, id, &shapes, None).and_then(|made| bind_dataset(graph, id, made, &shapes));
+        let one = maker_shape(graph, id, &shapes, None).and_then(|made| bind_dataset(graph, id, made, &shapes, None));
         match one {
             Ok(one) => _ = bound.insert(id, one),
             Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),

@@ -170,7 +170,8 @@ impl Project {
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         self.take_in_responses(&self.store)?;
-        let open = |used: &BTreeSet<usize>| self.open_models(used, options.budget);
+        let budget = options.budget;
+        let open = |used: &BTreeSet<usize>| self.open_models(used, budget);
         let door = Door::new(&open);
         let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(&door), ..Asking::default() });
         let spent = close(&door);

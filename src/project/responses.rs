@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// What a line of exported responses has; `docs/format.md` describes it.
 #[derive(Deserialize)]
@@ -130,6 +130,7 @@ pub fn open(path: &std::path::Path) -> std::io::Result<Box<dyn BufRead>> {
 fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
     let responses = store.responses();
     let mut sum = Travelled::default();
+    let failed: Arc<Mutex<Option<StoreError>>> = Arc::default();
     let mut text = String::new();
     for number in 1.. {
         text.clear();
@@ -152,9 +153,17 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
             sum.known += 1;
             continue;
         }
-        responses.add(key, &body, |_| ());
+        let failed = failed.clone();
+        responses.add(key, &body, move |written| {
+            if let Err(error) = written {
+                failed.lock().expect("no thread panics with this lock").get_or_insert(error);
+            }
+        });
         sum.responses += 1;
     }
-    responses.sync().map_err(unusable)?;
-    Ok(sum)
+    responses.sync();
+    match failed.lock().expect("no thread panics with this lock").take() {
+        Some(error) => Err(unusable(error)),
+        None => Ok(sum),
+    }
 }

@@ -26,6 +26,20 @@ pub struct Limits {
     pub tpm: Option<u64>,
 }
 
+impl Limits {
+    /// Returns limits that keep both.
+    pub(super) fn and(self, other: Limits) -> Limits {
+        fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        Limits {
+            concurrency: least(self.concurrency, other.concurrency),
+            rpm: least(self.rpm, other.rpm),
+            tpm: least(self.tpm, other.tpm),
+        }
+    }
+}
+
 /// Where a model is, and how to ask it. Nothing of it is in a key.
 #[derive(Clone, Debug)]
 pub struct Endpoint {

@@ -1,0 +1,961 @@
+//! The door to models, over real HTTP against a scripted server: every fault, limits, budget, keys.
+
+#[path = "common/server.rs"]
+mod server;
+
+use datamake::ask::{self, FailureKind, Finish, Message, Price, Request, Response, Role, Spec, Task, Usage};
+use datamake::diag::{Diagnostic, Diagnostics, Source, Span, Style, render};
+use datamake::fetch::models::{Asking, Budget, Delivery, Endpoint, Environment, Limits, Models, Order, Provider};
+use datamake::store::{RealDisk, Responses};
+use server::{Account, Act, Play, Server, Setup, answer_to, vector_of};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Long enough for everything here; whoever waits longer hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn endpoint(url: String) -> Endpoint {
+    let source = Source::new("datamake.toml", "[model.writer]\n");
+    Endpoint {
+        node: "writer".to_owned(),
+        provider: Provider::OpenAi,
+        url: Some(url),
+        model: "small".to_owned(),
+        key: None,
+        limits: Limits::default(),
+        timeout: Duration::from_secs(10),
+        attempts: 4,
+        price: None,
+        batch: false,
+        span: Span::new(&source, 0..14),
+    }
+}
+
+fn responses(folder: &Path) -> Arc<Responses> {
+    Arc::new(Responses::open(Arc::new(RealDisk), &folder.join("responses")))
+}
+
+/// Models without any environment.
+fn open(endpoints: Vec<Endpoint>, asking: Asking) -> Models {
+    let folder = tempfile::tempdir().unwrap();
+    // The folder stays as long as the system keeps it: responses are written into it by a thread of theirs.
+    Models::open_in(&nothing(), endpoints, responses(&folder.keep()), asking).unwrap()
+}
+
+fn nothing() -> Environment {
+    Environment::new(|_| None)
+}
+
+fn spec(task: Task) -> Arc<Spec> {
+    Arc::new(Spec::new(0, task, "small", BTreeMap::new(), None, Some(100)))
+}
+
+fn user(spec: &Arc<Spec>, text: impl Into<String>) -> Arc<Request> {
+    let messages = vec![Message { role: Role::User, content: text.into() }];
+    Arc::new(Request { spec: spec.clone(), messages, sample: 0 })
+}
+
+fn order(ticket: u64, request: &Arc<Request>) -> Order {
+    Order { ticket, lane: 0, request: request.clone(), reuse: true }
+}
+
+/// Takes as many deliveries, by their tickets.
+fn take(models: &Models, count: usize) -> BTreeMap<u64, Delivery> {
+    let end = Instant::now() + PATIENCE;
+    let mut taken = BTreeMap::new();
+    while taken.len() < count {
+        let left = end.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "{} of {count} deliveries came", taken.len());
+        for (ticket, delivery) in models.deliver_all(left) {
+            assert!(taken.insert(ticket, delivery).is_none(), "{ticket} was delivered twice");
+        }
+    }
+    assert!(models.deliver_within(Duration::ZERO).is_none(), "more was delivered than ordered");
+    taken
+}
+
+/// Asks for texts of these numbers, and takes all deliveries.
+fn ask_all(models: &Models, spec: &Arc<Spec>, texts: std::ops::Range<u64>) -> BTreeMap<u64, Delivery> {
+    let count = texts.clone().count();
+    texts.for_each(|text| models.order(order(text, &user(spec, format!("text {text}")))));
+    take(models, count)
+}
+
+fn ask_one(models: &Models, text: &str) -> Delivery {
+    models.order(order(0, &user(&spec(Task::Chat), text)));
+    take(models, 1).remove(&0).unwrap()
+}
+
+fn response(delivery: &Delivery) -> &Response {
+    match delivery {
+        Delivery::Answer(response) => response,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn problem(delivery: &Delivery) -> &Diagnostic {
+    match delivery {
+        Delivery::Unusable(problem) | Delivery::OverBudget(problem) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(delivery: &Delivery) -> (FailureKind, &str) {
+    match delivery {
+        Delivery::Failed(failure) => (failure.kind, &failure.detail),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_answered(deliveries: &BTreeMap<u64, Delivery>) {
+    for (ticket, delivery) in deliveries {
+        assert_eq!(response(delivery).text, answer_to(&format!("text {ticket}")));
+    }
+}
+
+// --- Interfaces ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_chat_goes_out_as_it_is_declared_and_comes_back_whole() {
+    let server = Server::start();
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let params = BTreeMap::from([
+        ("temperature".to_owned(), 0.5.into()),
+        ("seed".to_owned(), 7.into()),
+        ("min_p".to_owned(), serde_json::json!({"of": "vLLM"})),
+    ]);
+    let schema = r#"{"type":"object","properties":{"b":{"type":"string"},"a":{"type":"string"}}}"#.to_owned();
+    let spec = Arc::new(Spec::new(0, Task::Chat, "name in keys", params, Some(schema.clone()), Some(64)));
+    let messages = vec![
+        Message { role: Role::System, content: "Be \"short\".\n".to_owned() },
+        Message { role: Role::User, content: "text ü".to_owned() },
+    ];
+    let request = Arc::new(Request { spec, messages, sample: 3 });
+    models.order(order(9, &request));
+    let delivery = take(&models, 1).remove(&9).unwrap();
+    let response = response(&delivery);
+    assert_eq!(response.text, answer_to("text ü"));
+    assert_eq!((response.finish, response.attempts, response.max_tokens), (Finish::Stop, 1, Some(64)));
+    assert_eq!(response.model.as_deref(), Some("small"));
+    assert!(response.usage.is_some_and(|usage| usage.input > 0 && usage.output > 0));
+    let served = &server.log()[0];
+    assert_eq!(served.path, "/v1/chat/completions");
+    let body: serde_json::Value = serde_json::from_str(&served.body).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({
+            "model": "small", "temperature": 0.5, "min_p": {"of": "vLLM"}, "seed": 10, "max_tokens": 64,
+            "messages": [{"role": "system", "content": "Be \"short\".\n"}, {"role": "user", "content": "text ü"}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "strict": false, "schema": schema}},
+        })
+    );
+    assert!(served.body.find(r#""b":"#) < served.body.find(r#""a":"#), "properties stay in their order");
+    assert!(!served.headers.iter().any(|(name, _)| name == "authorization"));
+}
+
+#[test]
+fn the_endings_of_a_reply_are_told_apart() {
+    let server = Server::with(|asked| match asked.text {
+        "cut" => Act::Say("half a".to_owned(), "length").into(),
+        "filter" => Act::Say(String::new(), "content_filter").into(),
+        "refuse" => Act::Refuse.into(),
+        "withheld" => {
+            Act::Status(400, r#"{"error":{"code":"content_filter","message":"no"}}"#.to_owned(), Vec::new()).into()
+        }
+        "empty" => Act::say("").into(),
+        "fence" => Act::say("```json\n{}\n```").into(),
+        _ => Act::NoUsage.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let check = |text: &str, finish: Finish, reply: &str| {
+        let delivery = ask_one(&models, text);
+        assert_eq!((response(&delivery).finish, response(&delivery).text.as_str()), (finish, reply), "{text}");
+        response(&delivery).usage
+    };
+    check("cut", Finish::Length, "half a");
+    check("filter", Finish::ContentFilter, "");
+    check("withheld", Finish::ContentFilter, "");
+    check("refuse", Finish::Refusal, "I will not");
+    check("empty", Finish::Stop, "");
+    check("fence", Finish::Stop, "```json\n{}\n```");
+    assert_eq!(check("no usage", Finish::Stop, &answer_to("no usage")), None);
+    assert_eq!(server.requests(), 7);
+}
+
+#[test]
+fn completions_and_anthropics_messages_work_as_chats_do() {
+    let server = Server::start();
+    let claude = Endpoint {
+        node: "claude".to_owned(),
+        provider: Provider::Anthropic,
+        url: Some(format!("http://{}", server.authority())),
+        ..endpoint(String::new())
+    };
+    let models = open(vec![endpoint(server.url()), claude], Asking::default());
+    models.order(order(0, &user(&spec(Task::Completion), "text 0")));
+    let params = BTreeMap::from([("stop".to_owned(), "END".into()), ("seed".to_owned(), 1.into())]);
+    let closed = r#"{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#;
+    let spec = Arc::new(Spec::new(1, Task::Chat, "claude", params.clone(), Some(closed.to_owned()), Some(50)));
+    let system = Message { role: Role::System, content: "Be short.".to_owned() };
+    let question = Message { role: Role::User, content: "text 1".to_owned() };
+    let messages = vec![system, question];
+    models.order(order(1, &Arc::new(Request { spec, messages: messages.clone(), sample: 0 })));
+    let open = r#"{"type":"object"}"#;
+    let spec = Arc::new(Spec::new(1, Task::Chat, "claude", params, Some(open.to_owned()), Some(50)));
+    models.order(order(2, &Arc::new(Request { spec, messages, sample: 0 })));
+    let taken = take(&models, 3);
+    assert_eq!(response(&taken[&0]).text, answer_to("text 0"));
+    assert_eq!(response(&taken[&1]).text, answer_to("text 1"));
+    assert_eq!(response(&taken[&2]).text, answer_to("text 1"));
+    let log = server.log();
+    let completion = log.iter().find(|served| served.path == "/v1/completions").unwrap();
+    assert_eq!(completion.body, r#"{"model":"small","max_tokens":100,"prompt":"text 0"}"#);
+    let mut bodies: Vec<serde_json::Value> = log
+        .iter()
+        .filter(|served| served.path == "/v1/messages")
+        .map(|served| serde_json::from_str(&served.body).unwrap())
+        .collect();
+    bodies.sort_by_key(|body| body.get("output_config").is_none());
+    let asked = serde_json::json!([{"role": "user", "content": "text 1"}]);
+    assert_eq!(
+        bodies[0],
+        serde_json::json!({
+            "model": "small", "max_tokens": 50, "stop_sequences": ["END"], "system": "Be short.", "messages": asked,
+            "output_config": {"format": {"type": "json_schema", "schema": {
+                "type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false,
+            }}},
+        })
+    );
+    assert!(bodies[1]["system"].as_str().unwrap().ends_with(open), "an open schema is told in words");
+    let messages = log.iter().find(|served| served.path == "/v1/messages").unwrap();
+    assert!(messages.headers.contains(&("anthropic-version".to_owned(), "2023-06-01".to_owned())));
+}
+
+#[test]
+fn texts_to_embed_go_out_together_and_are_remembered_apart() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(20)));
+    let folder = tempfile::tempdir().unwrap();
+    let responses = responses(folder.path());
+    let models =
+        Models::open_in(&nothing(), vec![endpoint(server.url())], responses.clone(), Asking::default()).unwrap();
+    let spec = spec(Task::Embedding);
+    let taken = ask_all(&models, &spec, 0..500);
+    for (ticket, delivery) in &taken {
+        assert_eq!(response(delivery).vector, vector_of(&format!("text {ticket}")));
+        let request = user(&spec, format!("text {ticket}"));
+        assert!(ask::find(&responses, &request.key(), &request).unwrap().is_some());
+    }
+    assert!(server.requests() <= 10, "{}", server.requests());
+    let billed = server.account().input;
+    assert_eq!(taken.values().map(|delivery| response(delivery).usage.unwrap().input).sum::<u64>(), billed);
+    assert_eq!(models.traffic(0).usage, Usage { input: billed, output: 0 });
+}
+
+#[test]
+fn one_text_that_is_rejected_does_not_take_the_others_with_it() {
+    let server = Server::with(|asked| match asked.body.contains("text 3\"") {
+        true => Act::error(400, "too long").into(),
+        false => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Embedding), 0..8);
+    assert_eq!(failure(&taken[&3]).0, FailureKind::Rejected);
+    assert_eq!(taken.values().filter(|delivery| matches!(delivery, Delivery::Answer(_))).count(), 7);
+}
+
+#[test]
+fn replay_sends_nothing_and_says_what_is_missing() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let responses = responses(folder.path());
+    let models =
+        Models::open_in(&nothing(), vec![endpoint(server.url())], responses.clone(), Asking::default()).unwrap();
+    assert!(matches!(ask_one(&models, "known"), Delivery::Answer(_)));
+    drop(models);
+    let replay = Endpoint { provider: Provider::Replay, ..endpoint(server.url()) };
+    let budget = Budget { money: Some(0.0), requests: Some(0) };
+    let asking = Asking { budget, ledger: folder.path().join("ledger") };
+    let models = Models::open_in(&nothing(), vec![replay], responses, asking).unwrap();
+    assert_eq!(response(&ask_one(&models, "known")).text, answer_to("known"));
+    let delivery = ask_one(&models, "unknown");
+    assert_eq!(problem(&delivery).code, "not-recorded");
+    assert!(problem(&delivery).notes[0].contains("unknown"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn a_parameter_that_would_change_what_comes_back_is_refused() {
+    let server = Server::start();
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let params = BTreeMap::from([("stream".to_owned(), true.into())]);
+    let spec = Arc::new(Spec::new(0, Task::Chat, "small", params, None, None));
+    models.order(order(0, &user(&spec, "text")));
+    assert!(problem(&take(&models, 1)[&0]).title.contains("`stream`"));
+    assert_eq!(server.requests(), 0);
+}
+
+// --- The memo --------------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_same_request_in_flight_is_sent_once() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(50)));
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let request = user(&spec(Task::Chat), "text 0");
+    (0..20).for_each(|ticket| models.order(order(ticket, &request)));
+    let taken = take(&models, 20);
+    assert!(taken.values().all(|delivery| response(delivery).text == answer_to("text 0")));
+    models.order(order(21, &request));
+    assert_eq!(response(&take(&models, 1)[&21]).text, answer_to("text 0"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn a_reply_cut_off_for_one_is_asked_again_for_another_who_allows_more() {
+    let server = Server::with(|asked| match asked.max_tokens {
+        Some(10) => Play { latency: Duration::from_millis(50), ..Act::Say("half".to_owned(), "length").into() },
+        _ => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let limited = |tokens| Arc::new(Spec::new(0, Task::Chat, "small", BTreeMap::new(), None, Some(tokens)));
+    models.order(order(0, &user(&limited(10), "text")));
+    models.order(order(1, &user(&limited(100), "text")));
+    let taken = take(&models, 2);
+    assert_eq!(response(&taken[&0]).finish, Finish::Length);
+    assert_eq!(response(&taken[&1]).text, answer_to("text"));
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn another_answer_is_asked_for_although_one_is_recorded() {
+    let server = Server::with(|asked| Act::say(format!("answer {}", asked.before)).into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    assert_eq!(response(&ask_one(&models, "text")).text, "answer 0");
+    models.order(Order { reuse: false, ..order(1, &user(&spec(Task::Chat), "text")) });
+    assert_eq!(response(&take(&models, 1)[&1]).text, "answer 1");
+    assert_eq!(response(&ask_one(&models, "text")).text, "answer 1", "the newest counts");
+}
+
+// --- Faults ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn what_passes_is_tried_again() {
+    let faults: [fn() -> Act; 13] = [
+        || Act::throttle(None),
+        || Act::throttle(Some("0.05")),
+        || Act::error(500, "oops"),
+        || Act::error(502, "oops"),
+        || Act::error(503, "oops"),
+        || Act::error(504, "oops"),
+        || Act::error(529, "overloaded"),
+        || Act::Reset,
+        || Act::html(),
+        || Act::error_object(),
+        || Act::Half,
+        || Act::GzipBomb,
+        || Act::Huge,
+    ];
+    let server = Server::with(move |asked| match (asked.before, asked.text.strip_prefix("text ")) {
+        (0, Some(number)) => faults[number.parse::<usize>().unwrap()]().into(),
+        _ => Act::Gzip.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..13);
+    assert_answered(&taken);
+    for (ticket, delivery) in &taken {
+        assert_eq!(response(delivery).attempts, 2, "{ticket}");
+    }
+    assert_eq!(models.traffic(0).requests, 26);
+    assert_eq!(models.traffic(0).retried, 13);
+}
+
+#[test]
+fn a_stall_is_a_timeout_and_is_tried_again() {
+    let server = Server::with(|asked| if asked.before == 0 { Act::Stall.into() } else { Act::Answer.into() });
+    let models =
+        open(vec![Endpoint { timeout: Duration::from_millis(200), ..endpoint(server.url()) }], Asking::default());
+    assert_eq!(response(&ask_one(&models, "text")).attempts, 2);
+}
+
+#[test]
+fn whatever_does_not_pass_ends_as_a_failed_row_after_all_attempts() {
+    let server = Server::with(|asked| match asked.text {
+        "text 0" => Act::error(500, "broken").into(),
+        "text 1" => Act::Reset.into(),
+        "text 2" => Act::html().into(),
+        "text 3" => Act::error(413, "too large").into(),
+        "text 4" => Act::error(422, "strange").into(),
+        "text 5" => Act::Stall.into(),
+        "text 6" => Act::GzipBomb.into(),
+        "text 7" => Act::Huge.into(),
+        _ => Act::Answer.into(),
+    });
+    let endpoint = Endpoint { attempts: 2, timeout: Duration::from_secs(2), ..endpoint(server.url()) };
+    let models = open(vec![endpoint], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..10);
+    let check = |ticket: u64, kind: FailureKind, words: &str| {
+        let (found, detail) = failure(&taken[&ticket]);
+        assert_eq!(found, kind, "{ticket}: {detail}");
+        assert!(detail.contains(words), "{ticket}: {detail}");
+    };
+    check(0, FailureKind::Transport, "500 Internal Server Error: broken");
+    check(1, FailureKind::Transport, "broke");
+    check(2, FailureKind::Transport, "Please log in");
+    check(3, FailureKind::Rejected, "too large");
+    check(4, FailureKind::Rejected, "strange");
+    check(5, FailureKind::Transport, "no whole answer came within 2 s");
+    check(6, FailureKind::Transport, "more than 16 MB when it is decompressed");
+    check(7, FailureKind::Transport, "more than 16 MB");
+    assert!(matches!(taken[&8], Delivery::Answer(_)));
+    let Delivery::Failed(failure) = &taken[&0] else { panic!() };
+    assert_eq!((failure.attempts, failure.request), (2, user(&spec(Task::Chat), "text 0").key()));
+}
+
+#[test]
+fn an_endpoint_that_always_throttles_is_given_up() {
+    let server = Server::with(|_| Act::throttle(None).into());
+    let models = open(vec![Endpoint { attempts: 2, ..endpoint(server.url()) }], Asking::default());
+    let delivery = ask_one(&models, "text");
+    assert_eq!(failure(&delivery), (FailureKind::Transport, "429 Too Many Requests: slow down"));
+    assert!(server.requests() <= 3);
+}
+
+#[test]
+fn retry_after_is_obeyed_in_seconds_and_as_a_date() {
+    let wait = |after: fn() -> String| {
+        let server = Server::with(move |asked| match asked.index {
+            0 => Act::throttle(Some(&after())).into(),
+            _ => Act::Answer.into(),
+        });
+        let models = open(vec![endpoint(server.url())], Asking::default());
+        assert_answered(&ask_all(&models, &spec(Task::Chat), 0..5));
+        let log = server.log();
+        assert_eq!(log.len(), 6);
+        log[1].at - log[0].at
+    };
+    let seconds = wait(|| "1".to_owned());
+    assert!(seconds >= Duration::from_secs(1) && seconds < Duration::from_secs(2), "{seconds:?}");
+    // A date has whole seconds: between one and two from now.
+    let date = wait(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        http_date(now + 2)
+    });
+    assert!(date >= Duration::from_millis(900) && date < Duration::from_secs(3), "{date:?}");
+}
+
+/// Writes seconds since 1970 as HTTP does.
+fn http_date(seconds: u64) -> String {
+    let date = datamake::time::civil((seconds / 86_400) as i64);
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (month, clock) = (months[date.month as usize - 1], seconds % 86_400);
+    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
+    format!("Mon, {:02} {month} {} {hour:02}:{minute:02}:{second:02} GMT", date.day, date.year)
+}
+
+#[test]
+fn an_endpoint_that_asks_for_hours_is_not_waited_for() {
+    let server = Server::with(|_| Act::throttle(Some("7200")).into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    assert!(problem(&ask_one(&models, "text")).title.contains("wait for 120 minutes"));
+}
+
+// --- The circuit breaker ---------------------------------------------------------------------------------------------
+
+#[test]
+fn a_bad_key_costs_one_call_and_is_told_to_all_who_wait() {
+    let server = Server::with(|_| Act::error(401, "Incorrect API key provided").into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let start = Instant::now();
+    let taken = ask_all(&models, &spec(Task::Chat), 0..1000);
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(server.requests(), 1);
+    assert!(taken.values().all(|delivery| problem(delivery).title.contains("refuses the key")));
+    assert!(problem(&ask_one(&models, "later")).notes[0].contains("Incorrect API key"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn fatal_answers_break_off_at_once() {
+    let check = |act: Act, words: &str| {
+        let server = Server::with(move |_| act.clone().into());
+        let models = open(vec![endpoint(server.url())], Asking::default());
+        let taken = ask_all(&models, &spec(Task::Chat), 0..10);
+        assert!(taken.values().all(|delivery| problem(delivery).title.contains(words)), "{:?}", taken[&0]);
+        assert_eq!(server.requests(), 1, "{words}");
+    };
+    check(Act::error(403, "no"), "refuses the key");
+    check(Act::error(404, "no such model"), "has no model `small`");
+    check(Act::error(402, "pay"), "until it is paid");
+    let quota = r#"{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}"#;
+    check(Act::Status(429, quota.to_owned(), Vec::new()), "until it is paid");
+    let balance = r#"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#;
+    check(Act::Status(400, balance.to_owned(), Vec::new()), "until it is paid");
+    let in_body = r#"{"error":{"message":"no auth","code":401}}"#;
+    check(Act::Status(200, in_body.to_owned(), Vec::new()), "refuses the key");
+}
+
+#[test]
+fn what_every_request_is_rejected_for_is_said_once() {
+    let server = Server::with(|asked| Act::error(400, &format!("unknown parameter, at {}", asked.index)).into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..100);
+    assert_eq!(server.requests(), 3);
+    let rejected = taken.values().filter(|delivery| matches!(delivery, Delivery::Failed(_))).count();
+    assert_eq!(rejected, 2);
+    assert!(taken.values().any(
+        |delivery| matches!(delivery, Delivery::Unusable(problem) if problem.title.contains("rejects every request"))
+    ));
+}
+
+#[test]
+fn rejections_for_different_reasons_are_rows() {
+    let server = Server::with(|asked| Act::error(400, ["a", "b", "c"][asked.index as usize % 3]).into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..100);
+    assert!(taken.values().all(|delivery| failure(delivery).0 == FailureKind::Rejected));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_in_seconds() {
+    let url = Server::start().url();
+    let models = open(vec![endpoint(url)], Asking::default());
+    let start = Instant::now();
+    let taken = ask_all(&models, &spec(Task::Chat), 0..100);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    for delivery in taken.values() {
+        assert!(problem(delivery).title.starts_with("nothing listens at `127.0.0.1:"), "{delivery:?}");
+        assert!(problem(delivery).help[0].starts_with("start the server"));
+    }
+}
+
+#[test]
+fn one_endpoint_that_is_of_no_use_does_not_stop_another() {
+    let (good, bad) = (Server::start(), Server::with(|_| Act::error(401, "no").into()));
+    let models = open(vec![endpoint(bad.url()), endpoint(good.url())], Asking::default());
+    let both: Vec<Arc<Spec>> =
+        (0..2).map(|at| Arc::new(Spec::new(at, Task::Chat, "small", BTreeMap::new(), None, None))).collect();
+    // The same request to both: whoever joined the bad one is sent to the good one after all.
+    models.order(order(0, &user(&both[0], "text")));
+    models.order(order(1, &user(&both[1], "text")));
+    let taken = take(&models, 2);
+    assert!(matches!(taken[&0], Delivery::Unusable(_)));
+    assert_eq!(response(&taken[&1]).text, answer_to("text"));
+}
+
+#[test]
+fn after_stop_nothing_is_sent_and_what_is_on_its_way_is_delivered() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(100)));
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    (0..50).for_each(|text| models.order(order(text, &user(&spec(Task::Chat), format!("text {text}")))));
+    while server.requests() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    models.stop();
+    let taken = take(&models, 50);
+    assert_eq!(taken.values().filter(|delivery| matches!(delivery, Delivery::Answer(_))).count(), 1);
+    assert_eq!(server.requests(), 1);
+    assert!(matches!(ask_one(&models, "later"), Delivery::Stopped));
+}
+
+// --- Limits ----------------------------------------------------------------------------------------------------------
+
+#[test]
+fn concurrency_grows_to_what_is_allowed_and_no_further() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(50)));
+    let limits = Limits { concurrency: Some(200), ..Limits::default() };
+    let models = open(vec![Endpoint { limits, ..endpoint(server.url()) }], Asking::default());
+    let start = Instant::now();
+    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..2000));
+    // Ten rounds at full width, and one for the first request.
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+    assert_eq!(server.account().most_at_once, 200);
+}
+
+#[test]
+fn concurrency_halves_until_the_endpoint_can_bear_it_and_no_row_is_lost() {
+    let setup = Setup { at_once: Some(8), ..Setup::default() };
+    let server = Server::set_up(setup, |_| Play::after(Duration::from_millis(5)));
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..1000));
+    let Account { turned_away, .. } = server.account();
+    assert!(turned_away > 0 && turned_away < 400, "{turned_away}");
+}
+
+#[test]
+fn two_nodes_share_an_endpoint_fairly() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(10)));
+    let limits = Limits { concurrency: Some(4), ..Limits::default() };
+    let models = open(vec![Endpoint { limits, ..endpoint(server.url()) }], Asking::default());
+    let spec = spec(Task::Chat);
+    // The first node has ordered all of its rows when the second comes.
+    for ticket in 0..200 {
+        let lane = u32::from(ticket >= 100);
+        models.order(Order { lane, ..order(ticket, &user(&spec, format!("text {ticket}"))) });
+    }
+    take(&models, 200);
+    let lanes: Vec<bool> = server
+        .log()
+        .iter()
+        .skip(10)
+        .map(|served| {
+            let number: u64 = served.body.split("text ").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
+            number >= 100
+        })
+        .collect();
+    let second = lanes[..100].iter().filter(|second| **second).count();
+    assert!((45..=55).contains(&second), "{second}");
+    assert_eq!((models.traffic(0).requests, models.traffic(1).requests), (100, 100));
+}
+
+#[test]
+fn requests_and_tokens_per_minute_are_kept() {
+    let rate = |limits: Limits| {
+        let server = Server::with(|_| Play { usage: Some((50, 50)), ..Act::Answer.into() });
+        let models = open(vec![Endpoint { limits, ..endpoint(server.url()) }], Asking::default());
+        let start = Instant::now();
+        ask_all(&models, &spec(Task::Chat), 0..100);
+        100.0 / start.elapsed().as_secs_f64()
+    };
+    let requests = rate(Limits { rpm: Some(6000), ..Limits::default() });
+    assert!(requests > 70.0 && requests < 115.0, "{requests} a second, of 100");
+    // A hundred tokens each, ten thousand tokens a second.
+    let tokens = rate(Limits { tpm: Some(600_000), ..Limits::default() });
+    assert!(tokens > 60.0 && tokens < 130.0, "{tokens} a second, of 100");
+}
+
+// --- Money -----------------------------------------------------------------------------------------------------------
+
+const PRICE: Price = Price { input: 1.0, output: 4.0 };
+
+fn billed(account: Account) -> f64 {
+    PRICE.of(Usage { input: account.input, output: account.output })
+}
+
+#[test]
+fn the_budget_is_never_passed_whatever_replies_cost_and_also_across_a_crash() {
+    for run in 0..10u64 {
+        let server = Server::with(move |asked| {
+            let random = asked.hash().wrapping_mul(run * 2 + 1) >> 7;
+            let usage = Some((random % 20, (random >> 8) % 101));
+            let act = match random % 10 {
+                0 => Act::NoUsage,
+                1 => Act::Reset,
+                2 => Act::error(500, "oops"),
+                _ => Act::Answer,
+            };
+            Play { act, latency: Duration::from_millis(random % 7), usage }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let responses = responses(folder.path());
+        let cap = 0.03;
+        let asking =
+            Asking { budget: Budget { money: Some(cap), requests: None }, ledger: folder.path().join("state/ledger") };
+        let priced = Endpoint {
+            price: Some(PRICE),
+            limits: Limits { concurrency: Some(64), ..Limits::default() },
+            ..endpoint(server.url())
+        };
+        let spec = spec(Task::Chat);
+        let mut over = false;
+        for part in 0..4 {
+            let models = Models::open_in(&nothing(), vec![priced.clone()], responses.clone(), asking.clone()).unwrap();
+            (0..150).for_each(|text| models.order(order(text, &user(&spec, format!("text {}", part * 150 + text)))));
+            // All but the last are dropped with requests on their way, without closing.
+            let count = if part == 3 { 150 } else { 40 };
+            for _ in 0..count {
+                let (_, delivery) = models.deliver_within(PATIENCE).expect("no hang");
+                over |= matches!(delivery, Delivery::OverBudget(_));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let spent = billed(server.account());
+        assert!(spent <= cap, "run {run}: {spent}");
+        assert!(over && spent > cap * 0.3, "run {run}: {spent}");
+    }
+}
+
+#[test]
+fn a_budget_of_requests_counts_every_attempt() {
+    let server =
+        Server::with(|asked| if asked.index % 2 == 0 { Act::error(500, "oops").into() } else { Act::Answer.into() });
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { money: None, requests: Some(20) };
+    let models = open(vec![endpoint(server.url())], Asking { budget, ledger: folder.path().join("ledger") });
+    let taken = ask_all(&models, &spec(Task::Chat), 0..50);
+    assert_eq!(server.requests(), 20);
+    assert!(taken.values().any(|delivery| matches!(delivery, Delivery::OverBudget(_))));
+    assert_eq!(models.spending().requests, 20);
+    models.close_budget().unwrap();
+    assert!(!folder.path().join("ledger").exists());
+}
+
+#[test]
+fn small_replies_leave_room_for_more_than_their_worst() {
+    let server =
+        Server::with(|_| Play { usage: Some((1, 1)), latency: Duration::from_millis(1), ..Act::Answer.into() });
+    let folder = tempfile::tempdir().unwrap();
+    let priced = Endpoint { price: Some(PRICE), ..endpoint(server.url()) };
+    let worst = PRICE.of(datamake::fetch::models::worst_case(&user(&spec(Task::Chat), "text 00")).unwrap());
+    // Room for three at their worst at a time, and for all as they are.
+    let budget = Budget { money: Some(worst * 3.0 + 100.0 * 5e-6), requests: None };
+    let models = open(vec![priced], Asking { budget, ledger: folder.path().join("ledger") });
+    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..100));
+    assert!((models.spending().money - 100.0 * 5e-6).abs() < 1e-12);
+    assert!((models.traffic(0).money - 100.0 * 5e-6).abs() < 1e-12);
+}
+
+#[test]
+fn a_budget_needs_to_know_what_things_can_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let budget = Budget { money: Some(1.0), requests: None };
+    let asking = Asking { budget, ledger: folder.path().join("ledger") };
+    let server = Server::start();
+    let unpriced = Models::open_in(&nothing(), vec![endpoint(server.url())], responses(folder.path()), asking.clone());
+    assert_eq!(codes(unpriced), ["unknown-cost"]);
+    let priced = Endpoint { price: Some(PRICE), ..endpoint(server.url()) };
+    let models = open(vec![priced], asking);
+    let boundless = Arc::new(Spec::new(0, Task::Chat, "small", BTreeMap::new(), None, None));
+    models.order(order(0, &user(&boundless, "text")));
+    assert_eq!(problem(&take(&models, 1)[&0]).code, "unknown-cost");
+    assert_eq!(server.requests(), 0);
+}
+
+fn codes(opened: Result<Models, Diagnostics>) -> Vec<&'static str> {
+    match opened {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.0.iter().map(|problem| problem.code).collect(),
+    }
+}
+
+// --- Keys ------------------------------------------------------------------------------------------------------------
+
+const CANARY: &str = "sk-canary-4711/0815+x";
+
+/// An environment with the canary under `MY_KEY` and known names, and a configuration.
+fn environment(folder: &Path, configuration: &str) -> Environment {
+    let path = folder.join("config.toml");
+    std::fs::write(&path, configuration).unwrap();
+    Environment::new(move |name| match name {
+        "MY_KEY" | "OPENAI_API_KEY" => Some(CANARY.to_owned()),
+        "DATAMAKE_CONFIG" => Some(path.to_str().unwrap().to_owned()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_key_goes_only_where_the_user_lets_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |configuration: &str, key: Option<&str>, url: &str| {
+        let endpoint = Endpoint { key: key.map(str::to_owned), ..endpoint(url.to_owned()) };
+        let environment = environment(folder.path(), configuration);
+        Models::open_in(&environment, vec![endpoint], responses(folder.path()), Asking::default())
+    };
+    let allowed = "[keys]\nMY_KEY = [\"llm.example.org\", \"localhost:8080\", \"10.0.0.7:8000\"]\n";
+    let check = |configuration: &str, key: Option<&str>, url: &str, expect: &[&str]| {
+        let opened = open(configuration, key, url);
+        assert!(!format!("{opened:?}").contains("canary"));
+        assert_eq!(codes(opened), expect, "{key:?} {url}");
+    };
+    check(allowed, Some("MY_KEY"), "https://llm.example.org/v1", &[]);
+    check(allowed, Some("MY_KEY"), "http://localhost:8080/v1", &[]);
+    check(allowed, Some("MY_KEY"), "https://llm.example.org.evil.com/v1", &["key-not-allowed"]);
+    check(allowed, Some("MY_KEY"), "https://llm.example.org:8443/v1", &["key-not-allowed"]);
+    check(allowed, Some("MY_KEY"), "http://localhost:8081/v1", &["key-not-allowed"]);
+    check(allowed, Some("MY_KEY"), "http://10.0.0.7:8000/v1", &["key-unencrypted"]);
+    check("", Some("OPENAI_API_KEY"), "https://api.openai.com/v1", &[]);
+    check("", None, "https://api.openai.com/v1", &[]);
+    check("", Some("OPENAI_API_KEY"), "https://openai.evil.com/v1", &["key-not-allowed"]);
+    check("", Some("OPENAI_API_KEY"), "http://api.openai.com/v1", &["key-not-allowed"]);
+    check("", Some("MY_KEY"), "https://api.openai.com/v1", &["key-not-allowed"]);
+    check("[keys]\nGROQ_API_KEY = 3\n", None, "http://localhost:1/v1", &["user-configuration"]);
+    check("keys = [", None, "http://localhost:1/v1", &["user-configuration"]);
+    check("", Some("GROQ_API_KEY"), "https://api.groq.com/openai/v1", &["missing-key"]);
+    check("", None, "https://user:pass@llm.example.org/v1", &["wrong-url"]);
+    check("", None, "ftp://llm.example.org/v1", &["wrong-url"]);
+    let refused = open("", Some("OPENAI_API_KEY"), "https://llm.example.org/v1").unwrap_err();
+    assert_eq!(
+        refused.0[0].help,
+        [format!(
+            "if it should, write into `{}`:\n[keys]\nOPENAI_API_KEY = [\"llm.example.org\"]",
+            folder.path().join("config.toml").display()
+        )]
+    );
+}
+
+/// A server that a key may go to, and models that send it.
+fn with_key(folder: &Path, server: &Server, provider: Provider) -> (Models, Arc<Responses>) {
+    let configuration = format!("[keys]\nMY_KEY = [\"{}\"]\n", server.authority());
+    let responses = responses(folder);
+    let endpoint = Endpoint { key: Some("MY_KEY".to_owned()), provider, ..endpoint(server.url()) };
+    let environment = environment(folder, &configuration);
+    (Models::open_in(&environment, vec![endpoint], responses.clone(), Asking::default()).unwrap(), responses)
+}
+
+#[test]
+fn a_key_is_sent_and_found_in_nothing_that_is_kept_or_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let escaped = CANARY.replace('/', "\\/").replace('+', "\\u002b");
+    let echo = move |asked: &server::Asked| {
+        let key = asked.header("authorization").unwrap_or("nothing").to_owned();
+        assert!(key.contains(CANARY) || key == "nothing");
+        match asked.text {
+            "plain" => Act::say(key),
+            "escaped" => {
+                let body = format!(
+                    r#"{{"model":"{escaped}","choices":[{{"message":{{"content":"it is {escaped}","reasoning_content":"{escaped}"}},"logprobs":{{"{escaped}":["{escaped}"]}}}}]}}"#
+                );
+                Act::Status(200, body, Vec::new())
+            }
+            "rejected" => Act::error(400, &key),
+            "broken" => Act::Status(200, format!("<html>{key}"), Vec::new()),
+            "redirect" => Act::redirect(&format!("http://127.0.0.1:1/?{key}")),
+            _ => Act::error(401, &key),
+        }
+        .into()
+    };
+    let texts = ["plain", "escaped", "rejected", "broken", "redirect", "refused"];
+    let mut shown = String::new();
+    for text in texts {
+        let server = Server::with(echo.clone());
+        let (models, responses) = with_key(folder.path(), &server, Provider::OpenAi);
+        let delivery = ask_one(&models, text);
+        let log = server.log();
+        assert!(log[0].headers.contains(&("authorization".to_owned(), format!("Bearer {CANARY}"))));
+        shown += &format!("{delivery:?} {models:?}");
+        if let Delivery::Unusable(problem) = &delivery {
+            shown += &render(&problem.clone().into(), Style::Plain);
+        }
+        responses
+            .for_each(|_, body| {
+                shown += &String::from_utf8_lossy(body);
+                Ok(())
+            })
+            .unwrap();
+    }
+    assert!(shown.contains("answer") || shown.contains("[key]"));
+    assert!(shown.contains("it is [key]"));
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn anthropic_gets_its_key_in_its_own_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let (models, _) = with_key(folder.path(), &server, Provider::Anthropic);
+    assert!(matches!(ask_one(&models, "text"), Delivery::Answer(_)));
+    let served = &server.log()[0];
+    assert_eq!(served.path, "/v1/messages");
+    assert!(served.headers.contains(&("x-api-key".to_owned(), CANARY.to_owned())));
+    assert!(!served.headers.iter().any(|(name, _)| name == "authorization"));
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_does_not_carry_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let thief = Server::start();
+    let to = format!("{}/chat/completions", thief.url());
+    let server = Server::with(move |_| Act::redirect(&to).into());
+    let (models, _) = with_key(folder.path(), &server, Provider::OpenAi);
+    let delivery = ask_one(&models, "text");
+    assert!(problem(&delivery).title.contains("sends requests elsewhere"));
+    assert!(problem(&delivery).notes[0].contains(&thief.url()));
+    assert_eq!((server.requests(), thief.requests()), (1, 0));
+}
+
+// --- Connections -----------------------------------------------------------------------------------------------------
+
+/// A proxy that leads every connection to one address, and tells where they wanted to go.
+fn proxy(to: String) -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            tell.send(String::from_utf8(head).unwrap()).unwrap();
+            let mut server = std::net::TcpStream::connect(&to).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (mut client_in, mut server_out) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut client_in, &mut server_out));
+            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+    (address, told)
+}
+
+#[test]
+fn proxies_are_used_except_for_this_machine_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start();
+    let (address, told) = proxy(server.authority());
+    let with = |variable: &'static str, value: String| {
+        let environment = Environment::new(move |name| (name == variable).then(|| value.clone()));
+        let elsewhere = endpoint("http://llm.test:1234/v1".to_owned());
+        let here = endpoint(server.url());
+        Models::open_in(&environment, vec![elsewhere, here], responses(folder.path()), Asking::default())
+    };
+    let models = with("HTTP_PROXY", format!("http://me:secret@{address}")).unwrap();
+    assert!(!format!("{models:?}").contains("secret"));
+    assert_eq!(response(&ask_one(&models, "text 0")).text, answer_to("text 0"));
+    let head = told.recv().unwrap();
+    assert!(head.starts_with("CONNECT llm.test:1234 HTTP/1.1\r\n") && head.contains("Basic bWU6c2VjcmV0"), "{head}");
+    let here = Arc::new(Spec::new(1, Task::Chat, "small", BTreeMap::new(), None, None));
+    models.order(order(1, &user(&here, "text 1")));
+    assert_eq!(response(&take(&models, 1)[&1]).text, answer_to("text 1"));
+    assert!(told.try_recv().is_err());
+    assert_eq!(codes(with("ALL_PROXY", format!("socks5://{address}"))), ["proxy-unsupported"]);
+}
+
+#[test]
+fn an_endpoint_that_does_not_speak_tls_is_told_in_seconds() {
+    let server = Server::start();
+    let models = open(vec![endpoint(server.url().replace("http:", "https:"))], Asking::default());
+    let start = Instant::now();
+    let delivery = ask_one(&models, "text");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(problem(&delivery).title.ends_with("cannot be reached"), "{delivery:?}");
+}
+
+// --- Figures ---------------------------------------------------------------------------------------------------------
+
+/// Says what a request costs: `cargo nextest run --run-ignored only --no-capture --test models`.
+#[test]
+#[ignore = "it measures"]
+fn what_a_request_costs() {
+    let setup = Setup { log: false, ..Setup::default() };
+    let server = Server::set_up(setup, |_| Act::Answer.into());
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let spec = spec(Task::Chat);
+    let count = 50_000;
+    let busy = |name: &str| {
+        // Every thread's own account: user and system time in hundredths of a second.
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let time = |task: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit(')').next()?.split(' ').collect();
+            stat.contains(name).then(|| fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap())
+        };
+        tasks.flatten().filter_map(time).sum::<u64>() as f64 / 100.0
+    };
+    let start = Instant::now();
+    let text = "word ".repeat(80);
+    for from in (0..count).step_by(2000) {
+        (from..from + 2000).for_each(|ticket| models.order(order(ticket, &user(&spec, format!("{text}{ticket}")))));
+        take(&models, 2000);
+    }
+    let time = start.elapsed().as_secs_f64();
+    println!(
+        "{:.0} requests a second, {:.1} µs of the thread for each; {:?}",
+        count as f64 / time,
+        busy("(models)") * 1e6 / count as f64,
+        server.account()
+    );
+}
