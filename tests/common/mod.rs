@@ -153,7 +153,7 @@ impl Sandbox {
 }
 
 fn options<'a>(targets: &'a [String], jobs: Option<usize>, cancel: &'a AtomicBool) -> BuildOptions<'a> {
-    BuildOptions { targets, jobs, events: &|_| (), waiting: &|_| (), cancel, command: &[] }
+    BuildOptions { targets, jobs, events: &|_| (), waiting: &|_| (), cancel, command: &[], budget: None, retry: &[] }
 }
 
 pub fn build(project: &Project, targets: &[String], jobs: Option<usize>) -> Result<Built, Diagnostics> {
