@@ -1,6 +1,6 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
-use super::models::{NodeCost, close};
+use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -67,6 +67,8 @@ pub struct Built {
     pub reasons: BTreeMap<NodeId, Vec<Reason>>,
     /// The records of the nodes that are up to date, where something was made.
     pub records: BTreeMap<NodeId, NodeRecord>,
+    /// What was spent; none if no model was to be asked.
+    pub spent: Option<Spent>,
     /// The number in the log; none if nothing changed.
     pub number: Option<u64>,
     pub seconds: f64,
@@ -170,16 +172,17 @@ impl Project {
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         self.take_in_responses(&self.store)?;
-        let budget = options.budget;
+        let budget = self.budget(options.budget);
         let open = |used: &BTreeSet<usize>| self.open_models(used, budget);
         let door = Door::new(&open);
         let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(&door), ..Asking::default() });
-        let spent = close(&door);
+        let spending = door.opened().map(|models| Spent { spending: models.spending(), budget });
+        let closed = close(&door);
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
         let run = run?;
-        spent?;
+        closed?;
 
         let before = self.view_of(history.last_with(&self.options));
         let Found { view, made, reasons, records } = self.found(&run, &history, &before)?;
@@ -194,7 +197,7 @@ impl Project {
         let commit = if changed { commit(self.root()) } else { None };
         let last_lock = history.last_with(&self.options).map(|build| build.lock);
         let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
-        let mut built = Built { run, reasons, records, number: None, seconds: 0.0 };
+        let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0 };
         if changed {
             let number = history.last().map_or(1, |build| build.number + 1);
             let build = Build {
