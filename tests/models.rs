@@ -446,6 +446,29 @@ fn whatever_does_not_pass_ends_as_a_failed_row_after_all_attempts() {
 }
 
 #[test]
+fn answers_without_end_take_bounded_memory() {
+    let server = Server::with(|asked| match asked.index {
+        0 => Act::Answer.into(),
+        index if index % 2 == 0 => Act::Huge.into(),
+        _ => Act::GzipBomb.into(),
+    });
+    let models = open(vec![Endpoint { attempts: 1, ..endpoint(server.url()) }], Asking::default());
+    let before = peak();
+    let taken = ask_all(&models, &spec(Task::Chat), 0..129);
+    let failed = taken.values().filter(|delivery| matches!(delivery, Delivery::Failed(_))).count();
+    assert_eq!(failed, 128);
+    // A quarter of a megabyte for each of 64, four large ones and one that is unpacked; and the server.
+    assert!(peak() - before < 200, "{} MB", peak() - before);
+}
+
+/// Returns the most memory that this process had so far, in megabytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[test]
 fn an_endpoint_that_always_throttles_is_given_up() {
     let server = Server::with(|_| Act::throttle(None).into());
     let models = open(vec![Endpoint { attempts: 2, ..endpoint(server.url()) }], Asking::default());
@@ -869,6 +892,27 @@ fn a_key_is_sent_and_found_in_nothing_that_is_kept_or_shown() {
     assert!(shown.contains("answer") || shown.contains("[key]"));
     assert!(shown.contains("it is [key]"));
     assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn the_git_program_sees_no_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (git, seen) = (folder.path().join("git"), folder.path().join("seen"));
+    std::fs::write(&git, format!("#!/bin/sh\n/usr/bin/env >> {}\nexit 1\n", seen.display())).unwrap();
+    std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.path().join("rows.jsonl"), "{\"a\": 1}\n").unwrap();
+    std::fs::write(folder.path().join("datamake.toml"), "[dataset.rows]\nfiles = \"rows.jsonl\"\n").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_datamake"))
+        .arg("build")
+        .current_dir(folder.path())
+        .env("PATH", folder.path())
+        .env("OPENAI_API_KEY", CANARY)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("PATH=") && !seen.contains("canary"), "{seen}");
 }
 
 #[test]
