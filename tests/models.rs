@@ -302,6 +302,38 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
+fn a_fifth_of_all_attempts_may_go_wrong_in_any_way_and_every_row_is_right() {
+    let server = Server::with(|asked| {
+        let random = datamake::hash::mix64(asked.hash() ^ asked.before.wrapping_mul(0x9e37));
+        let act = match random % 60 {
+            0 => Act::throttle(None),
+            1 => Act::throttle(Some("0.1")),
+            2 => Act::error(500, "oops"),
+            3 => Act::error(502, "oops"),
+            4 => Act::error(503, "oops"),
+            5 => Act::error(529, "oops"),
+            6 => Act::Reset,
+            7 => Act::Stall,
+            8 => Act::html(),
+            9 => Act::error_object(),
+            10 => Act::GzipBomb,
+            11 => Act::Huge,
+            12..20 => Act::NoUsage,
+            20..30 => Act::Gzip,
+            _ => Act::Answer,
+        };
+        Play { latency: Duration::from_millis(random >> 32 & 7), ..act.into() }
+    });
+    let endpoint = Endpoint { attempts: 10, timeout: Duration::from_secs(1), ..endpoint(server.url()) };
+    let models = open(vec![endpoint], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..400);
+    assert_answered(&taken);
+    let attempts: u64 = taken.values().map(|delivery| u64::from(response(delivery).attempts)).sum();
+    assert_eq!((server.requests(), models.traffic(0).requests), (attempts, attempts));
+    assert!(attempts > 450, "{attempts}");
+}
+
+#[test]
 fn a_stall_is_a_timeout_and_is_tried_again() {
     let server = Server::with(|asked| if asked.before == 0 { Act::Stall.into() } else { Act::Answer.into() });
     let models =
