@@ -30,8 +30,9 @@ pub fn tokens(usage: Usage) -> String {
     }
 }
 
-/// Writes `22 requests (2 of them retries), 80 tokens in, 120 out, cost 0.0031`; `unpriced` are the models without a price.
-pub fn traffic(of: &Traffic, unpriced: &[String]) -> String {
+/// Writes `22 requests (2 of them retries), 80 tokens in, 120 out, cost 0.0031`; `unpriced` are the models without a price, if
+/// that is known.
+pub fn traffic(of: &Traffic, unpriced: Option<&[String]>) -> String {
     let retries = match of.retried {
         0 => String::new(),
         1 => " (1 of them a retry)".to_owned(),
@@ -41,16 +42,16 @@ pub fn traffic(of: &Traffic, unpriced: &[String]) -> String {
     format!("{}{retries}{tokens}, {}", things(of.requests, "request"), cost(of, unpriced))
 }
 
-fn cost(of: &Traffic, unpriced: &[String]) -> String {
+fn cost(of: &Traffic, unpriced: Option<&[String]>) -> String {
     if of.unpriced == 0 {
         return format!("cost {}", money(of.money));
     }
     let least = if of.money > 0.0 { format!("at least {}", money(of.money)) } else { "unknown".to_owned() };
-    let why = match unpriced {
-        [] => "an endpoint did not tell tokens".to_owned(),
-        names => format!("no price of {}", names.join(", ")),
-    };
-    format!("cost {least}: {why}")
+    match unpriced {
+        None => format!("cost {least}"),
+        Some([]) => format!("cost {least}: an endpoint did not tell tokens"),
+        Some(names) => format!("cost {least}: no price of {}", names.join(", ")),
+    }
 }
 
 /// Writes what was asked as JSON; money that is not known whole is null.
@@ -91,7 +92,7 @@ impl Account {
             Some(Output::Table { rows, .. }) => *rows,
             _ => 0,
         };
-        let unpriced = all.0.keys().filter(|model| project.price(model).is_none()).cloned().collect();
+        let unpriced = unpriced(project, &all);
         Some(Account { asked, worth: project.money(&all), all, rows, unpriced })
     }
 
@@ -121,7 +122,7 @@ impl Account {
         let known = self.known();
         if self.asked.requests > 0 {
             let own = if known == 0 { per_row.as_str() } else { "" };
-            lines.push(with(traffic(&self.asked, &self.unpriced), own));
+            lines.push(with(traffic(&self.asked, Some(&self.unpriced)), own));
         }
         if known > 0 {
             let what = match known {
@@ -150,8 +151,15 @@ impl Account {
     }
 }
 
+/// Returns the names of the models without a price among those that gave some answers.
+fn unpriced(project: &Project, paid: &Paid) -> Vec<String> {
+    let models = project.graph.manifest.models.iter().filter(|model| model.price.is_none());
+    let asked = models.filter(|model| paid.0.contains_key(&model.identity.as_ref().unwrap_or(&model.model).value));
+    asked.map(|model| model.name.value.clone()).collect()
+}
+
 /// Adds up what was asked for a node.
-fn asked_for(run: &Run, id: NodeId) -> Traffic {
+pub fn asked_for(run: &Run, id: NodeId) -> Traffic {
     let mut sum = Traffic::default();
     run.traffic.range((id, 0)..=(id, usize::MAX)).for_each(|(_, traffic)| sum += *traffic);
     sum
@@ -165,7 +173,7 @@ pub fn in_all(run: &Run) -> Traffic {
 }
 
 /// Tells what was asked in a build as a whole, and what is left of its budget; none if it asked nothing and had to reuse nothing.
-pub fn total(project: &Project, built: &Built, accounts: &[Account]) -> Option<String> {
+pub fn total(built: &Built, accounts: &[Account]) -> Option<String> {
     let sum = in_all(&built.run);
     let known: u64 = accounts.iter().map(Account::known).sum();
     if sum == Traffic::default() && known == 0 {
@@ -173,14 +181,12 @@ pub fn total(project: &Project, built: &Built, accounts: &[Account]) -> Option<S
     }
     let mut parts = Vec::new();
     if sum != Traffic::default() {
-        let asked = |name: &String| accounts.iter().any(|one| one.all.0.contains_key(name));
-        let models = &project.graph.manifest.models;
-        let names = models.iter().filter(|model| model.price.is_none()).map(|model| {
-            let called = &model.identity.as_ref().unwrap_or(&model.model).value;
-            (called.clone(), model.name.value.clone())
-        });
-        let unpriced: Vec<String> = names.filter(|(called, _)| asked(called)).map(|(_, name)| name).collect();
-        parts.push(format!("asked {}", traffic(&sum, &unpriced)));
+        let mut names: Vec<String> = accounts.iter().flat_map(|one| one.unpriced.clone()).collect();
+        names.sort();
+        names.dedup();
+        // Of what was asked for nodes that failed, nobody knows whom.
+        let whole = accounts.iter().all(|one| one.asked.unpriced == 0 || !one.all.0.is_empty());
+        parts.push(format!("asked {}", traffic(&sum, Some(&names).filter(|_| whole).map(Vec::as_slice))));
     }
     if known > 0 {
         let saved = accounts.iter().map(Account::saved).collect::<Option<Vec<f64>>>();
@@ -229,12 +235,12 @@ mod tests {
     fn what_is_not_priced_is_never_said_to_cost_nothing() {
         let usage = Usage { input: 80, output: 1200 };
         let some = Traffic { requests: 12, retried: 2, answers: 10, usage, money: 0.0031, unpriced: 0 };
-        assert_eq!(traffic(&some, &[]), "12 requests (2 of them retries), 80 tokens in, 1,200 out, cost 0.0031");
+        assert_eq!(traffic(&some, Some(&[])), "12 requests (2 of them retries), 80 tokens in, 1,200 out, cost 0.0031");
         let part = Traffic { unpriced: 3, retried: 1, ..some };
         let names = ["writer".to_owned()];
         let told = "12 requests (1 of them a retry), 80 tokens in, 1,200 out, cost at least 0.0031: no price of writer";
-        assert_eq!(traffic(&part, &names), told);
+        assert_eq!(traffic(&part, Some(&names)), told);
         let none = Traffic { requests: 1, unpriced: 1, ..Traffic::default() };
-        assert_eq!(traffic(&none, &[]), "1 request, cost unknown: an endpoint did not tell tokens");
+        assert_eq!(traffic(&none, Some(&[])), "1 request, cost unknown: an endpoint did not tell tokens");
     }
 }

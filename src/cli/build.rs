@@ -313,6 +313,13 @@ fn failed(session: &mut Session, project: &Project, built: &Built) -> io::Result
         if let Some(account) = Account::of(project, &built.run, one.node, record.as_ref()) {
             account.lines().iter().for_each(|line| grid.under(paint.dim(line)));
         }
+        // Rows may have gone ahead of those that failed.
+        for id in skipped.iter().skip(1) {
+            let asked = asked::asked_for(&built.run, *id);
+            if asked.requests > 0 {
+                grid.under(paint.dim(&format!("{}: {}", names.of(*id), asked::traffic(&asked, None))));
+            }
+        }
         grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
     }
     Ok(())
@@ -320,7 +327,7 @@ fn failed(session: &mut Session, project: &Project, built: &Built) -> io::Result
 
 fn summary_line(session: &mut Session, project: &Project, built: &Built, counts: &Counts) -> io::Result<()> {
     let accounts: Vec<Account> = accounts(project, built).into_values().collect();
-    let asked = asked::total(project, built, &accounts);
+    let asked = asked::total(built, &accounts);
     let out = &mut session.out;
     if !built.run.mended.is_empty() {
         writeln!(

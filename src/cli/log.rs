@@ -69,7 +69,7 @@ impl Log {
             }
             let asked = asked_in(build);
             if asked != Traffic::default() {
-                grid.under(format!("asked {}", asked::traffic(&asked, &[])));
+                grid.under(format!("asked {}", asked::traffic(&asked, None)));
             }
             if !build.failed.is_empty() {
                 grid.under(format!("{} {}", paint.red("failed"), some(build.failed.iter().map(|name| short(name)))));

@@ -1,5 +1,6 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
+use super::cause::Again;
 use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
@@ -185,7 +186,7 @@ impl Project {
         closed?;
 
         let before = self.view_of(history.last_with(&self.options));
-        let Found { view, made, reasons, records } = self.found(&run, &history, &before)?;
+        let Found { view, made, reasons, records } = self.found(&run, &history, &before, options.retry)?;
         let failed: Vec<String> = run
             .nodes
             .iter()
@@ -229,9 +230,11 @@ impl Project {
     }
 
     /// Compares what a run came to with what was there `before`.
-    fn found(&self, run: &Run, history: &History, before: &View) -> Result<Found, Diagnostics> {
+    fn found(&self, run: &Run, history: &History, before: &View, retry: &[FailureKind]) -> Result<Found, Diagnostics> {
         // What another profile made is no part of the view, but worth a comparison.
-        let last_view = self.last_view(history);
+        let last_build = self.last_build(history);
+        let again = Again { retry, rows: last_build.as_ref().and_then(|build| build.options.rows) };
+        let last_view = self.view_of(last_build);
         let scratch = OnceCell::new();
         let mut found = Found { view: before.clone(), ..Found::default() };
         if self.is_plain() {
@@ -243,8 +246,8 @@ impl Project {
             let Some(outcome) = &one.outcome else { continue };
             if let State::Done(work) = one.state {
                 let last = last_view.get(&name).and_then(|hash| read_record(&self.store, *hash).ok());
-                let reasons =
-                    self.reasons_of(run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
+                let scratch = || scratch.get_or_init(|| self.store.scratch());
+                let reasons = self.reasons_of(run, one.node, last.as_ref(), &scratch, again);
                 let made = Made {
                     reasons: reasons.clone(),
                     groups: work.groups,
@@ -282,13 +285,15 @@ impl Project {
         let scratch = self.store.scratch();
         self.take_in_responses(&scratch)?;
         let run = self.run(Mode::Plan, &scratch, options, Asking::default())?;
-        let view = self.last_view(&self.history()?);
+        let last_build = self.last_build(&self.history()?);
+        let again = Again { retry: options.retry, rows: last_build.as_ref().and_then(|build| build.options.rows) };
+        let view = self.view_of(last_build);
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
             let reasons = match one.state {
                 State::Fresh => Vec::new(),
-                _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch),
+                _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again),
             };
             (one.node, reasons)
         });
@@ -306,9 +311,14 @@ impl Project {
         self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default()).map(|_| ())
     }
 
+    /// Returns the last build with the same profiles and `--set`; if there was none, the last.
+    fn last_build(&self, history: &History) -> Option<Build> {
+        history.last_with(&self.options).or(history.last())
+    }
+
     /// Returns what every node was after the last build with the same profiles and `--set`; if there was none, after the last.
     pub(super) fn last_view(&self, history: &History) -> View {
-        self.view_of(history.last_with(&self.options).or(history.last()))
+        self.view_of(self.last_build(history))
     }
 
     /// Returns what every node was after a build. A view that is lost means that nothing is known of it; that is no error.

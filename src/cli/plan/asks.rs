@@ -21,14 +21,14 @@ fn line(cost: &NodeCost, planned: &Planned, names: &Names) -> String {
     let most = if cost.count.at_most { "at most " } else { "" };
     let requests = format!("{most}{} to {}", things(cost.count.requests, "request"), cost.model);
     let outlay = &cost.outlay;
-    let source = if outlay.from_past { " (as its answers so far)" } else { "" };
+    let source = if outlay.from_past { " (from past answers)" } else { "" };
     let cost = match (outlay.money, outlay.gap) {
         (Some(_), _) => format!("cost {}", about(outlay)),
         (None, Some(Gap::Output)) => "cost unknown without `max_tokens`".to_owned(),
-        (None, Some(Gap::Input)) => "cost unknown until then".to_owned(),
+        (None, Some(Gap::Input)) => "cost not known yet".to_owned(),
         (None, None) => "price unknown".to_owned(),
     };
-    format!("{requests}: {}, {cost}{source}", tokens(outlay))
+    format!("{requests}: {}{source}, {cost}", tokens(outlay))
 }
 
 /// Writes an amount of money that is told beforehand.
@@ -41,7 +41,7 @@ fn tokens(outlay: &Outlay) -> String {
     let (input, output) = (things(outlay.usage.input, "token"), count(outlay.usage.output));
     match (outlay.gap, outlay.from_past) {
         (Some(Gap::Input), _) => {
-            format!("tokens in unknown until what they are made of is there, at most {output} out")
+            format!("tokens in not known yet, at most {output} out")
         }
         (Some(Gap::Output), _) => format!("about {input} in"),
         (None, _) if outlay.usage.output == 0 => format!("about {input}"),
@@ -131,7 +131,7 @@ pub fn total(planned: &Planned, project: &Project, names: &Names) -> Option<Stri
         _ => format!(", {}{} out", if sum.guessed { "at most " } else { "" }, count(sum.output)),
     };
     let input = match (sum.gap, sum.input) {
-        (Some(Gap::Input), 0) => "tokens in unknown".to_owned(),
+        (Some(Gap::Input), 0) => "tokens in not known yet".to_owned(),
         (Some(Gap::Input), known) => format!("more than {} in", things(known, "token")),
         (_, known) => format!("about {} in", things(known, "token")),
     };

@@ -1,17 +1,17 @@
 //! The rows that a dataset's steps dropped, and those that have no value: what took them, and why.
 
 use super::super::asked::money;
-use super::super::names::some;
 use super::super::session::{Ending, Exit, Fail, Session};
 use super::super::words::{count, plain, things};
 use super::Show;
 use super::rows::{Drawing, json_row, until};
-use crate::ask::Usage;
+use crate::ask::{FailureKind, Usage};
 use crate::diag::{Diagnostic, list};
 use crate::exec::LostRows;
 use crate::expr::Value;
 use crate::project::{Project, Published};
 use crate::table::{Field, Schema, Table, Type};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -71,11 +71,17 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
     }
     if !session.json() && published == Published::No {
         let kinds = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(kind, _)| kind.clone());
-        let kinds: std::collections::BTreeSet<String> = kinds.collect();
-        let again = format!("to ask again: datamake build {name} --retry {}", some(kinds).replace(", ", " --retry "));
+        let kinds: BTreeSet<String> = kinds.filter(|kind| is_recorded(kind)).collect();
+        let retries: String = kinds.iter().map(|kind| format!(" --retry {kind}")).collect();
+        let again = format!("to ask again: datamake build {name}{retries}");
         writeln!(session.out, "\n{}", session.out.paint.dim(&again))?;
     }
     Ok(Exit::Fine)
+}
+
+/// Returns whether a row that failed so is asked about again only if the user wants it.
+fn is_recorded(kind: &str) -> bool {
+    kind.parse::<FailureKind>().is_ok_and(FailureKind::is_recorded)
 }
 
 /// Refuses a reason that there is not.
