@@ -188,7 +188,7 @@ impl Watch {
         }
         let sum = match before.spent {
             spent if spent > 0.0 && before.rounds > 1 => {
-                format!("{} in {} so far; ", money(spent), things(before.rounds, "round"))
+                format!("spent {} in {}; ", money(spent), things(before.rounds, "round"))
             }
             _ => String::new(),
         };
