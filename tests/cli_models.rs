@@ -337,6 +337,13 @@ response: TIME, cut off, 7 tokens in, 3 out, at most 64 out, from m
     To be cut
 ",
     );
+    // One digit of the key will do, and so will all of them.
+    for end in [1, 3, 15, 16, 17, 64] {
+        let found = sandbox.json(&format!("responses show {}", &key[..end]));
+        let keys: Vec<&str> =
+            found["requests"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+        assert!(keys.contains(&key.as_str()) && keys.iter().all(|other| other.starts_with(&key[..end])), "{keys:?}");
+    }
 
     sandbox.edit("datamake.toml", "max_tokens = 64", "max_tokens = 128");
     sandbox.edit("datamake.toml", "[dataset.questions]", "[dataset.questions]\nmax_failed = 1");

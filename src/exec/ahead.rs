@@ -106,6 +106,8 @@ pub(super) struct Ahead<'a> {
     pipes: &'a [Pipe<'a>],
     events: &'a (dyn Fn(Event) + Sync),
     waiting: HashMap<u64, Waiting>,
+    /// How many of them are in each pipe.
+    waits: Vec<u64>,
     sent: HashMap<u64, Sent>,
     /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
     broken: HashSet<usize>,
@@ -139,6 +141,7 @@ impl<'a> Ahead<'a> {
             pipes,
             events,
             waiting: HashMap::new(),
+            waits: vec![0; pipes.len()],
             sent: HashMap::new(),
             broken: HashSet::new(),
             counting: Counting::default(),
@@ -387,6 +390,7 @@ impl<'a> Ahead<'a> {
         }
         // Where nothing could be sent, the row goes no further; its group says why.
         if sent {
+            self.waits[waiting.pipe] += 1;
             self.waiting.insert(row, waiting);
         }
     }
@@ -395,6 +399,7 @@ impl<'a> Ahead<'a> {
     fn receive(&mut self) -> Result<(), Stop> {
         let Some(models) = self.context.desk.opened() else {
             self.waiting.clear();
+            self.waits.fill(0);
             return Ok(());
         };
         let mut ready: HashMap<(usize, usize), Vec<Waiting>> = HashMap::new();
@@ -412,9 +417,11 @@ impl<'a> Ahead<'a> {
                 ready.entry((row.pipe, row.stage)).or_default().push(row);
             }
         }
-        for (node, (answered, unanswered)) in told {
-            let (waiting, queued, traffic) = (self.waiting.len() as u64, self.queued, self.traffic(models, node));
-            (self.events)(Event::Answers { node, answered, unanswered, waiting, queued, traffic });
+        for (number, pipe) in self.pipes.iter().enumerate() {
+            let Some((answered, unanswered)) = told.remove(&pipe.node) else { continue };
+            let (waiting, traffic) = (self.waits[number], self.traffic(models, pipe.node));
+            let queued = self.queued + self.before(number);
+            (self.events)(Event::Answers { node: pipe.node, answered, unanswered, waiting, queued, traffic });
         }
         let mut ready: Vec<_> = ready.into_iter().collect();
         ready.sort_by_key(|(at, _)| *at);
@@ -432,6 +439,19 @@ impl<'a> Ahead<'a> {
             self.process(Parcel { pipe, stage: stage + 1, batch })?;
         }
         Ok(())
+    }
+
+    /// Counts the rows that wait in pipes that lead to this one.
+    fn before(&self, pipe: usize) -> u64 {
+        let before = self.pipes.iter().enumerate().filter(|(_, other)| other.next.contains(&pipe));
+        before.map(|(at, _)| self.waits[at] + self.before(at)).sum()
+    }
+
+    /// Ends the waiting of a row.
+    fn unpark(&mut self, row: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&row)?;
+        self.waits[waiting.pipe] -= 1;
+        Some(waiting)
     }
 
     /// Returns what went out for a node so far.
@@ -465,11 +485,11 @@ impl<'a> Ahead<'a> {
             }
             Delivery::Unusable(why) | Delivery::OverBudget(why) => {
                 desk.close(waiting.dialogues[dialogue].request.spec.endpoint, why.into());
-                self.waiting.remove(&row);
+                self.unpark(row);
                 return Ok(None);
             }
             Delivery::Stopped => {
-                self.waiting.remove(&row);
+                self.unpark(row);
                 return Ok(None);
             }
         };
@@ -477,14 +497,14 @@ impl<'a> Ahead<'a> {
             Standing::Ended(value) => {
                 waiting.ended[dialogue] = Some(value);
                 waiting.open -= 1;
-                Ok(if waiting.open == 0 { self.waiting.remove(&row) } else { None }
+                Ok(if waiting.open == 0 { self.unpark(row) } else { None }
                     .filter(|row| row.ended.iter().all(Option::is_some)))
             }
             Standing::Failed(_) => {
                 // The other dialogues of the row are still paid for: their answers are recorded, but nobody waits for them.
                 waiting.open -= 1;
                 if waiting.open == 0 {
-                    self.waiting.remove(&row);
+                    self.unpark(row);
                 }
                 Ok(None)
             }
