@@ -1,6 +1,7 @@
 //! A project in a folder of its own, built through the library.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use datamake::ask::FailureKind;
 use datamake::diag::{Diagnostic, Diagnostics, Style, render};
 use datamake::fetch::Workspace;
 use datamake::graph::Graph;
@@ -97,6 +98,14 @@ impl Sandbox {
 
     pub fn build(&self) -> Result<Built, Diagnostics> {
         build(&self.project()?, &[], self.jobs)
+    }
+
+    /// Builds again where rows failed in these ways; nodes may fail.
+    pub fn retried(&self, retry: &[FailureKind]) -> Built {
+        let never = AtomicBool::new(false);
+        let project = self.project().expect("the manifest is right");
+        let options = BuildOptions { retry, ..options(&[], self.jobs, &never) };
+        project.build(&options).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)))
     }
 
     /// Builds; panics with the diagnostics if anything is wrong.
