@@ -338,6 +338,38 @@ fn another_answer_is_asked_for_although_one_is_recorded() {
     assert_eq!(response(&ask_one(&models, "text")).text, "answer 1", "the newest counts");
 }
 
+#[test]
+#[ignore = "needs responses that are shared on disk"]
+fn the_same_requests_of_two_processes_are_sent_once() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(30)));
+    let folder = tempfile::tempdir().unwrap();
+    // Two handles on the same folder see each other as two processes do.
+    let limits = Limits { concurrency: Some(8), ..Limits::default() };
+    let open = || {
+        let endpoint = Endpoint { limits, ..endpoint(server.url()) };
+        Models::open_in(&nothing(), vec![endpoint], responses(folder.path()), Asking::default()).unwrap()
+    };
+    let (one, other) = (open(), open());
+    let spec = spec(Task::Chat);
+    for ticket in 0..60 {
+        one.order(order(ticket, &user(&spec, format!("text {ticket}"))));
+        other.order(order(ticket, &user(&spec, format!("text {ticket}"))));
+    }
+    assert_answered(&take(&one, 60));
+    assert_answered(&take(&other, 60));
+    assert_eq!(server.requests(), 60);
+    // What a process that ended had claimed is free again.
+    let third = open();
+    third.order(order(0, &user(&spec, "slow")));
+    while server.requests() == 60 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    one.order(order(0, &user(&spec, "slow")));
+    std::thread::sleep(Duration::from_millis(5));
+    drop(third);
+    assert_eq!(response(&take(&one, 1)[&0]).text, answer_to("slow"));
+}
+
 // --- Faults ----------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -952,10 +984,11 @@ fn what_a_request_costs() {
         take(&models, 2000);
     }
     let time = start.elapsed().as_secs_f64();
+    let each = |name: &str| busy(name) * 1e6 / count as f64;
     println!(
-        "{:.0} requests a second, {:.1} µs of the thread for each; {:?}",
+        "{:.0} requests a second; for each, {:.1} µs of the thread and {:.1} µs of the server's",
         count as f64 / time,
-        busy("(models)") * 1e6 / count as f64,
-        server.account()
+        each("(models)"),
+        each("(endpoint)"),
     );
 }

@@ -224,7 +224,7 @@ impl Server {
         });
         let (end, ended) = oneshot::channel();
         let shared = state.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = std::thread::Builder::new().name("endpoint".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).expect("the listener is a good one");
@@ -237,6 +237,7 @@ impl Server {
                 let _ = ended.await;
             });
         });
+        let thread = thread.expect("a thread starts");
         Server { address, state, end: Some(end), thread: Some(thread) }
     }
 
