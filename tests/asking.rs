@@ -189,8 +189,7 @@ fn a_changed_threshold_asks_about_the_rows_that_came_in_and_no_others() {
     let whole = "generate = { prompt = \"answer\", model = \"writer\", into = \"answer\" }\n";
     let filtered = CHAIN.replace(whole, &format!("steps = [{{ where = \"id < 8\" }}, {{ {} }}]\n", whole.trim_end()));
     let world = World::new(20, &filtered);
-    assert_eq!(world.planned(), (40, Known::AtMost));
-    world.asks(28);
+    world.plans_and_asks(28);
     world.edit("id < 8", "id < 11");
     world.plans_and_asks(3);
     world.edit("id < 11", "id < 5");
@@ -434,6 +433,64 @@ steps = [
     world.plans_and_asks(20);
     world.edit("rounds = 5", "rounds = 2");
     world.plans_and_asks(0);
+}
+
+#[test]
+fn a_plan_counts_only_the_steps_whose_answers_are_missing() {
+    // Two prompts that know nothing of each other, one after the other; and two that say the same of one question.
+    let rest = r#"
+[prompt.one]
+template = "One of {{ topic }}."
+
+[prompt.two]
+template = "Two of {{ topic }}."
+
+[prompt.last]
+template = "Last of {{ a }}."
+
+[dataset.both]
+from = "seeds"
+steps = [
+  { generate = { prompt = "one", model = "writer", into = "a" } },
+  { generate = { prompt = "two", model = "writer", into = "b" } },
+]
+
+[dataset.left]
+from = "both"
+steps = [{ columns = { x = "upper(a)" } }, { generate = { prompt = "last", model = "writer", into = "c" } }]
+
+[dataset.right]
+from = "both"
+steps = [
+  { select = ["id", "a as question"] },
+  { select = ["id", "question as a"] },
+  { generate = { prompt = "last", model = "writer", into = "d" } },
+]
+"#;
+    let world = World::new(10, rest);
+    world.plans_and_asks(30);
+    world.edit("One of", "Just one of");
+    world.plans_and_asks(20);
+    world.edit("Two of", "Just two of");
+    world.plans_and_asks(10);
+}
+
+#[test]
+fn a_plan_says_at_most_where_a_filter_reads_what_is_not_answered() {
+    let rest = CHAIN
+        .replace(
+            "into = \"question\" }",
+            "into = \"question\" }\n\n[dataset.even]\nfrom = \"questions\"\nwhere = \"question like '%0' and id > 1\"",
+        )
+        .replace("[dataset.answers]\nfrom = \"questions\"", "[dataset.answers]\nfrom = \"even\"");
+    let world = World::new(40, &rest);
+    assert_eq!(world.planned(), (80, Known::AtMost));
+    world.sandbox.built();
+    assert!(world.asked() < 80);
+    world.edit("'%0'", "'%1'");
+    let (planned, known) = world.planned();
+    assert_eq!(known, Known::Exactly);
+    world.asks(planned);
 }
 
 #[test]

@@ -112,7 +112,6 @@ impl Dataset {
 #[derive(Clone)]
 struct Model {
     random: Random,
-    replies: Replies,
     rows: Vec<(u64, String)>,
     datasets: Vec<Dataset>,
     wordings: [usize; 3],
@@ -125,10 +124,9 @@ struct Model {
 const TOPICS: [&str; 7] = ["sheep", "the sea", "maps", "tea", "old clocks", "ice", "glass"];
 
 impl Model {
-    fn new(seed: u64, replies: Replies) -> Model {
+    fn new(seed: u64) -> Model {
         let mut model = Model {
             random: Random(seed),
-            replies,
             rows: Vec::new(),
             datasets: Vec::new(),
             wordings: [0; 3],
@@ -205,7 +203,7 @@ impl Model {
                 let second = first + 1 + random.below(texts.len() - first - 1);
                 Step::Between { id, reads: [first, second].map(|at| texts[at].clone()), both: random.chance(50) }
             }
-            7 if reads == "text" || self.replies == Replies::SomeFail => Step::Embed { id, reads },
+            7 => Step::Embed { id, reads },
             8 => Step::Where(random.below(20)),
             9 if !said.is_empty() => Step::Said(random.one(&said).clone(), random.below(3)),
             10 => Step::Upper { id, reads },
@@ -331,16 +329,11 @@ impl Model {
 
     /// Writes a step, and the prompt that it needs.
     fn toml(&self, step: &Step, prompts: &mut String) -> String {
-        // What depends on answers is worded differently in each step where plans are to be exact: no plan can know that two
-        // answers will be the same.
-        let wording = |at: &usize, id: &usize, reads: &str| match self.replies {
-            Replies::AllGood if reads != "text" => format!("wording of {id} {}", self.wordings[*at]),
-            _ => format!("wording {at} {}", self.wordings[*at]),
-        };
+        let wording = |at: &usize| format!("wording {at} {}", self.wordings[*at]);
         let mut prompt = |id: &usize, text: String| _ = writeln!(prompts, "[prompt.p{id}]\n{text}");
         match step {
             Step::Generate { id, reads, wording: at, n, model, examples } => {
-                let mut text = format!("template = \"{}: {{{{ {reads} }}}}\"", wording(at, id, reads));
+                let mut text = format!("template = \"{}: {{{{ {reads} }}}}\"", wording(at));
                 if let Some(from) = examples {
                     text = text.replace(": ", "{% for e in examples %} {{ e.text }}{% endfor %}: ");
                     let _ = write!(text, "\nexamples = {{ from = \"{from}\", k = 2, pick = \"random\" }}");
@@ -350,20 +343,14 @@ impl Model {
                 format!("{{ generate = {{ prompt = \"p{id}\", model = \"m{model}\", into = \"g{id}\"{n} }} }}")
             }
             Step::Score { id, reads, wording: at, both } => {
-                prompt(id, format!("template = \"Grade, {}: {{{{ {reads} }}}}\"", wording(at, id, reads)));
+                prompt(id, format!("template = \"Grade, {}: {{{{ {reads} }}}}\"", wording(at)));
                 let models = if *both { "[\"m0\", \"m1\"]" } else { "\"m1\"" };
                 format!(
                     "{{ judge = {{ prompt = \"p{id}\", model = {models}, scale = {{ poor = 1, good = 3 }}, into = \"j{id}\" }} }}"
                 )
             }
             Step::Between { id, reads: [a, b], both } => {
-                prompt(
-                    id,
-                    format!(
-                        "template = \"{}: {{{{ first }}}} or {{{{ second }}}}?\"",
-                        wording(&0, id, &format!("{a}{b}"))
-                    ),
-                );
+                prompt(id, format!("template = \"{}: {{{{ first }}}} or {{{{ second }}}}?\"", wording(&0)));
                 let models = if *both { "[\"m0\", \"m1\"]" } else { "\"m0\"" };
                 format!(
                     "{{ judge = {{ prompt = \"p{id}\", model = {models}, between = [\"{a}\", \"{b}\"], into = \"j{id}\", reason = \"r{id}\" }} }}"
@@ -430,7 +417,7 @@ fn sequence(seed: u64) {
     let replies = if seed % 3 == 0 { Replies::AllGood } else { Replies::SomeFail };
     let server = Server::with(move |asked| answer(asked, replies));
     let url = server.url();
-    let mut model = Model::new(seed, replies);
+    let mut model = Model::new(seed);
     let mut sandbox = Sandbox::new();
     sandbox.jobs = Some([1, 2, 4][seed as usize % 3]);
     let (mut edits, mut former): (Vec<&str>, Vec<Model>) = (vec!["begin"], Vec::new());
@@ -487,7 +474,7 @@ fn after_any_edits_a_build_gives_what_a_clean_build_gives_and_asks_for_nothing_t
     if let Ok(seed) = std::env::var("DATAMAKE_SEED") {
         return sequence(seed.parse().expect("a seed is a number"));
     }
-    let sequences = std::env::var("DATAMAKE_SEQUENCES").map_or(40, |n| n.parse().expect("a number of sequences"));
+    let sequences = std::env::var("DATAMAKE_SEQUENCES").map_or(100, |n| n.parse().expect("a number of sequences"));
     std::thread::scope(|scope| {
         let half = |first: u64| move || (first..sequences).step_by(2).for_each(sequence);
         let halves = [0, 1].map(|first| scope.spawn(half(first)));
