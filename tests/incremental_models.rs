@@ -414,7 +414,7 @@ fn wanted(body: &str) -> Vec<String> {
 }
 
 fn sequence(seed: u64) {
-    let replies = if seed % 3 == 0 { Replies::AllGood } else { Replies::SomeFail };
+    let replies = if seed.is_multiple_of(3) { Replies::AllGood } else { Replies::SomeFail };
     let server = Server::with(move |asked| answer(asked, replies));
     let url = server.url();
     let mut model = Model::new(seed);

@@ -86,7 +86,9 @@ impl Unknown {
     pub fn identities(&self, known: &Batch, names: &[String], key: Hash) -> Vec<Hash> {
         let parts = names.iter().map(|name| match self.columns.iter().find(|(own, _)| own == name) {
             Some((_, identities)) => identities.clone(),
-            None => known.column(name).map_or(Vec::new(), |column| row_hashes(&[column.clone()], known.rows)),
+            None => {
+                known.column(name).map_or(Vec::new(), |column| row_hashes(std::slice::from_ref(column), known.rows))
+            }
         });
         let parts: Vec<Vec<Hash>> = parts.collect();
         let of = |row: usize| {

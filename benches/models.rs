@@ -1,0 +1,2 @@
+//! Models.
+fn main() {}
