@@ -3,7 +3,7 @@
 //! A plan lets rows go on where an answer is missing. What the answer is, and what is made of it, is unknown then; but two
 //! values that are made in the same way of the same request are one value, and so a request with them in it is one request.
 
-use crate::ask::{Request, Spec};
+use crate::ask::{Request, Spec, Task};
 use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, row_hashes};
@@ -24,7 +24,10 @@ pub struct Count {
 
 impl Count {
     fn add(&mut self, spec: &Spec, unknown: &Unknown) {
-        let limit = spec.max_tokens.map(u64::from);
+        let limit = match spec.task {
+            Task::Embedding => Some(0),
+            Task::Chat | Task::Completion => spec.max_tokens.map(u64::from),
+        };
         let first = self.requests == 0;
         self.output_limit = if first { limit } else { self.output_limit.zip(limit).map(|(sum, limit)| sum + limit) };
         self.requests += 1;
