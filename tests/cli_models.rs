@@ -72,10 +72,10 @@ fn a_plan_tells_what_would_be_asked_and_what_that_costs() {
 new  questions  1 row group, 6 rows
         6 requests to writer: about 27 tokens in, at most 384 out, cost at most about 0.00795
 new  answers    until questions ran
-        at most 6 requests to writer: tokens in not known yet, at most 384 out, cost not known yet
+        4 requests to writer: tokens in not known yet, at most 256 out, cost not known yet
 
 would make 2 nodes (2 row groups, 12 rows); 1 is unknown until others ran
-would ask at most 12 requests: more than 27 tokens in, at most 768 out, cost at most about 0.00795 for what can be told
+would ask 10 requests: more than 27 tokens in, at most 640 out, cost at most about 0.00795 for what can be told
 ",
     );
     sandbox.check(
@@ -102,10 +102,10 @@ stale    questions  1 row group, 8 rows
         its input seeds changed
         2 requests to writer: about 14 tokens in, 12 out (from past answers), cost about 0.00038
 unknown  answers    until questions ran
-        at most 2 requests to writer: about 20 tokens in, 12 out (from past answers), cost about 0.00044
+        2 requests to writer: about 20 tokens in, 12 out (from past answers), cost about 0.00044
 
 would make 2 nodes (2 row groups, 16 rows); 1 is unknown until others ran
-would ask at most 4 requests: about 34 tokens in, 24 out, cost about 0.00082
+would ask 4 requests: about 34 tokens in, 24 out, cost about 0.00082
 ",
     );
     let plan = sandbox.json("plan");
@@ -118,7 +118,7 @@ would ask at most 4 requests: about 34 tokens in, 24 out, cost about 0.00082
     assert_eq!(asks("dataset.questions"), expected);
     assert_eq!(asks("dataset.seeds"), json!([]));
     let total = json!({
-        "requests": 4, "at_most": true, "more": false, "input_tokens": 34, "output_tokens": 24, "money": 0.00082,
+        "requests": 4, "at_most": false, "more": false, "input_tokens": 34, "output_tokens": 24, "money": 0.00082,
     });
     assert_eq!(plan["asks"], total);
     assert_eq!(server.requests(), 10, "a plan asks nothing");
