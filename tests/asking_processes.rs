@@ -151,15 +151,15 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
         let counts = counts(&server);
         assert_eq!(counts.len(), 2 * ROWS, "round {round}");
         let again = counts.values().map(|count| count - 1).sum::<u64>();
-        // On its way, or answered so shortly before that its group was not synced yet.
-        let open = |slack: u64| {
-            let since =
+        // On its way, or answered so shortly before that it was not written yet: a sync takes its time on a busy machine.
+        let since = |slack: u64| {
+            let is_open =
                 |served: &&server::Served| served.at + latency(&served.body) + Duration::from_millis(slack) >= killed;
-            before.iter().filter(since).count() as u64
+            before.iter().filter(is_open).count() as u64
         };
-        assert!(again <= open(200), "round {round}: {again} asked twice, {} in flight or not synced", open(200));
+        assert!(again <= since(1000), "round {round}: {again} asked twice, {} may not have been recorded", since(1000));
         repeated += again;
-        in_flight += open(0);
+        in_flight += since(0);
         kept += known.len();
     }
     eprintln!("{repeated} requests asked twice, {in_flight} in flight at the kills, {kept} responses kept");
@@ -243,6 +243,10 @@ fn what_is_billed_never_passes_the_budget_even_across_crashes() {
                 // It had come to its end, and with it the budget.
                 last = Some(output);
                 break;
+            }
+            // Killed between its last step and its exit: it had come to its end as well.
+            if billed() > 0.0 && !sandbox.file(".datamake/spending").exists() {
+                server.forget();
             }
         }
         let output = last.unwrap_or_else(|| end(build(&sandbox, &store)));

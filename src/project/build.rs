@@ -171,19 +171,25 @@ impl Project {
         self.claim()?;
         let _held = self.store.hold(|| (options.waiting)("`datamake gc` on this store"));
         self.store.refresh().map_err(unusable)?;
-        let mut history = self.history()?;
         self.take_in_responses(&self.store)?;
         let budget = self.budget(options.budget);
         let open = |used: &BTreeSet<usize>| self.open_models(used, budget);
         let door = Door::new(&open);
-        let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(&door), ..Asking::default() });
+        let built = self.build_asking(&door, options, begun);
+        // At the very end: a build that is killed before this goes on with its budget when it is run again.
+        close(&door)?;
+        built
+    }
+
+    fn build_asking(&self, door: &Door, options: &BuildOptions, begun: Instant) -> Result<Built, Diagnostics> {
+        let mut history = self.history()?;
+        let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(door), ..Asking::default() });
+        let budget = self.budget(options.budget);
         let spending = door.opened().map(|models| Spent { spending: models.spending(), budget });
-        let closed = close(&door);
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
         let run = run?;
-        closed?;
 
         let before = self.view_of(history.last_with(&self.options));
         let Found { view, made, reasons, records } = self.found(&run, &history, &before, options.retry)?;

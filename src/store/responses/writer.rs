@@ -1,4 +1,7 @@
-//! Adding responses: one thread writes down what has come in, syncs once for all of it, and tells those who wait.
+//! Adding responses: one thread writes down what has come in and tells those who wait, once another has synced it.
+//!
+//! Both go on at the same time, and one sync is for all that was written before it. What is written is lost only with the
+//! machine, no more with the process; so what comes in while a sync takes its time is written within a moment all the same.
 
 use super::index::Log;
 use super::record::{BEFORE, MAGIC, Record, end_mark, fits};
@@ -11,16 +14,21 @@ use crate::store::journal;
 use crate::store::sync::lock;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Whoever adds waits while so much has not been written yet.
 const MOST_WAITING: usize = 64 << 20;
 
 /// A buffer that grew beyond this is given back.
 const SPARE: usize = 1 << 20;
+
+/// While a sync goes on, what comes in gathers so long before it is written.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// What is called when a record is durable or cannot be written.
 type After = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -43,6 +51,8 @@ struct Queue {
     added: u64,
     settled: u64,
     state: State,
+    /// How a sync of the other thread ended.
+    synced: Option<io::Result<()>>,
 }
 
 /// What the thread is doing.
@@ -55,11 +65,12 @@ enum State {
     Ending(ThreadId),
 }
 
-/// Records that are written together.
+/// Records that are written, or synced, together.
 #[derive(Default)]
 struct Batch {
+    /// Empty once they are written.
     bytes: Vec<u8>,
-    /// Offsets are from the start of the batch.
+    /// Offsets are from the start of the batch; once they are written, from that of the log.
     records: Vec<Found>,
     afters: Vec<After>,
 }
@@ -104,7 +115,9 @@ impl Writer {
         batch.bytes.extend_from_slice(&record);
         batch.afters.push(after);
         queue.added += 1;
-        self.wake.notify_one();
+        if queue.batch.afters.len() == 1 {
+            self.wake.notify_one();
+        }
         made
     }
 
@@ -135,37 +148,73 @@ impl Writer {
     }
 
     fn run(&self, memo: &Memo) {
-        let mut own = Own::default();
-        let mut batch = Batch::default();
-        while self.take(&mut batch) {
-            let written = own.write(memo, &mut batch);
-            let count = batch.afters.len() as u64;
-            for after in batch.afters.drain(..) {
-                let answer = written.as_ref().copied().map_err(|(log, error)| told(memo, log, error));
-                // A caller that panics must not keep the others waiting.
-                let _ = catch_unwind(AssertUnwindSafe(|| after(answer)));
-            }
-            batch.records.clear();
-            batch.bytes.clear();
-            batch.bytes.shrink_to(SPARE);
-            lock(&self.queue).settled += count;
-            self.settled.notify_all();
-        }
-        own.finish();
+        thread::scope(|scope| {
+            let (paths, incoming) = channel();
+            let spawned = thread::Builder::new()
+                .name("responses-sync".to_owned())
+                .spawn_scoped(scope, move || self.sync_all(memo, &incoming));
+            let mut log =
+                Writing { memo, writer: self, own: None, written: Batch::default(), syncing: Batch::default() };
+            log.run(spawned.is_ok().then_some(paths));
+        });
         sidecar::write_missing(memo);
     }
 
-    /// Waits for records, and takes those that there are; nothing if no more will come.
-    fn take(&self, batch: &mut Batch) -> bool {
+    /// Syncs one log after the other.
+    fn sync_all(&self, memo: &Memo, paths: &Receiver<PathBuf>) {
+        for path in paths {
+            let result = memo.disk.sync(&path);
+            lock(&self.queue).synced = Some(result);
+            self.wake.notify_all();
+        }
+    }
+
+    /// Waits for something to do; nothing if no more will come. `is_syncing`: the other thread is at it.
+    fn next(&self, batch: &mut Batch, is_syncing: bool) -> Option<Option<io::Result<()>>> {
         let mut queue = lock(&self.queue);
-        while queue.batch.afters.is_empty() {
-            if matches!(queue.state, State::Ending(_)) {
-                return false;
+        let mut gathers = is_syncing.then_some(GATHER);
+        loop {
+            if queue.synced.is_some() || gathers.is_none() && !queue.batch.afters.is_empty() {
+                std::mem::swap(&mut queue.batch, batch);
+                return Some(queue.synced.take());
+            }
+            if let Some(time) = gathers.filter(|_| !queue.batch.afters.is_empty()) {
+                let begun = Instant::now();
+                queue = self.wake.wait_timeout(queue, time).unwrap_or_else(PoisonError::into_inner).0;
+                gathers = time.checked_sub(begun.elapsed());
+                continue;
+            }
+            if !is_syncing && matches!(queue.state, State::Ending(_)) {
+                return None;
             }
             queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::swap(&mut queue.batch, batch);
-        true
+    }
+
+    /// Waits for the sync of the other thread.
+    fn synced(&self) -> io::Result<()> {
+        let mut queue = lock(&self.queue);
+        loop {
+            match queue.synced.take() {
+                Some(result) => return result,
+                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Tells all who wait for the records of a batch what became of them, and empties it.
+    fn tell(&self, memo: &Memo, batch: &mut Batch, outcome: Result<(), (&str, &io::Error)>) {
+        let count = batch.afters.len() as u64;
+        for after in batch.afters.drain(..) {
+            let answer = outcome.map_err(|(log, error)| told(memo, log, error));
+            // A caller that panics must not keep the others waiting.
+            let _ = catch_unwind(AssertUnwindSafe(|| after(answer)));
+        }
+        batch.records.clear();
+        batch.bytes.clear();
+        batch.bytes.shrink_to(SPARE);
+        lock(&self.queue).settled += count;
+        self.settled.notify_all();
     }
 }
 
@@ -176,54 +225,141 @@ impl Queue {
     }
 }
 
-/// The log of this process; there is none before the first record, and a new one after an error.
-#[derive(Default)]
+/// The log of this process.
 struct Own {
-    open: Option<(Box<dyn Append>, Arc<Log>)>,
+    file: Box<dyn Append>,
+    log: Arc<Log>,
+    /// Up to where it is written.
+    end: u64,
+    /// Whether its name outlives a loss of power: the file's own first sync sees to that.
+    is_named: bool,
 }
 
-impl Own {
-    /// Writes a batch and syncs it; then its records can be found.
-    fn write(&mut self, memo: &Memo, batch: &mut Batch) -> Result<(), (String, io::Error)> {
-        let (mut file, log) = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let name = memo.name_own(journal::name(journal::time_now()));
-                let path = memo.folder.join(&name);
-                let file = memo.disk.append(&path, MAGIC).map_err(|error| (name.clone(), error))?;
-                let log = memo.index_mut().add_log(name, path);
-                log.set_end(MAGIC.len() as u64);
-                (file, log)
+/// What the thread that writes is at.
+struct Writing<'a> {
+    memo: &'a Memo,
+    writer: &'a Writer,
+    /// There is none before the first record, and a new one after an error.
+    own: Option<Own>,
+    /// Is in the log, and waits for the next sync.
+    written: Batch,
+    /// Is in the log, and is being synced.
+    syncing: Batch,
+}
+
+impl Writing<'_> {
+    /// Writes all that comes in until no more will. `syncer`: where another thread takes logs to sync.
+    fn run(&mut self, syncer: Option<Sender<PathBuf>>) {
+        let mut batch = Batch::default();
+        let mut is_syncing = false;
+        while let Some(synced) = self.writer.next(&mut batch, is_syncing) {
+            if let Some(result) = synced {
+                is_syncing = false;
+                self.settle(result);
+            }
+            if !batch.afters.is_empty()
+                && let Err((log, error)) = self.append(&mut batch)
+            {
+                self.writer.tell(self.memo, &mut batch, Err((&log, &error)));
+                // Nothing may follow a torn end, but what comes before it is good.
+                if std::mem::take(&mut is_syncing) {
+                    let result = self.writer.synced();
+                    self.settle(result);
+                }
+                self.sync_here();
+                self.abandon();
+            }
+            if is_syncing || self.written.afters.is_empty() {
+                continue;
+            }
+            let own = self.own.as_ref().filter(|own| own.is_named);
+            match (own, &syncer) {
+                (Some(own), Some(syncer)) if syncer.send(own.log.path.clone()).is_ok() => {
+                    std::mem::swap(&mut self.written, &mut self.syncing);
+                    is_syncing = true;
+                }
+                _ => self.sync_here(),
+            }
+        }
+        self.finish();
+    }
+
+    /// Appends a batch to the log; it waits for a sync then.
+    fn append(&mut self, batch: &mut Batch) -> Result<(), (String, io::Error)> {
+        let own = match &mut self.own {
+            Some(own) => own,
+            none => {
+                let name = self.memo.name_own(journal::name(journal::time_now()));
+                let path = self.memo.folder.join(&name);
+                let file = self.memo.disk.append(&path, MAGIC).map_err(|error| (name.clone(), error))?;
+                let log = self.memo.index_mut().add_log(name, path);
+                let end = MAGIC.len() as u64;
+                log.set_end(end);
+                none.insert(Own { file, log, end, is_named: false })
             }
         };
-        if let Err(error) = file.append(&batch.bytes).and_then(|()| file.sync()) {
-            // Its end may be torn, so nothing may follow there.
-            log.finished.store(true, Ordering::Relaxed);
-            return Err((log.name.clone(), error));
-        }
-        let start = log.end();
-        let end = start + batch.bytes.len() as u64;
-        log.set_synced(end);
-        {
-            let mut index = memo.index_mut();
-            for found in &batch.records {
-                index.add(&log, Found { offset: start + found.offset, ..*found });
-            }
-            log.set_end(end);
-        }
-        self.open = Some((file, log));
+        own.file.append(&batch.bytes).map_err(|error| (own.log.name.clone(), error))?;
+        let start = own.end;
+        own.end += batch.bytes.len() as u64;
+        self.written
+            .records
+            .extend(batch.records.drain(..).map(|found| Found { offset: start + found.offset, ..found }));
+        self.written.afters.append(&mut batch.afters);
+        batch.bytes.clear();
+        batch.bytes.shrink_to(SPARE);
         Ok(())
+    }
+
+    /// Syncs what is written on this thread.
+    fn sync_here(&mut self) {
+        let Some(own) = self.own.as_mut().filter(|_| !self.written.afters.is_empty()) else { return };
+        std::mem::swap(&mut self.written, &mut self.syncing);
+        let result = own.file.sync();
+        own.is_named = result.is_ok();
+        self.settle(result);
+    }
+
+    /// Takes in how the sync of `syncing` ended.
+    fn settle(&mut self, result: io::Result<()>) {
+        let Some(own) = &self.own else { return };
+        match result {
+            Ok(()) => {
+                let end = self.syncing.records.last().map_or(0, |last| last.offset + u64::from(last.length));
+                own.log.set_synced(end);
+                {
+                    let mut index = self.memo.index_mut();
+                    self.syncing.records.iter().for_each(|found| index.add(&own.log, *found));
+                    own.log.set_end(end);
+                }
+                self.writer.tell(self.memo, &mut self.syncing, Ok(()));
+            }
+            Err(error) => {
+                // A later sync may say that all is well, and what this one was for is lost nevertheless.
+                let name = own.log.name.clone();
+                self.abandon();
+                for batch in [&mut self.syncing, &mut self.written] {
+                    self.writer.tell(self.memo, batch, Err((&name, &error)));
+                }
+            }
+        }
+    }
+
+    /// Leaves the log: the next record begins a new one.
+    fn abandon(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.log.finished.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Marks the end of the log: all before it is synced.
     fn finish(&mut self) {
-        if let Some((mut file, log)) = self.open.take() {
+        if let Some(mut own) = self.own.take() {
             let mark = end_mark();
             // Without it, whoever uses the log syncs it once more.
-            if file.append(&mark).is_ok() {
-                log.set_end(log.end() + mark.len() as u64);
+            if own.file.append(&mark).is_ok() {
+                own.log.set_end(own.log.end() + mark.len() as u64);
             }
-            log.finished.store(true, Ordering::Relaxed);
+            own.log.finished.store(true, Ordering::Relaxed);
         }
     }
 }
