@@ -1,119 +1,17 @@
-//! The door to models, over real HTTP against a scripted server: every fault, limits, budget, keys.
+//! The door to models, over real HTTP against a scripted server: interfaces, the memo, every fault, limits.
 
+#[path = "common/asking.rs"]
+mod asking;
 #[path = "common/server.rs"]
 mod server;
 
-use datamake::ask::{self, FailureKind, Finish, Message, Price, Request, Response, Role, Spec, Task, Usage};
-use datamake::diag::{Diagnostic, Diagnostics, Source, Span, Style, render};
-use datamake::fetch::models::{Asking, Budget, Delivery, Endpoint, Environment, Limits, Models, Order, Provider};
-use datamake::store::{RealDisk, Responses};
+use asking::*;
+use datamake::ask::{self, FailureKind, Finish, Message, Request, Role, Spec, Task, Usage};
+use datamake::fetch::models::{Asking, Budget, Delivery, Endpoint, Limits, Models, Order, Provider};
 use server::{Account, Act, Play, Server, Setup, answer_to, vector_of};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Long enough for everything here; whoever waits longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn endpoint(url: String) -> Endpoint {
-    let source = Source::new("datamake.toml", "[model.writer]\n");
-    Endpoint {
-        node: "writer".to_owned(),
-        provider: Provider::OpenAi,
-        url: Some(url),
-        model: "small".to_owned(),
-        key: None,
-        limits: Limits::default(),
-        timeout: Duration::from_secs(10),
-        attempts: 4,
-        price: None,
-        batch: false,
-        span: Span::new(&source, 0..14),
-    }
-}
-
-fn responses(folder: &Path) -> Arc<Responses> {
-    Arc::new(Responses::open(Arc::new(RealDisk), &folder.join("responses")))
-}
-
-/// Models without any environment.
-fn open(endpoints: Vec<Endpoint>, asking: Asking) -> Models {
-    let folder = tempfile::tempdir().unwrap();
-    // The folder stays as long as the system keeps it: responses are written into it by a thread of theirs.
-    Models::open_in(&nothing(), endpoints, responses(&folder.keep()), asking).unwrap()
-}
-
-fn nothing() -> Environment {
-    Environment::new(|_| None)
-}
-
-fn spec(task: Task) -> Arc<Spec> {
-    Arc::new(Spec::new(0, task, "small", BTreeMap::new(), None, Some(100)))
-}
-
-fn user(spec: &Arc<Spec>, text: impl Into<String>) -> Arc<Request> {
-    let messages = vec![Message { role: Role::User, content: text.into() }];
-    Arc::new(Request { spec: spec.clone(), messages, sample: 0 })
-}
-
-fn order(ticket: u64, request: &Arc<Request>) -> Order {
-    Order { ticket, lane: 0, request: request.clone(), reuse: true }
-}
-
-/// Takes as many deliveries, by their tickets.
-fn take(models: &Models, count: usize) -> BTreeMap<u64, Delivery> {
-    let end = Instant::now() + PATIENCE;
-    let mut taken = BTreeMap::new();
-    while taken.len() < count {
-        let left = end.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "{} of {count} deliveries came", taken.len());
-        for (ticket, delivery) in models.deliver_all(left) {
-            assert!(taken.insert(ticket, delivery).is_none(), "{ticket} was delivered twice");
-        }
-    }
-    assert!(models.deliver_within(Duration::ZERO).is_none(), "more was delivered than ordered");
-    taken
-}
-
-/// Asks for texts of these numbers, and takes all deliveries.
-fn ask_all(models: &Models, spec: &Arc<Spec>, texts: std::ops::Range<u64>) -> BTreeMap<u64, Delivery> {
-    let count = texts.clone().count();
-    texts.for_each(|text| models.order(order(text, &user(spec, format!("text {text}")))));
-    take(models, count)
-}
-
-fn ask_one(models: &Models, text: &str) -> Delivery {
-    models.order(order(0, &user(&spec(Task::Chat), text)));
-    take(models, 1).remove(&0).unwrap()
-}
-
-fn response(delivery: &Delivery) -> &Response {
-    match delivery {
-        Delivery::Answer(response) => response,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn problem(delivery: &Delivery) -> &Diagnostic {
-    match delivery {
-        Delivery::Unusable(problem) | Delivery::OverBudget(problem) => problem,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn failure(delivery: &Delivery) -> (FailureKind, &str) {
-    match delivery {
-        Delivery::Failed(failure) => (failure.kind, &failure.detail),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn assert_answered(deliveries: &BTreeMap<u64, Delivery>) {
-    for (ticket, delivery) in deliveries {
-        assert_eq!(response(delivery).text, answer_to(&format!("text {ticket}")));
-    }
-}
 
 // --- Interfaces ------------------------------------------------------------------------------------------------------
 
@@ -338,6 +236,38 @@ fn another_answer_is_asked_for_although_one_is_recorded() {
     assert_eq!(response(&ask_one(&models, "text")).text, "answer 1", "the newest counts");
 }
 
+#[test]
+#[ignore = "needs responses that are shared on disk"]
+fn the_same_requests_of_two_processes_are_sent_once() {
+    let server = Server::with(|_| Play::after(Duration::from_millis(30)));
+    let folder = tempfile::tempdir().unwrap();
+    // Two handles on the same folder see each other as two processes do.
+    let limits = Limits { concurrency: Some(8), ..Limits::default() };
+    let open = || {
+        let endpoint = Endpoint { limits, ..endpoint(server.url()) };
+        Models::open_in(&nothing(), vec![endpoint], responses(folder.path()), Asking::default()).unwrap()
+    };
+    let (one, other) = (open(), open());
+    let spec = spec(Task::Chat);
+    for ticket in 0..60 {
+        one.order(order(ticket, &user(&spec, format!("text {ticket}"))));
+        other.order(order(ticket, &user(&spec, format!("text {ticket}"))));
+    }
+    assert_answered(&take(&one, 60));
+    assert_answered(&take(&other, 60));
+    assert_eq!(server.requests(), 60);
+    // What a process that ended had claimed is free again.
+    let third = open();
+    third.order(order(0, &user(&spec, "slow")));
+    while server.requests() == 60 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    one.order(order(0, &user(&spec, "slow")));
+    std::thread::sleep(Duration::from_millis(5));
+    drop(third);
+    assert_eq!(response(&take(&one, 1)[&0]).text, answer_to("slow"));
+}
+
 // --- Faults ----------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -369,6 +299,38 @@ fn what_passes_is_tried_again() {
     }
     assert_eq!(models.traffic(0).requests, 26);
     assert_eq!(models.traffic(0).retried, 13);
+}
+
+#[test]
+fn a_fifth_of_all_attempts_may_go_wrong_in_any_way_and_every_row_is_right() {
+    let server = Server::with(|asked| {
+        let random = datamake::hash::mix64(asked.hash() ^ asked.before.wrapping_mul(0x9e37));
+        let act = match random % 60 {
+            0 => Act::throttle(None),
+            1 => Act::throttle(Some("0.1")),
+            2 => Act::error(500, "oops"),
+            3 => Act::error(502, "oops"),
+            4 => Act::error(503, "oops"),
+            5 => Act::error(529, "oops"),
+            6 => Act::Reset,
+            7 => Act::Stall,
+            8 => Act::html(),
+            9 => Act::error_object(),
+            10 => Act::GzipBomb,
+            11 => Act::Huge,
+            12..20 => Act::NoUsage,
+            20..30 => Act::Gzip,
+            _ => Act::Answer,
+        };
+        Play { latency: Duration::from_millis(random >> 32 & 7), ..act.into() }
+    });
+    let endpoint = Endpoint { attempts: 10, timeout: Duration::from_secs(1), ..endpoint(server.url()) };
+    let models = open(vec![endpoint], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..400);
+    assert_answered(&taken);
+    let attempts: u64 = taken.values().map(|delivery| u64::from(response(delivery).attempts)).sum();
+    assert_eq!((server.requests(), models.traffic(0).requests), (attempts, attempts));
+    assert!(attempts > 450, "{attempts}");
 }
 
 #[test]
@@ -411,6 +373,29 @@ fn whatever_does_not_pass_ends_as_a_failed_row_after_all_attempts() {
     assert!(matches!(taken[&8], Delivery::Answer(_)));
     let Delivery::Failed(failure) = &taken[&0] else { panic!() };
     assert_eq!((failure.attempts, failure.request), (2, user(&spec(Task::Chat), "text 0").key()));
+}
+
+#[test]
+fn answers_without_end_take_bounded_memory() {
+    let server = Server::with(|asked| match asked.index {
+        0 => Act::Answer.into(),
+        index if index % 2 == 0 => Act::Huge.into(),
+        _ => Act::GzipBomb.into(),
+    });
+    let models = open(vec![Endpoint { attempts: 1, ..endpoint(server.url()) }], Asking::default());
+    let before = peak();
+    let taken = ask_all(&models, &spec(Task::Chat), 0..129);
+    let failed = taken.values().filter(|delivery| matches!(delivery, Delivery::Failed(_))).count();
+    assert_eq!(failed, 128);
+    // A quarter of a megabyte for each of 64, four large ones and one that is unpacked; and the server.
+    assert!(peak() - before < 200, "{} MB", peak() - before);
+}
+
+/// Returns the most memory that this process had so far, in megabytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
 #[test]
@@ -625,305 +610,6 @@ fn requests_and_tokens_per_minute_are_kept() {
     assert!(tokens > 60.0 && tokens < 130.0, "{tokens} a second, of 100");
 }
 
-// --- Money -----------------------------------------------------------------------------------------------------------
-
-const PRICE: Price = Price { input: 1.0, output: 4.0 };
-
-fn billed(account: Account) -> f64 {
-    PRICE.of(Usage { input: account.input, output: account.output })
-}
-
-#[test]
-fn the_budget_is_never_passed_whatever_replies_cost_and_also_across_a_crash() {
-    for run in 0..10u64 {
-        let server = Server::with(move |asked| {
-            let random = asked.hash().wrapping_mul(run * 2 + 1) >> 7;
-            let usage = Some((random % 20, (random >> 8) % 101));
-            let act = match random % 10 {
-                0 => Act::NoUsage,
-                1 => Act::Reset,
-                2 => Act::error(500, "oops"),
-                _ => Act::Answer,
-            };
-            Play { act, latency: Duration::from_millis(random % 7), usage }
-        });
-        let folder = tempfile::tempdir().unwrap();
-        let responses = responses(folder.path());
-        let cap = 0.03;
-        let asking =
-            Asking { budget: Budget { money: Some(cap), requests: None }, ledger: folder.path().join("state/ledger") };
-        let priced = Endpoint {
-            price: Some(PRICE),
-            limits: Limits { concurrency: Some(64), ..Limits::default() },
-            ..endpoint(server.url())
-        };
-        let spec = spec(Task::Chat);
-        let mut over = false;
-        for part in 0..4 {
-            let models = Models::open_in(&nothing(), vec![priced.clone()], responses.clone(), asking.clone()).unwrap();
-            (0..150).for_each(|text| models.order(order(text, &user(&spec, format!("text {}", part * 150 + text)))));
-            // All but the last are dropped with requests on their way, without closing.
-            let count = if part == 3 { 150 } else { 40 };
-            for _ in 0..count {
-                let (_, delivery) = models.deliver_within(PATIENCE).expect("no hang");
-                over |= matches!(delivery, Delivery::OverBudget(_));
-            }
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        let spent = billed(server.account());
-        assert!(spent <= cap, "run {run}: {spent}");
-        assert!(over && spent > cap * 0.3, "run {run}: {spent}");
-    }
-}
-
-#[test]
-fn a_budget_of_requests_counts_every_attempt() {
-    let server =
-        Server::with(|asked| if asked.index % 2 == 0 { Act::error(500, "oops").into() } else { Act::Answer.into() });
-    let folder = tempfile::tempdir().unwrap();
-    let budget = Budget { money: None, requests: Some(20) };
-    let models = open(vec![endpoint(server.url())], Asking { budget, ledger: folder.path().join("ledger") });
-    let taken = ask_all(&models, &spec(Task::Chat), 0..50);
-    assert_eq!(server.requests(), 20);
-    assert!(taken.values().any(|delivery| matches!(delivery, Delivery::OverBudget(_))));
-    assert_eq!(models.spending().requests, 20);
-    models.close_budget().unwrap();
-    assert!(!folder.path().join("ledger").exists());
-}
-
-#[test]
-fn small_replies_leave_room_for_more_than_their_worst() {
-    let server =
-        Server::with(|_| Play { usage: Some((1, 1)), latency: Duration::from_millis(1), ..Act::Answer.into() });
-    let folder = tempfile::tempdir().unwrap();
-    let priced = Endpoint { price: Some(PRICE), ..endpoint(server.url()) };
-    let worst = PRICE.of(datamake::fetch::models::worst_case(&user(&spec(Task::Chat), "text 00")).unwrap());
-    // Room for three at their worst at a time, and for all as they are.
-    let budget = Budget { money: Some(worst * 3.0 + 100.0 * 5e-6), requests: None };
-    let models = open(vec![priced], Asking { budget, ledger: folder.path().join("ledger") });
-    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..100));
-    assert!((models.spending().money - 100.0 * 5e-6).abs() < 1e-12);
-    assert!((models.traffic(0).money - 100.0 * 5e-6).abs() < 1e-12);
-}
-
-#[test]
-fn a_budget_needs_to_know_what_things_can_cost() {
-    let folder = tempfile::tempdir().unwrap();
-    let budget = Budget { money: Some(1.0), requests: None };
-    let asking = Asking { budget, ledger: folder.path().join("ledger") };
-    let server = Server::start();
-    let unpriced = Models::open_in(&nothing(), vec![endpoint(server.url())], responses(folder.path()), asking.clone());
-    assert_eq!(codes(unpriced), ["unknown-cost"]);
-    let priced = Endpoint { price: Some(PRICE), ..endpoint(server.url()) };
-    let models = open(vec![priced], asking);
-    let boundless = Arc::new(Spec::new(0, Task::Chat, "small", BTreeMap::new(), None, None));
-    models.order(order(0, &user(&boundless, "text")));
-    assert_eq!(problem(&take(&models, 1)[&0]).code, "unknown-cost");
-    assert_eq!(server.requests(), 0);
-}
-
-fn codes(opened: Result<Models, Diagnostics>) -> Vec<&'static str> {
-    match opened {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.0.iter().map(|problem| problem.code).collect(),
-    }
-}
-
-// --- Keys ------------------------------------------------------------------------------------------------------------
-
-const CANARY: &str = "sk-canary-4711/0815+x";
-
-/// An environment with the canary under `MY_KEY` and known names, and a configuration.
-fn environment(folder: &Path, configuration: &str) -> Environment {
-    let path = folder.join("config.toml");
-    std::fs::write(&path, configuration).unwrap();
-    Environment::new(move |name| match name {
-        "MY_KEY" | "OPENAI_API_KEY" => Some(CANARY.to_owned()),
-        "DATAMAKE_CONFIG" => Some(path.to_str().unwrap().to_owned()),
-        _ => None,
-    })
-}
-
-#[test]
-fn a_key_goes_only_where_the_user_lets_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let open = |configuration: &str, key: Option<&str>, url: &str| {
-        let endpoint = Endpoint { key: key.map(str::to_owned), ..endpoint(url.to_owned()) };
-        let environment = environment(folder.path(), configuration);
-        Models::open_in(&environment, vec![endpoint], responses(folder.path()), Asking::default())
-    };
-    let allowed = "[keys]\nMY_KEY = [\"llm.example.org\", \"localhost:8080\", \"10.0.0.7:8000\"]\n";
-    let check = |configuration: &str, key: Option<&str>, url: &str, expect: &[&str]| {
-        let opened = open(configuration, key, url);
-        assert!(!format!("{opened:?}").contains("canary"));
-        assert_eq!(codes(opened), expect, "{key:?} {url}");
-    };
-    check(allowed, Some("MY_KEY"), "https://llm.example.org/v1", &[]);
-    check(allowed, Some("MY_KEY"), "http://localhost:8080/v1", &[]);
-    check(allowed, Some("MY_KEY"), "https://llm.example.org.evil.com/v1", &["key-not-allowed"]);
-    check(allowed, Some("MY_KEY"), "https://llm.example.org:8443/v1", &["key-not-allowed"]);
-    check(allowed, Some("MY_KEY"), "http://localhost:8081/v1", &["key-not-allowed"]);
-    check(allowed, Some("MY_KEY"), "http://10.0.0.7:8000/v1", &["key-unencrypted"]);
-    check("", Some("OPENAI_API_KEY"), "https://api.openai.com/v1", &[]);
-    check("", None, "https://api.openai.com/v1", &[]);
-    check("", Some("OPENAI_API_KEY"), "https://openai.evil.com/v1", &["key-not-allowed"]);
-    check("", Some("OPENAI_API_KEY"), "http://api.openai.com/v1", &["key-not-allowed"]);
-    check("", Some("MY_KEY"), "https://api.openai.com/v1", &["key-not-allowed"]);
-    check("[keys]\nGROQ_API_KEY = 3\n", None, "http://localhost:1/v1", &["user-configuration"]);
-    check("keys = [", None, "http://localhost:1/v1", &["user-configuration"]);
-    check("", Some("GROQ_API_KEY"), "https://api.groq.com/openai/v1", &["missing-key"]);
-    check("", None, "https://user:pass@llm.example.org/v1", &["wrong-url"]);
-    check("", None, "ftp://llm.example.org/v1", &["wrong-url"]);
-    let refused = open("", Some("OPENAI_API_KEY"), "https://llm.example.org/v1").unwrap_err();
-    assert_eq!(
-        refused.0[0].help,
-        [format!(
-            "if it should, write into `{}`:\n[keys]\nOPENAI_API_KEY = [\"llm.example.org\"]",
-            folder.path().join("config.toml").display()
-        )]
-    );
-}
-
-/// A server that a key may go to, and models that send it.
-fn with_key(folder: &Path, server: &Server, provider: Provider) -> (Models, Arc<Responses>) {
-    let configuration = format!("[keys]\nMY_KEY = [\"{}\"]\n", server.authority());
-    let responses = responses(folder);
-    let endpoint = Endpoint { key: Some("MY_KEY".to_owned()), provider, ..endpoint(server.url()) };
-    let environment = environment(folder, &configuration);
-    (Models::open_in(&environment, vec![endpoint], responses.clone(), Asking::default()).unwrap(), responses)
-}
-
-#[test]
-fn a_key_is_sent_and_found_in_nothing_that_is_kept_or_shown() {
-    let folder = tempfile::tempdir().unwrap();
-    let escaped = CANARY.replace('/', "\\/").replace('+', "\\u002b");
-    let echo = move |asked: &server::Asked| {
-        let key = asked.header("authorization").unwrap_or("nothing").to_owned();
-        assert!(key.contains(CANARY) || key == "nothing");
-        match asked.text {
-            "plain" => Act::say(key),
-            "escaped" => {
-                let body = format!(
-                    r#"{{"model":"{escaped}","choices":[{{"message":{{"content":"it is {escaped}","reasoning_content":"{escaped}"}},"logprobs":{{"{escaped}":["{escaped}"]}}}}]}}"#
-                );
-                Act::Status(200, body, Vec::new())
-            }
-            "rejected" => Act::error(400, &key),
-            "broken" => Act::Status(200, format!("<html>{key}"), Vec::new()),
-            "redirect" => Act::redirect(&format!("http://127.0.0.1:1/?{key}")),
-            _ => Act::error(401, &key),
-        }
-        .into()
-    };
-    let texts = ["plain", "escaped", "rejected", "broken", "redirect", "refused"];
-    let mut shown = String::new();
-    for text in texts {
-        let server = Server::with(echo.clone());
-        let (models, responses) = with_key(folder.path(), &server, Provider::OpenAi);
-        let delivery = ask_one(&models, text);
-        let log = server.log();
-        assert!(log[0].headers.contains(&("authorization".to_owned(), format!("Bearer {CANARY}"))));
-        shown += &format!("{delivery:?} {models:?}");
-        if let Delivery::Unusable(problem) = &delivery {
-            shown += &render(&problem.clone().into(), Style::Plain);
-        }
-        responses
-            .for_each(|_, body| {
-                shown += &String::from_utf8_lossy(body);
-                Ok(())
-            })
-            .unwrap();
-    }
-    assert!(shown.contains("answer") || shown.contains("[key]"));
-    assert!(shown.contains("it is [key]"));
-    assert!(!shown.contains("canary"), "{shown}");
-}
-
-#[test]
-fn anthropic_gets_its_key_in_its_own_header() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start();
-    let (models, _) = with_key(folder.path(), &server, Provider::Anthropic);
-    assert!(matches!(ask_one(&models, "text"), Delivery::Answer(_)));
-    let served = &server.log()[0];
-    assert_eq!(served.path, "/v1/messages");
-    assert!(served.headers.contains(&("x-api-key".to_owned(), CANARY.to_owned())));
-    assert!(!served.headers.iter().any(|(name, _)| name == "authorization"));
-}
-
-#[test]
-fn a_redirect_is_not_followed_and_does_not_carry_the_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let thief = Server::start();
-    let to = format!("{}/chat/completions", thief.url());
-    let server = Server::with(move |_| Act::redirect(&to).into());
-    let (models, _) = with_key(folder.path(), &server, Provider::OpenAi);
-    let delivery = ask_one(&models, "text");
-    assert!(problem(&delivery).title.contains("sends requests elsewhere"));
-    assert!(problem(&delivery).notes[0].contains(&thief.url()));
-    assert_eq!((server.requests(), thief.requests()), (1, 0));
-}
-
-// --- Connections -----------------------------------------------------------------------------------------------------
-
-/// A proxy that leads every connection to one address, and tells where they wanted to go.
-fn proxy(to: String) -> (String, std::sync::mpsc::Receiver<String>) {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for mut client in listener.incoming().flatten() {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                client.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
-            tell.send(String::from_utf8(head).unwrap()).unwrap();
-            let mut server = std::net::TcpStream::connect(&to).unwrap();
-            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-            let (mut client_in, mut server_out) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut client_in, &mut server_out));
-            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
-        }
-    });
-    (address, told)
-}
-
-#[test]
-fn proxies_are_used_except_for_this_machine_itself() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start();
-    let (address, told) = proxy(server.authority());
-    let with = |variable: &'static str, value: String| {
-        let environment = Environment::new(move |name| (name == variable).then(|| value.clone()));
-        let elsewhere = endpoint("http://llm.test:1234/v1".to_owned());
-        let here = endpoint(server.url());
-        Models::open_in(&environment, vec![elsewhere, here], responses(folder.path()), Asking::default())
-    };
-    let models = with("HTTP_PROXY", format!("http://me:secret@{address}")).unwrap();
-    assert!(!format!("{models:?}").contains("secret"));
-    assert_eq!(response(&ask_one(&models, "text 0")).text, answer_to("text 0"));
-    let head = told.recv().unwrap();
-    assert!(head.starts_with("CONNECT llm.test:1234 HTTP/1.1\r\n") && head.contains("Basic bWU6c2VjcmV0"), "{head}");
-    let here = Arc::new(Spec::new(1, Task::Chat, "small", BTreeMap::new(), None, None));
-    models.order(order(1, &user(&here, "text 1")));
-    assert_eq!(response(&take(&models, 1)[&1]).text, answer_to("text 1"));
-    assert!(told.try_recv().is_err());
-    assert_eq!(codes(with("ALL_PROXY", format!("socks5://{address}"))), ["proxy-unsupported"]);
-}
-
-#[test]
-fn an_endpoint_that_does_not_speak_tls_is_told_in_seconds() {
-    let server = Server::start();
-    let models = open(vec![endpoint(server.url().replace("http:", "https:"))], Asking::default());
-    let start = Instant::now();
-    let delivery = ask_one(&models, "text");
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert!(problem(&delivery).title.ends_with("cannot be reached"), "{delivery:?}");
-}
-
 // --- Figures ---------------------------------------------------------------------------------------------------------
 
 /// Says what a request costs: `cargo nextest run --run-ignored only --no-capture --test models`.
@@ -952,10 +638,11 @@ fn what_a_request_costs() {
         take(&models, 2000);
     }
     let time = start.elapsed().as_secs_f64();
+    let each = |name: &str| busy(name) * 1e6 / count as f64;
     println!(
-        "{:.0} requests a second, {:.1} µs of the thread for each; {:?}",
+        "{:.0} requests a second; for each, {:.1} µs of the thread and {:.1} µs of the server's",
         count as f64 / time,
-        busy("(models)") * 1e6 / count as f64,
-        server.account()
+        each("(models)"),
+        each("(endpoint)"),
     );
 }

@@ -5,7 +5,7 @@
 
 use super::ask::concluded;
 use super::context::{Context, Mode, Stop, Used};
-use super::count::Counting;
+use super::count::{Counting, Stopped};
 use super::desk::{Dialogue, Standing};
 use super::event::{Event, Progress};
 use super::refer::{Others, repeated};
@@ -342,10 +342,8 @@ impl<'a> Ahead<'a> {
                     Waiting { pipe: number, stage: at, batch: batch.clone(), row, open: waits.len(), dialogues, ended };
                 self.park(waiting, waits);
             } else {
-                open.push((
-                    row,
-                    waits.iter().map(|(which, key, _)| (dialogues[*which].request.clone(), *key)).collect(),
-                ));
+                let requests = waits.iter().map(|(which, key, _)| (dialogues[*which].request.clone(), *key)).collect();
+                open.push(Stopped { row, requests });
             }
         }
         if !open.is_empty() {

@@ -38,6 +38,12 @@ pub struct Place {
     pub endpoint: usize,
 }
 
+/// A row that goes no further in a plan, and the requests that it waits for, with their keys.
+pub(super) struct Stopped {
+    pub row: usize,
+    pub requests: Vec<(Arc<Request>, Hash)>,
+}
+
 /// What was counted.
 #[derive(Debug, Default)]
 pub struct Counting {
@@ -65,19 +71,12 @@ impl Counting {
     }
 
     /// Counts what rows ask that stop at a stage for want of answers, and what is asked of them beyond.
-    pub(super) fn open(
-        &mut self,
-        pipes: &[Pipe],
-        number: usize,
-        at: usize,
-        batch: &Batch,
-        rows: Vec<(usize, Vec<(Arc<Request>, Hash)>)>,
-    ) {
+    pub(super) fn open(&mut self, pipes: &[Pipe], number: usize, at: usize, batch: &Batch, rows: Vec<Stopped>) {
         let pipe = &pipes[number];
         let step = pipe.stages(at).next().map_or(0, |(step, _)| step);
         let later = later(pipes, number, at + 1);
         let identities = identities(batch, &later);
-        for (row, requests) in rows {
+        for Stopped { row, requests } in rows {
             let mut identity = KeyWriter::new("open", 1);
             identity.int("pipe", number as i64).int("stage", at as i64);
             identities.iter().for_each(|hashes| _ = identity.hash("row", hashes[row]));

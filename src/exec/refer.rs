@@ -15,8 +15,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub struct Others {
     /// None: not made yet, and not looked into.
     tables: Vec<Option<TableRef>>,
-    read: Arc<Mutex<HashMap<(usize, Vec<String>), Arc<Other>>>>,
+    read: Arc<Mutex<Read>>,
 }
+
+/// By input and columns.
+type Read = HashMap<(usize, Vec<String>), Arc<Other>>;
 
 /// Some columns of a whole table.
 struct Other {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 fn load_with(text: &str, profiles: &[&str], set: &[&str]) -> Result<(Manifest, Diagnostics), Diagnostics> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let options = Options { profiles: owned(profiles), set: owned(set) };
+    let options = Options { profiles: owned(profiles), set: owned(set), rows: None };
     Manifest::parse(Path::new("."), Source::new(MAIN, text), Vec::new(), &options)
 }
 

@@ -3,7 +3,7 @@
 use super::build::{Asking, BuildOptions};
 use super::models::bad_responses;
 use super::{Project, unusable};
-use crate::ask::Record;
+use crate::ask::{Record, Response};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::Mode;
 use crate::fetch::plain;
@@ -11,7 +11,8 @@ use crate::hash::{Hash, KeyWriter};
 use crate::store::{Store, StoreError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex};
 
@@ -86,7 +87,8 @@ impl Project {
         Ok(heard.into_inner().expect("no thread panics with this lock"))
     }
 
-    /// Adds responses that [`Project::export_responses`] wrote. Those that are recorded already are left alone.
+    /// Adds responses that [`Project::export_responses`] wrote. Where one with the same ending under the same limit is recorded
+    /// already, that one stays the answer.
     pub fn import_responses(&self, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
         take_in(&self.store, name, lines)
     }
@@ -131,6 +133,8 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
     let responses = store.responses();
     let mut sum = Travelled::default();
     let failed: Arc<Mutex<Option<StoreError>>> = Arc::default();
+    // Whether there was an answer to a request before.
+    let mut had: HashMap<Hash, bool> = HashMap::new();
     let mut text = String::new();
     for number in 1.. {
         text.clear();
@@ -147,12 +151,21 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
         if line.key.is_some_and(|said| said != key.to_string()) {
             return Err(bad("its key is not the hash of its request: one of them was changed").into());
         }
-        let response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
-        let body = Record::encode(line.request.get(), &response);
-        if responses.find(&key, |known| (known == body).then_some(())).map_err(unusable)?.is_some() {
+        let response: Response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
+        let had = match had.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => *new.insert(responses.find(&key, |_| Some(())).map_err(unusable)?.is_some()),
+        };
+        // What was answered here stays the answer; only what it does not cover comes in.
+        let covers = |known: &[u8]| {
+            let known = serde_json::from_slice::<Record>(known).ok()?.response;
+            (known.finish == response.finish && known.max_tokens == response.max_tokens).then_some(())
+        };
+        if had && responses.find(&key, covers).map_err(unusable)?.is_some() {
             sum.known += 1;
             continue;
         }
+        let body = Record::encode(line.request.get(), &response);
         let failed = failed.clone();
         responses.add(key, &body, move |written| {
             if let Err(error) = written {

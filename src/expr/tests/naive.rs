@@ -59,7 +59,8 @@ pub const SHARED: Grammar = &[
     ('b', "({} like 'a%')", "s"),
     ('b', "({} like '%b_')", "s"),
     ('f', "({} + {})", "ff"),
-    ('f', "coalesce({}, {})", "fi"),
+    // Of a float and an int: a float, unless the first is null whatever the row.
+    ('f', "coalesce({}, ({}))", "fi"),
 ];
 
 /// What is ours alone: row errors, and choices of our own.
@@ -150,6 +151,16 @@ impl Tree {
         }
     }
 
+    /// Returns whether the column is one of floats; an operation on nulls alone is not.
+    fn is_float(&self) -> bool {
+        match self {
+            Tree::Column(i) => COLUMNS[*i].1 == Type::Float,
+            Tree::Literal(value) => matches!(value, Float(_)),
+            Tree::Op("({} / {})", _) => true,
+            Tree::Op(_, operands) => operands.iter().any(Tree::is_float),
+        }
+    }
+
     /// Computes the tree for one row; `Err` is a row error.
     fn value(&self, row: &[Value]) -> Result<Value, ()> {
         let (template, operands) = match self {
@@ -173,6 +184,13 @@ impl Tree {
             }
             "coalesce({}, {})" => match get(0)? {
                 Null => get(1)?,
+                value => value,
+            },
+            "coalesce({}, ({}))" => match get(0)? {
+                Null => match get(1)? {
+                    Int(i) if operands[0].is_float() => Float(i as f64),
+                    value => value,
+                },
                 value => value,
             },
             "nullif({}, {})" => {

@@ -34,8 +34,10 @@ const VECTORS: usize = 64 << 20;
 /// Bytes of an error.
 const ERROR: usize = 64 << 10;
 /// Bytes that every answer may have; of those with more, only `LARGE_AT_ONCE` are read at a time.
-const SMALL: usize = 1 << 20;
+const SMALL: usize = 256 << 10;
 const LARGE_AT_ONCE: usize = 4;
+/// What a connection reads ahead.
+const BUFFER: usize = 128 << 10;
 /// Establishing a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -58,7 +60,7 @@ impl Client {
         direct.set_connect_timeout(Some(CONNECT));
         let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let mut builder = Legacy::builder(TokioExecutor::new());
-        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(30));
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(30)).http1_max_buf_size(BUFFER);
         match proxy {
             None => Client::Direct(builder.build(https.wrap_connector(direct))),
             Some(proxy) => {
@@ -247,6 +249,8 @@ async fn read(mut body: Incoming, most: usize, large: &Large) -> Result<(Vec<u8>
         }
         if bytes.len() + data.len() > SMALL && permit.is_none() {
             permit = Some(large.0.acquire().await.expect("it is never closed"));
+            // Once and for all: a buffer that grows is there twice while it moves. What is not written to takes no memory.
+            bytes.reserve_exact(most - bytes.len());
         }
         bytes.extend_from_slice(data);
     }
@@ -255,7 +259,7 @@ async fn read(mut body: Incoming, most: usize, large: &Large) -> Result<(Vec<u8>
 
 /// Takes the compression off a body, as long as no more than so many bytes come out.
 fn decode(bytes: Vec<u8>, encoding: &str, most: usize) -> Result<Vec<u8>, String> {
-    let mut plain = Vec::new();
+    let mut plain = Vec::with_capacity(bytes.len().saturating_mul(16).min(most + 1));
     let limit = most as u64 + 1;
     let done = match encoding.trim() {
         "" | "identity" => return Ok(bytes),

@@ -156,8 +156,8 @@ impl Pace {
             Phase::Hold { .. } => {}
             Phase::Creep { ceiling } => {
                 // Near where it was too much before, a quarter as fast.
-                let near = (ceiling - 1.0..ceiling + 1.0).contains(&self.limit);
-                let step = if near { 0.25 } else { (self.limit / 32.0).max(1.0) };
+                let near = ceiling >= 4.0 && (ceiling - 1.0..ceiling + 1.0).contains(&self.limit);
+                let step = if near { 0.25 } else { (self.limit / 8.0).max(1.0) };
                 self.limit = (self.limit + step / self.limit).min(self.cap);
             }
         }
