@@ -1,99 +1,13 @@
 //! The program as its users see it: whole outputs, exit codes, pipes and signals.
 
+#[path = "common/program.rs"]
+mod program;
+
 use datamake::format::{Format, read_batches};
-use regex::Regex;
-use serde_json::Value;
+use program::Sandbox;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
-
-/// A folder to run the program in.
-struct Sandbox {
-    folder: tempfile::TempDir,
-}
-
-impl Sandbox {
-    fn new() -> Sandbox {
-        Sandbox { folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// A project of its own.
-    fn with(manifest: &str) -> Sandbox {
-        let sandbox = Sandbox::new();
-        sandbox.write("datamake.toml", manifest);
-        sandbox
-    }
-
-    /// The project of `init`, built once.
-    fn built() -> Sandbox {
-        let sandbox = Sandbox::new();
-        for command in ["init", "build"] {
-            assert_eq!(sandbox.run(command).status.code(), Some(0));
-        }
-        sandbox
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn edit(&self, path: &str, old: &str, new: &str) {
-        let text = fs::read_to_string(self.path(path)).unwrap();
-        assert!(text.contains(old), "{path} has {old}");
-        self.write(path, &text.replace(old, new));
-    }
-
-    fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_datamake"));
-        command.args(args.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null());
-        command.env_remove("DATAMAKE_STORE").env_remove("NO_COLOR").env("GIT_CEILING_DIRECTORIES", self.folder.path());
-        command
-    }
-
-    fn run(&self, args: &str) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// Runs a command, and compares the exit code and all that it wrote: stdout, then behind `!` the lines of stderr.
-    #[track_caller]
-    fn check(&self, args: &str, code: i32, expect: &str) {
-        let output = self.run(args);
-        let err: String =
-            self.plain(&output.stderr).lines().map(|line| format!("! {line}").trim_end().to_owned() + "\n").collect();
-        let told = self.plain(&output.stdout) + &err;
-        assert!(told == expect, "datamake {args}:\n{told}\nexpected:\n{expect}");
-        assert_eq!(output.status.code(), Some(code), "datamake {args}");
-    }
-
-    /// Returns a text without what differs from run to run.
-    fn plain(&self, bytes: &[u8]) -> String {
-        static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-            let rules = [
-                (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
-                (r"just now|\d+ s ago", "AGO"),
-                (r"\d+\.\d\d s\b", "0.00 s"),
-            ];
-            rules.map(|(pattern, name)| (Regex::new(pattern).unwrap(), name)).into()
-        });
-        let text = String::from_utf8(bytes.to_vec()).unwrap().replace(&self.folder.path().display().to_string(), "DIR");
-        RULES.iter().fold(text, |text, (rule, name)| rule.replace_all(&text, *name).into_owned())
-    }
-
-    #[track_caller]
-    fn json(&self, args: &str) -> Value {
-        let output = self.run(&format!("{args} --json"));
-        assert!(output.stderr.is_empty(), "datamake {args}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("datamake {args} --json: {error}"))
-    }
-}
+use std::process::{Child, Command, Stdio};
 
 #[test]
 fn a_first_project_is_made_built_and_built_again_after_an_edit() {

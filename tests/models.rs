@@ -237,7 +237,6 @@ fn another_answer_is_asked_for_although_one_is_recorded() {
 }
 
 #[test]
-#[ignore = "needs responses that are shared on disk"]
 fn the_same_requests_of_two_processes_are_sent_once() {
     let server = Server::with(|_| Play::after(Duration::from_millis(30)));
     let folder = tempfile::tempdir().unwrap();

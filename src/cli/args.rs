@@ -1,6 +1,6 @@
 //! The arguments: what all commands share, and the commands in groups.
 
-use super::{build, check, completions, diff, gc, graph, init, log, man, plan, show, verify, why};
+use super::{build, check, completions, diff, gc, graph, init, log, man, plan, responses, show, verify, watch, why};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ A first project:
   datamake help build     tells more of a command; so does `datamake build --help`
 
 Nodes are named `clean` or `dataset.clean`, or by a pattern: `real_*`; `+clean` is it with all that it needs, `clean+` with all that needs it.
-Exit codes: 0 fine, 1 a node failed, 2 wrong file or arguments, 101 a bug in datamake, 130 interrupted.";
+Exit codes: 0 fine, 1 a node failed, 2 wrong file or arguments, 4 the budget is reached, 101 a bug in datamake, 130 interrupted.";
 
 /// What every command takes.
 #[derive(Debug, Args)]
@@ -74,6 +74,8 @@ pub enum Command {
     Verify(verify::Verify),
     Init(init::Init),
     Build(build::Build),
+    Watch(watch::Watch),
+    Responses(responses::Responses),
     Gc(gc::Gc),
     Completions(completions::Completions),
     Man(man::Man),
@@ -82,7 +84,7 @@ pub enum Command {
 /// The groups of the help's first page.
 pub const GROUPS: &[(&str, &[&str])] = &[
     ("Look, and change nothing", &["check", "graph", "plan", "why", "show", "diff", "log", "verify"]),
-    ("Do", &["init", "build", "gc"]),
+    ("Do", &["init", "build", "watch", "responses", "gc"]),
     ("Other", &["completions", "man"]),
 ];
 

@@ -1,5 +1,6 @@
 //! `datamake build`: brings nodes up to date, and tells what was made and why.
 
+use super::asked::{self, Account};
 use super::cause;
 use super::figures::{self, summary};
 use super::grid::Grid;
@@ -10,11 +11,13 @@ use super::progress::Progress;
 use super::session::{Detail, Ending, Exit, Fail, Session};
 use super::words::{count, seconds, things};
 use crate::ask::FailureKind;
-use crate::diag::Diagnostic;
-use crate::exec::{NodeRun, State, Work};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::exec::{NodeRecord, NodeRun, State, Work};
+use crate::graph::NodeId;
 use crate::plan::Reason;
 use crate::project::{BuildOptions, Built, Project};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,9 +30,13 @@ Examples:
   datamake build 'real_*' -j 4       nodes by a pattern, on four threads
   datamake build --profile quick     with a profile laid on
   datamake build -v                  fresh nodes too
+  datamake build --rows 20           asks models about some rows only, to have a look before the rest is paid
+  datamake build --budget 5          sends nothing that could cost more than that in all
+  datamake build --retry cut-off     asks again about rows whose replies were cut off
 
 Ctrl-C stops after what is in hand; nothing that was done is lost. A second build of the same project waits for the first.
-Exit code 1: a node failed; those that do not need it are built all the same.")]
+What models answered is recorded before it is used, and nothing that is recorded is asked again: to go on after a failure, run the same command again.
+Exit code 1: a node failed; those that do not need it are built all the same. Exit code 4: the next request could have passed the budget.")]
 pub struct Build {
     /// Names or patterns of nodes; without any, all
     #[arg(value_name = "NODE")]
@@ -37,19 +44,19 @@ pub struct Build {
     /// Threads; as many as the machine has, unless told
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// The most that may be spent on models, in the currency of their prices
+    /// The most that this build may spend on models, in the currency of their prices; instead of `[budget]`
     #[arg(long, value_name = "MONEY", value_parser = money)]
     budget: Option<f64>,
-    /// Asks again about rows that failed in this way; may be repeated
+    /// Asks again about rows that failed in this way (cut-off, refusal, content-filter, empty, invalid-json, invalid-schema); may be repeated
     #[arg(long, value_name = "KIND")]
     retry: Vec<FailureKind>,
-    /// Asks models about so many rows of each dataset only: a part of the whole that is never paid twice
+    /// Asks models about so many rows of each dataset only, always the same: the whole build later does not pay for them again
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows: Option<u64>,
 }
 
 /// Reads an amount of money.
-fn money(text: &str) -> Result<f64, String> {
+pub fn money(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(money) if money >= 0.0 && money.is_finite() => Ok(money),
         _ => Err("an amount is a number of at least 0".to_owned()),
@@ -59,12 +66,16 @@ fn money(text: &str) -> Result<f64, String> {
 /// The form of the JSON.
 pub const FORM: &str = "\
 { \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"mended\": 0, \"warnings\": [problem],
+  \"asked\": asked, \"budget\": null | { \"money\": 5.0, \"money_spent\": 0.0062, \"requests\": null, \"requests_spent\": 20 },
   \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"made\" | \"reused\" | \"failed\" | \"skipped\",
              \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason], \"output\": output,
+             \"asked\": asked, \"answers\": { \"all\": 12, \"known\": 10, \"money\": 0.0037, \"money_per_row\": 0.00031, \"saved\": 0.0031 },
              \"problems\": [problem], \"because\": \"dataset.seeds\" }] }
 
 `build` is the number in `log`, null if nothing changed. `groups` to `output` are of nodes that were made or reused (their definition changed, but nothing had
-to run), `problems` of failed ones; `because` is the failed node for which one was skipped. `mended` counts damaged blobs that were made again.";
+to run), `problems` of failed ones; `because` is the failed node for which one was skipped. `mended` counts damaged blobs that were made again. `asked` and `answers` are of nodes that ask models:
+what went out in this build, and all answers behind the rows: how many were known before, what all of them cost at today's prices (null: not known), that for each row that is kept, and
+what it saved to know some. A node that failed because of its rows has an `output` too, which is not published.";
 
 /// Set by Ctrl-C.
 static CANCEL: AtomicBool = AtomicBool::new(false);
@@ -92,11 +103,11 @@ impl Build {
             targets: &self.nodes,
             jobs: self.jobs.map(usize::from),
             events: &|event| {
-                WAITING.store(false, Ordering::Relaxed);
+                busy();
                 progress.tell(event);
             },
             waiting: &|what| {
-                WAITING.store(true, Ordering::Relaxed);
+                idle();
                 if !quiet {
                     note(&format!("{what} is running: waiting for it"));
                 }
@@ -114,17 +125,45 @@ impl Build {
         } else {
             text(session, &project, &built)?;
         }
-        let failed = built.run.nodes.iter().any(|one| matches!(one.state, State::Failed(_)));
-        Ok(match (built.run.interrupted, failed) {
-            (true, _) => Exit::Interrupted,
-            (_, true) => Exit::Failed,
-            _ => Exit::Fine,
-        })
+        Ok(exit_of(&built))
     }
 }
 
+/// Returns how a build ended.
+pub fn exit_of(built: &Built) -> Exit {
+    let mut exit = if built.run.interrupted { Exit::Interrupted } else { Exit::Fine };
+    for one in &built.run.nodes {
+        let State::Failed(problems) = &one.state else { continue };
+        let budget = problems.0.iter().any(|problem| problem.code == OVER_BUDGET);
+        exit = match (exit, budget) {
+            (Exit::Interrupted, _) => Exit::Interrupted,
+            (_, true) | (Exit::Budget, _) => Exit::Budget,
+            _ => Exit::Failed,
+        };
+    }
+    exit
+}
+
+/// The code of the problem that the budget is reached.
+const OVER_BUDGET: &str = "over-budget";
+
+/// Says that there is nothing in hand: Ctrl-C may leave at once.
+pub fn idle() {
+    WAITING.store(true, Ordering::Relaxed);
+}
+
+/// Takes in that something happens: Ctrl-C waits for it.
+pub fn busy() {
+    WAITING.store(false, Ordering::Relaxed);
+}
+
+/// Returns what Ctrl-C sets.
+pub fn cancel() -> &'static AtomicBool {
+    &CANCEL
+}
+
 /// Begins to listen to Ctrl-C: the first asks to stop, the second leaves.
-fn listen() -> Result<(), Fail> {
+pub fn listen() -> Result<(), Fail> {
     let heard = || {
         if WAITING.load(Ordering::Relaxed) || CANCEL.swap(true, Ordering::Relaxed) {
             std::process::exit(Exit::Interrupted as i32);
@@ -168,22 +207,41 @@ impl Counts {
     }
 }
 
-fn text(session: &mut Session, project: &Project, built: &Built) -> io::Result<()> {
+/// Tells what a build did.
+pub fn text(session: &mut Session, project: &Project, built: &Built) -> io::Result<()> {
     let counts = Counts::of(built);
     let quiet = session.detail == Detail::Quiet;
     if !quiet {
         made(session, project, built)?;
     }
+    // One dead endpoint is the cause of many failures, and told once.
+    let mut problems = Diagnostics::default();
     for one in &built.run.nodes {
-        if let State::Failed(problems) = &one.state {
-            session.tell(problems)?;
+        if let State::Failed(own) = &one.state {
+            own.0.iter().for_each(|problem| problems.push(problem.clone()));
         }
     }
+    session.tell(&problems)?;
     if !quiet {
         failed(session, project, built)?;
-        summary_line(session, built, &counts)?;
+        summary_line(session, project, built, &counts)?;
     }
     Ok(())
+}
+
+/// Returns the record of a node that was made, or of one that is not published because of its failed rows.
+fn record_of(project: &Project, built: &Built, id: NodeId) -> Option<NodeRecord> {
+    let attempt = || project.read_record(*built.run.attempts.get(&id)?).ok();
+    built.records.get(&id).cloned().or_else(attempt)
+}
+
+/// Draws up what each node asked.
+fn accounts(project: &Project, built: &Built) -> BTreeMap<NodeId, Account> {
+    let account = |one: &NodeRun| {
+        let record = record_of(project, built, one.node);
+        Some((one.node, Account::of(project, &built.run, one.node, record.as_ref())?))
+    };
+    built.run.nodes.iter().filter_map(account).collect()
 }
 
 /// Writes a line per node that was made, with the reasons under it.
@@ -212,6 +270,9 @@ fn made(session: &mut Session, project: &Project, built: &Built) -> io::Result<(
             reasons.iter().for_each(|reason| grid.under(cause::line(reason)));
         }
         summary.more.iter().for_each(|line| grid.under(paint.dim(line)));
+        if let Some(account) = Account::of(project, &built.run, one.node, Some(record)) {
+            account.lines().iter().for_each(|line| grid.under(paint.dim(line)));
+        }
     }
     grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))
 }
@@ -246,12 +307,27 @@ fn failed(session: &mut Session, project: &Project, built: &Built) -> io::Result
             Some((_, [])) | None => String::new(),
             Some((_, rest)) => format!("; not begun because of it: {}", some(rest.iter().map(|id| names.of(*id)))),
         };
-        writeln!(session.out, "{} {}{line}", paint.red("failed"), paint.bold(&names.of(one.node)))?;
+        let mut grid = Grid::default();
+        grid.row([format!("{} {}{line}", paint.red("failed"), paint.bold(&names.of(one.node)))]);
+        let record = record_of(project, built, one.node);
+        if let Some(account) = Account::of(project, &built.run, one.node, record.as_ref()) {
+            account.lines().iter().for_each(|line| grid.under(paint.dim(line)));
+        }
+        // Rows may have gone ahead of those that failed.
+        for id in skipped.iter().skip(1) {
+            let asked = asked::asked_for(&built.run, *id);
+            if asked.requests > 0 {
+                grid.under(paint.dim(&format!("{}: {}", names.of(*id), asked::traffic(&asked, None))));
+            }
+        }
+        grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
     }
     Ok(())
 }
 
-fn summary_line(session: &mut Session, built: &Built, counts: &Counts) -> io::Result<()> {
+fn summary_line(session: &mut Session, project: &Project, built: &Built, counts: &Counts) -> io::Result<()> {
+    let accounts: Vec<Account> = accounts(project, built).into_values().collect();
+    let asked = asked::total(built, &accounts);
     let out = &mut session.out;
     if !built.run.mended.is_empty() {
         writeln!(
@@ -261,7 +337,8 @@ fn summary_line(session: &mut Session, built: &Built, counts: &Counts) -> io::Re
         )?;
     }
     if built.run.interrupted {
-        return writeln!(out, "stopped after {}; what was done is kept", things(counts.made, "node"));
+        writeln!(out, "stopped after {}; what was done is kept", things(counts.made, "node"))?;
+        return asked.map_or(Ok(()), |asked| writeln!(out, "{asked}"));
     }
     if counts.made + counts.failed + counts.skipped == 0 {
         return writeln!(out, "nothing to do: {}", all_fresh(counts.fresh));
@@ -278,11 +355,14 @@ fn summary_line(session: &mut Session, built: &Built, counts: &Counts) -> io::Re
     }
     let run = format!("{} run, {} reused", things(built.run.ran, "action"), count(built.run.reused));
     let number = built.number.map_or(String::new(), |number| format!(" (build {number})"));
-    writeln!(out, "\n{}; {run}; {}{number}", nodes.join(", "), seconds(built.seconds))
+    writeln!(out, "\n{}; {run}; {}{number}", nodes.join(", "), seconds(built.seconds))?;
+    asked.map_or(Ok(()), |asked| writeln!(out, "{asked}"))
 }
 
-fn json_of(project: &Project, built: &Built) -> Value {
+/// Writes what a build did as JSON.
+pub fn json_of(project: &Project, built: &Built) -> Value {
     let graph = &project.graph;
+    let accounts = accounts(project, built);
     let node = |one: &NodeRun| {
         let name = graph.node(one.node).full_name();
         let mut value = json!({ "node": name });
@@ -301,6 +381,9 @@ fn json_of(project: &Project, built: &Built) -> Value {
             }
             State::Failed(problems) => {
                 value["problems"] = crate::diag::json(problems);
+                if let Some(record) = record_of(project, built, one.node) {
+                    value["output"] = figures::json(&record);
+                }
                 "failed"
             }
             State::Skipped(by) => {
@@ -309,11 +392,16 @@ fn json_of(project: &Project, built: &Built) -> Value {
             }
             State::Unknown(_) => "skipped",
         });
+        if let Some(account) = accounts.get(&one.node) {
+            value["asked"] = asked::json(&account.asked);
+            value["answers"] = account.json();
+        }
         value
     };
     json!({
         "build": built.number, "seconds": built.seconds, "ran": built.run.ran, "reused": built.run.reused,
         "interrupted": built.run.interrupted, "mended": built.run.mended.len(), "warnings": crate::diag::json(&project.warnings),
+        "asked": asked::json(&asked::in_all(&built.run)), "budget": asked::budget_json(built.spent.as_ref()),
         "nodes": built.run.nodes.iter().map(node).collect::<Vec<Value>>(),
     })
 }

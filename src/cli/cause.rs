@@ -98,7 +98,7 @@ pub fn json(reasons: &[Reason]) -> Value {
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
 A *reason* is `{ \"cause\", \"text\", … }`: `text` is its sentence; `cause` is one of `new`, `field` (with `path`, `old`, `new`), `file-changed`,
-`file-added`, `file-removed`, `files-reordered`, `output-missing`, `output-edited` (with `path`; `file-changed` also with `rows`: null or the columns and rows that differ), `input` (with `name`), `forgotten`.";
+`file-added`, `file-removed`, `files-reordered`, `output-missing`, `output-edited` (with `path`; `file-changed` also with `rows`: null or the columns and rows that differ), `input` (with `name`), `asked-again` (with\n`kinds` of failure), `rows` (with `rows`: about how many rows models are asked; null: all), `forgotten`.";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! `datamake diff`: what differs between two builds, or two revisions of Git.
 
-mod table;
+pub mod table;
 
 use super::figures::{difference, value};
 use super::session::{Ending, Exit, Fail, Session};
@@ -51,7 +51,7 @@ pub const FORM: &str = "\
                                \"added\": [row], \"removed\": [row],
                                \"changed\": [{ \"key\": { \"id\": 17 }, \"cells\": { \"question\": { \"old\": \"…\", \"new\": \"…\" } } }] } }] }
 
-Nodes that are the same are left out. A *state* is `{ \"table\", \"rows\", \"parts\", \"value\", \"file\" }` as in datamake.lock. `table` is null where the rows
+Nodes that are the same are left out. A *state* is `{ \"table\", \"rows\", \"parts\", \"value\", \"file\", \"failed\", \"answers\", \"reuse\" }` as in datamake.lock. `table` is null where the rows
 cannot be compared: not a dataset, new, gone, or no longer in the store. The rows are the first of their kind (`--samples`).";
 
 impl Diff {
@@ -126,7 +126,7 @@ fn text(session: &mut Session, node: &NodeDiff) -> io::Result<()> {
     if new.file.is_some() {
         return writeln!(session.out, "\n{name}  {rows}, another file");
     }
-    let parts = parts(old, new);
+    let parts = parts(old, new) + &asked(old, new);
     let Some(found) = &node.table else {
         let why = if old.table == new.table {
             ""
@@ -154,6 +154,15 @@ fn parts(old: &LockedNode, new: &LockedNode) -> String {
         Some(format!("  {name} {} → {}", count(before.rows), count(part.rows)))
     });
     changed.collect()
+}
+
+/// Tells how the numbers of answers and of failed rows changed.
+fn asked(old: &LockedNode, new: &LockedNode) -> String {
+    let failed = |node: &LockedNode| node.failed.values().sum::<u64>();
+    let numbers =
+        [("answers", old.answers.unwrap_or(0), new.answers.unwrap_or(0)), ("failed", failed(old), failed(new))];
+    let changed = numbers.into_iter().filter(|(_, before, after)| before != after);
+    changed.map(|(word, before, after)| format!("  {word} {} → {}", count(before), count(after))).collect()
 }
 
 fn json_value(value: &toml::Value) -> Value {
@@ -200,7 +209,8 @@ fn node_json(node: &NodeDiff) -> Value {
         let parts: BTreeMap<&String, Value> =
             node.parts.iter().map(|(name, part)| (name, json!({ "table": part.table, "rows": part.rows }))).collect();
         let value: Vec<Value> = node.value.iter().map(json_value).collect();
-        json!({ "table": node.table, "rows": node.rows, "parts": parts, "value": value, "file": node.file })
+        json!({ "table": node.table, "rows": node.rows, "parts": parts, "value": value, "file": node.file,
+                "failed": node.failed, "answers": node.answers, "reuse": node.reuse })
     };
     json!({
         "node": node.name, "old": node.old.as_ref().map(state), "new": node.new.as_ref().map(state),

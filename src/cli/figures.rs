@@ -86,7 +86,8 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                     parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
-            Summary { short, more: dropped(&record.dropped).into_iter().collect() }
+            let lost = [dropped(&record.dropped), failed(&record.failed, &node.name)];
+            Summary { short, more: lost.into_iter().flatten().collect() }
         }
         Output::Metric(values) => {
             let names = Names::new(graph);
@@ -137,19 +138,30 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
     }
 }
 
+/// Tells how many rows have no value, and why.
+fn failed(steps: &[LostRows], name: &str) -> Option<String> {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, rows) in steps.iter().flat_map(|step| &step.reasons) {
+        *kinds.entry(kind).or_default() += rows;
+    }
+    let all: u64 = kinds.values().sum();
+    let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{} {kind}", count(*rows))).collect();
+    (all > 0).then(|| format!("{} failed: {} (datamake show {name} --failed)", things(all, "row"), kinds.join(", ")))
+}
+
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
         Output::Table { table, rows, made, groups, parts, .. } => {
-            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": dropped_json(&record.dropped) })
+            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
         Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
     }
 }
 
-/// Writes counts of dropped rows as JSON.
-pub fn dropped_json(steps: &[LostRows]) -> Value {
+/// Writes counts of lost rows as JSON.
+fn lost_json(steps: &[LostRows]) -> Value {
     let one = |step: &LostRows| {
         let at = step.step;
         step.reasons
@@ -162,9 +174,9 @@ pub fn dropped_json(steps: &[LostRows]) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
 `{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1.";
+`table` and `file` are hashes; steps count from 1. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {

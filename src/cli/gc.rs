@@ -14,7 +14,7 @@ Examples:
   datamake gc --keep 1 --yes   keeps the last build only
 
 Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
-uses the store, nothing is removed, nor as long as something that a kept build needs cannot be read.")]
+uses the store, nothing is removed, nor as long as something that a kept build needs cannot be read. What models answered is never removed.")]
 pub struct Gc {
     /// How many builds to keep, of each checkout that uses the store
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
@@ -48,7 +48,9 @@ impl Gc {
         if session.detail == Detail::Quiet {
             return Ok(Exit::Fine);
         }
-        let kept = things(garbage.builds_kept as u64, "build");
+        let responses = project.store().responses().stats().map_or(0, |stats| stats.responses);
+        let answers = if responses > 0 { format!(" and all {}", things(responses, "response")) } else { String::new() };
+        let kept = things(garbage.builds_kept as u64, "build") + &answers;
         if blobs + traces + leftovers == 0 {
             writeln!(session.out, "nothing to remove: {kept} kept")?;
             return Ok(Exit::Fine);

@@ -1,10 +1,12 @@
 //! `datamake log`: the builds of this checkout.
 
+use super::asked;
 use super::cause;
 use super::grid::Grid;
 use super::names::some;
 use super::session::{Detail, Ending, Exit, Session};
 use super::words::{ago, now, plain, seconds, utc};
+use crate::fetch::models::Traffic;
 use crate::history::{Build, Made};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -28,7 +30,7 @@ pub struct Log {
 pub const FORM: &str = "\
 { \"builds\": [{ \"build\": 7, \"time\": \"2026-01-02T03:04:05Z\", \"seconds\": 0.21, \"commit\": \"…\" | null, \"command\": [\"build\"], \"ran\": 31, \"reused\": 120,
               \"made\": [{ \"node\": \"dataset.clean\", \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason] }],
-              \"failed\": [\"dataset.x\"] }] }";
+              \"failed\": [\"dataset.x\"], \"asked\": asked }] }";
 
 impl Log {
     /// Runs the command.
@@ -65,6 +67,10 @@ impl Log {
                         .for_each(|reason| grid.under(format!("made {}: {}", short(name), cause::line(reason))));
                 }
             }
+            let asked = asked_in(build);
+            if asked != Traffic::default() {
+                grid.under(format!("asked {}", asked::traffic(&asked, None)));
+            }
             if !build.failed.is_empty() {
                 grid.under(format!("{} {}", paint.red("failed"), some(build.failed.iter().map(|name| short(name)))));
             }
@@ -78,6 +84,13 @@ impl Log {
         }
         Ok(Exit::Fine)
     }
+}
+
+/// Adds up what a build asked.
+fn asked_in(build: &Build) -> Traffic {
+    let mut sum = Traffic::default();
+    build.traffic.values().flat_map(|steps| steps.values()).for_each(|traffic| sum += *traffic);
+    sum
 }
 
 /// Cuts a commit to what people use; a `+` tells that files were changed since.
@@ -100,6 +113,7 @@ fn json_of(build: &Build) -> Value {
     };
     json!({
         "build": build.number, "time": utc(build.time), "seconds": build.seconds, "commit": build.commit, "command": build.command,
-        "ran": build.ran, "reused": build.reused, "made": build.nodes.iter().map(made).collect::<Vec<Value>>(), "failed": build.failed,
+        "ran": build.ran, "reused": build.reused, "asked": asked::json(&asked_in(build)),
+        "made": build.nodes.iter().map(made).collect::<Vec<Value>>(), "failed": build.failed,
     })
 }

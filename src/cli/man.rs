@@ -57,7 +57,9 @@ fn write_all(tree: &clap::Command, dir: &Path) -> io::Result<u64> {
     std::fs::create_dir_all(dir)?;
     let commands = tree.get_subcommands().filter(|command| command.get_name() != "help");
     let mut written = 0;
-    for command in std::iter::once(tree).chain(commands) {
+    let all = commands.flat_map(|command| std::iter::once(command).chain(command.get_subcommands()));
+    let all = all.filter(|command| command.get_name() != "help");
+    for command in std::iter::once(tree).chain(all) {
         let mut page = Vec::new();
         render(command, &mut page)?;
         let name = command.get_display_name().unwrap_or_else(|| command.get_name());

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Nobody uses this module but the program.
 
 mod args;
+mod asked;
 mod build;
 mod cause;
 mod check;
@@ -18,9 +19,11 @@ mod out;
 mod plan;
 mod progress;
 mod reference;
+mod responses;
 mod session;
 mod show;
 mod verify;
+mod watch;
 mod why;
 mod words;
 
@@ -74,6 +77,8 @@ fn run() -> Exit {
     let result = match command {
         Command::Init(args) => args.run(&mut session),
         Command::Build(args) => args.run(&mut session),
+        Command::Watch(args) => args.run(&mut session),
+        Command::Responses(args) => args.run(&mut session),
         Command::Gc(args) => args.run(&mut session),
         Command::Check(args) => args.run(&mut session),
         Command::Graph(args) => args.run(&mut session),

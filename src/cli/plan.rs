@@ -1,5 +1,7 @@
 //! `datamake plan`: what a build would do, and why.
 
+mod asks;
+
 use super::cause;
 use super::grid::Grid;
 use super::names::Names;
@@ -22,7 +24,8 @@ Examples:
   datamake plan -v                   fresh nodes too
 
 A plan reads new data, and does the work in memory for half a gigabyte of columns, so it tells what a build will do and which rows will fail;
-nothing is written. A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` where more than that lies before it, or fresh.
+nothing is written. Of models it tells how many requests are still to be made, about how many tokens they take and what that costs: from what was answered at the same step, or else
+from the length of the messages and `max_tokens`, which is the most that replies can have. A node is `new`, `stale` (with the row groups and rows that would be redone), `unknown` where more than that lies before it, or fresh.
 `reuse` is a node whose definition changed, but not what has to run for it. Exit code 1: a node would fail.")]
 pub struct Plan {
     /// Names or patterns of nodes; without any, all
@@ -33,10 +36,15 @@ pub struct Plan {
 /// The form of the JSON.
 pub const FORM: &str = "\
 { \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"stale\" | \"reuse\" | \"unknown\" | \"failed\",
-             \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"until\": [\"dataset.seeds\"], \"reasons\": [reason] }],
-  \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3 }
+             \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"until\": [\"dataset.seeds\"], \"reasons\": [reason],
+             \"asks\": [{ \"step\": 1, \"model\": \"writer\", \"requests\": 10, \"at_most\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null,
+                        \"estimate\": \"past\" | \"guess\" }] }],
+  \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3,
+  \"asks\": { \"requests\": 10, \"at_most\": false, \"more\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null } }
 
-`groups` and `rows_stale` are of stale nodes, `until` of unknown ones.";
+`groups` and `rows_stale` are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `at_most` tells that a filter may yet drop rows before they ask;
+`estimate` whether tokens and money follow from answers to the same step (`past`) or from messages and `max_tokens` (`guess`: the most that replies can have). Tokens and money
+that cannot be told are null, as `requests`, `step` and `model` are where others have to run first; `more` tells that there are such nodes.";
 
 impl Plan {
     /// Runs the command.
@@ -140,6 +148,7 @@ fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Resu
         if !new {
             one.reasons.iter().for_each(|reason| grid.under(cause::line(reason)));
         }
+        asks::lines(planned, one.node, &names).into_iter().for_each(|line| grid.under(line));
     }
     grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
     for one in &planned.nodes {
@@ -165,7 +174,8 @@ fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Resu
     if counts.fresh > 0 {
         parts.push(fresh(counts.fresh));
     }
-    writeln!(session.out, "\n{}", parts.join("; "))
+    writeln!(session.out, "\n{}", parts.join("; "))?;
+    asks::total(planned, project, &names).map_or(Ok(()), |line| writeln!(session.out, "{line}"))
 }
 
 /// Writes `1 is fresh`.
@@ -197,6 +207,14 @@ pub fn node_json(graph: &Graph, one: &PlannedNode) -> Value {
 
 fn json_of(project: &Project, planned: &Planned) -> Value {
     let counts = Counts::of(planned);
-    let nodes: Vec<Value> = planned.nodes.iter().map(|one| node_json(&project.graph, one)).collect();
-    json!({ "nodes": nodes, "fresh": counts.fresh, "stale": counts.stale, "reuse": counts.reuse, "unknown": counts.unknown })
+    let node = |one: &PlannedNode| {
+        let mut value = node_json(&project.graph, one);
+        value["asks"] = asks::json(planned, one.node);
+        value
+    };
+    let nodes: Vec<Value> = planned.nodes.iter().map(node).collect();
+    json!({
+        "nodes": nodes, "fresh": counts.fresh, "stale": counts.stale, "reuse": counts.reuse, "unknown": counts.unknown,
+        "asks": asks::total_json(planned, project),
+    })
 }

@@ -1,10 +1,12 @@
 //! What a running build shows: a bar per node on a terminal, a line now and then elsewhere.
 
+use super::asked::money;
 use super::names::Names;
 use super::out::{Out, note};
 use super::session::{Detail, Session};
 use super::words::{count, things};
 use crate::exec::Event;
+use crate::fetch::models::Traffic;
 use crate::graph::{Graph, NodeId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -29,11 +31,81 @@ struct Node {
     total: u64,
     groups: u64,
     rows: u64,
-    /// Requests that were answered, or given up; rows that wait.
+    asked: Asked,
+    bar: Option<ProgressBar>,
+}
+
+/// How far the rows are that go to models ahead of their groups.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    /// Requests that were answered, or given up.
     answered: u64,
     unanswered: u64,
+    /// Rows that wait for answers, or were not looked at yet, of all nodes.
+    left: u64,
     waiting: u64,
-    bar: Option<ProgressBar>,
+    /// How many were left when the first answer came, and when that was.
+    begun: Option<(u64, Instant)>,
+    traffic: Traffic,
+}
+
+impl Asked {
+    /// Returns the rows that are through, of all that there were.
+    fn rows(&self) -> (u64, u64) {
+        let all = self.begun.map_or(self.left, |(all, _)| all);
+        (all.saturating_sub(self.left), all)
+    }
+
+    /// Writes `120 answers, 80 rows wait, 2 failed, 0.0042, 8.1/s, about 2 min left`.
+    fn words(&self, now: Instant) -> String {
+        let mut parts = vec![things(self.answered, "answer")];
+        parts.extend(match self.waiting {
+            0 => None,
+            1 => Some("1 row waits".to_owned()),
+            n => Some(format!("{} rows wait", count(n))),
+        });
+        parts
+            .extend((self.unanswered > 0).then(|| format!("{} without an answer", things(self.unanswered, "request"))));
+        parts.extend((self.traffic.money > 0.0).then(|| {
+            let least = if self.traffic.unpriced > 0 { "at least " } else { "" };
+            format!("cost {least}{}", money(self.traffic.money))
+        }));
+        let Some((_, begun)) = self.begun else { return parts.join(", ") };
+        let seconds = now.saturating_duration_since(begun).as_secs_f64();
+        if seconds >= STEADY {
+            parts.push(format!("{}/s", rate(self.answered as f64 / seconds)));
+            let (through, all) = self.rows();
+            // Of the first few nothing can be told.
+            if through * 50 > all && self.left > 0 {
+                let left = seconds / through as f64 * self.left as f64;
+                parts.push(format!("about {} left", rough(left)));
+            }
+        }
+        parts.join(", ")
+    }
+}
+
+/// Seconds before a rate is told.
+const STEADY: f64 = 2.0;
+
+fn rate(n: f64) -> String {
+    if n < 9.95 { format!("{n:.1}") } else { count(n.round() as u64) }
+}
+
+/// Writes a duration that nobody knows to the second.
+fn rough(seconds: f64) -> String {
+    match seconds {
+        n if n < 60.0 => format!("{} s", (n.ceil() as u64).max(1)),
+        n if n < 5400.0 => format!("{} min", (n / 60.0).ceil() as u64),
+        n => format!("{} h", (n / 3600.0).round() as u64),
+    }
+}
+
+impl Node {
+    /// Returns whether its rows go to models, ahead of their groups.
+    fn is_ahead(&self) -> bool {
+        self.asked.begun.is_some() && self.groups == 0
+    }
 }
 
 struct State {
@@ -74,7 +146,8 @@ impl<'a> Progress<'a> {
         let mut state = self.lock();
         let id = match event {
             Event::Begin { node } => {
-                state.nodes.insert(node, Node::default());
+                // Its rows may have gone ahead already.
+                state.nodes.entry(node).or_default();
                 node
             }
             Event::Groups { node, total } => {
@@ -88,11 +161,12 @@ impl<'a> Progress<'a> {
                 known.rows += rows;
                 node
             }
-            Event::Answers { node, answered, unanswered, waiting } => {
-                let known = state.nodes.entry(node).or_default();
-                known.answered += answered;
-                known.unanswered += unanswered;
-                known.waiting = waiting;
+            Event::Answers { node, answered, unanswered, waiting, queued, traffic } => {
+                let asked = &mut state.nodes.entry(node).or_default().asked;
+                asked.answered += answered;
+                asked.unanswered += unanswered;
+                (asked.waiting, asked.left, asked.traffic) = (waiting, waiting + queued, traffic);
+                asked.begun.get_or_insert_with(|| (asked.left + answered + unanswered, Instant::now()));
                 node
             }
             Event::End { node, .. } | Event::Failed { node } => {
@@ -113,6 +187,7 @@ impl<'a> Progress<'a> {
         match &self.canvas {
             Canvas::None => {}
             Canvas::Bars(bars) => {
+                let ahead = node.is_ahead();
                 let bar = node.bar.get_or_insert_with(|| {
                     let style =
                         ProgressStyle::with_template("{prefix:.bold} {bar:24} {pos}/{len} {wide_msg} {elapsed}");
@@ -121,6 +196,13 @@ impl<'a> Progress<'a> {
                     bar.enable_steady_tick(Duration::from_millis(200));
                     bar
                 });
+                if ahead {
+                    let (through, all) = node.asked.rows();
+                    bar.set_length(all);
+                    bar.set_position(through);
+                    bar.set_message(format!("rows; {}", node.asked.words(Instant::now())));
+                    return;
+                }
                 // While files are read, nobody knows how many there will be.
                 bar.set_length(node.total.max(node.groups));
                 bar.set_position(node.groups);
@@ -129,6 +211,11 @@ impl<'a> Progress<'a> {
             Canvas::Lines => {
                 if told.elapsed() >= SELDOM {
                     *told = Instant::now();
+                    if node.is_ahead() {
+                        let (through, all) = node.asked.rows();
+                        let rows = format!("{} of {}", count(through), things(all, "row"));
+                        return note(&format!("{}: {rows}; {}", self.names.of(id), node.asked.words(*told)));
+                    }
                     let groups = things(node.total.max(node.groups), "row group");
                     note(&format!(
                         "{}: {} of {groups}, {}",
@@ -148,5 +235,37 @@ impl<'a> Progress<'a> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread panics with this lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_told_with_what_they_cost_and_how_long_it_goes_on() {
+        let begun = Instant::now();
+        let traffic = Traffic { money: 0.0042, ..Traffic::default() };
+        let mut asked =
+            Asked { answered: 200, unanswered: 1, left: 800, waiting: 64, begun: Some((1000, begun)), traffic };
+        assert_eq!(
+            asked.words(begun),
+            "200 answers, 64 rows wait, 1 request without an answer, cost 0.0042",
+            "of the first moment nothing can be told"
+        );
+        let later = begun + Duration::from_secs(30);
+        assert_eq!(
+            asked.words(later),
+            "200 answers, 64 rows wait, 1 request without an answer, cost 0.0042, 6.7/s, about 2 min left"
+        );
+        assert_eq!(asked.rows(), (200, 1000));
+        asked.traffic.unpriced = 2;
+        (asked.unanswered, asked.left, asked.waiting) = (0, 0, 0);
+        assert_eq!(asked.words(later), "200 answers, cost at least 0.0042, 6.7/s");
+    }
+
+    #[test]
+    fn a_time_is_as_rough_as_it_is_unsure() {
+        assert_eq!([0.2, 59.0, 61.0, 5400.0, 86_400.0].map(rough), ["1 s", "59 s", "2 min", "2 h", "24 h"]);
     }
 }

@@ -1,7 +1,9 @@
 //! `docs/commands.md`, made from the tree of commands and the forms of their JSON.
 
 use super::args::GROUPS;
-use super::{build, cause, check, diff, figures, gc, graph, init, log, plan, show, verify, why};
+use super::{
+    asked, build, cause, check, diff, figures, gc, graph, init, log, plan, responses, show, verify, watch, why,
+};
 use clap::{Arg, Command};
 use std::fmt::Write;
 
@@ -19,6 +21,7 @@ Nodes are named `clean`, `dataset.clean`, or by a pattern (`real_*`); `+clean` i
 | 0 | fine |
 | 1 | a node failed, the store is damaged, or the disk refused |
 | 2 | wrong file or arguments |
+| 4 | the budget is reached: the next request could have passed it |
 | 101 | a bug in datamake |
 | 130 | interrupted |
 
@@ -45,6 +48,7 @@ const FORMS: &[(&str, &str)] = &[
     ("verify", verify::FORM),
     ("init", init::FORM),
     ("build", build::FORM),
+    ("watch", watch::FORM),
     ("gc", gc::FORM),
 ];
 
@@ -60,12 +64,15 @@ pub fn reference() -> String {
         let _ = write!(out, "\n## {title}\n");
         for name in *names {
             if let Some(command) = tree.find_subcommand(name) {
-                section(&mut out, command);
+                section(&mut out, command, command.get_name());
+                for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+                    section(&mut out, sub, &format!("{} {}", command.get_name(), sub.get_name()));
+                }
             }
         }
     }
-    let _ = write!(out, "\n{JSON}\n{}\n\n{}\n", cause::FORM, figures::FORM);
-    for (name, form) in FORMS {
+    let _ = write!(out, "\n{JSON}\n{}\n\n{}\n\n{}\n", cause::FORM, figures::FORM, asked::FORM);
+    for (name, form) in FORMS.iter().chain(responses::FORMS) {
         let _ = write!(out, "\n### `{name} --json`\n\n");
         // Forms and sentences are told apart by how they begin.
         for paragraph in form.split("\n\n") {
@@ -80,11 +87,11 @@ pub fn reference() -> String {
     out
 }
 
-fn section(out: &mut String, command: &Command) {
+fn section(out: &mut String, command: &Command, name: &str) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
-    let _ = write!(out, "\n### `{}`\n\n{about}.\n\n```text\n{usage}\n```\n\n", command.get_name());
+    let _ = write!(out, "\n### `{name}`\n\n{about}.\n\n```text\n{usage}\n```\n\n");
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help").collect();
     if !own.is_empty() {
         arguments(out, &own);

@@ -18,6 +18,8 @@ pub enum Exit {
     Failed = 1,
     /// Wrong file or arguments.
     Wrong = 2,
+    /// Sending one request more could have passed the budget.
+    Budget = 4,
     Bug = 101,
     Interrupted = 130,
 }

@@ -1,6 +1,6 @@
-//! `datamake show`: rows, columns and figures of what was built, and the rows that were dropped.
+//! `datamake show`: rows, columns and figures of what was built, and the rows that were dropped or failed.
 
-mod dropped;
+mod lost;
 mod rows;
 
 use super::figures;
@@ -16,7 +16,7 @@ use crate::table::Table;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Shows what was built: rows, columns, figures, and the rows that were dropped
+/// Shows what was built: rows, columns, figures, and the rows that were dropped or failed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,10 +26,13 @@ Examples:
   datamake show problems --stats               nulls, distinct values, range and mean per column
   datamake show problems --dropped             the rows that filters and dedup dropped
   datamake show problems --dropped --reason short
+  datamake show questions --failed             the rows that have no value: why, and what the model replied
+  datamake show questions --failed --reason cut-off --wide
   datamake show problems -n 0 --json | jq .    all rows as JSONL
   datamake show accuracy                       the values of a metric
 
-What is shown is what the last build made, even if it is stale by now.")]
+What is shown is what the last build made, even if it is stale by now; of failed rows, those of the last attempt, even if it was not published because of them.
+The kinds of failure: cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]
 pub struct Show {
     /// The node, or a part of a split as in `all.train`
     #[arg(value_name = "NODE")]
@@ -44,23 +47,27 @@ pub struct Show {
     #[arg(short, long)]
     wide: bool,
     /// Shows the columns and their types
-    #[arg(long, conflicts_with_all = ["stats", "dropped"])]
+    #[arg(long, conflicts_with_all = ["stats", "lost"])]
     schema: bool,
     /// Shows figures about each column
-    #[arg(long, conflicts_with = "dropped")]
+    #[arg(long, conflicts_with = "lost")]
     stats: bool,
     /// Shows the rows that were dropped, and by what
-    #[arg(long)]
+    #[arg(long, group = "lost")]
     dropped: bool,
-    /// Of the dropped rows only those of this filter or step
-    #[arg(long, value_name = "NAME", requires = "dropped")]
+    /// Shows the rows that have no value: why, and what the model replied
+    #[arg(long, group = "lost")]
+    failed: bool,
+    /// Only the rows dropped by this filter or step, or failed in this way
+    #[arg(long, value_name = "NAME", requires = "lost")]
     reason: Option<String>,
 }
 
 /// The form of the JSON.
 pub const FORM: &str = "\
 Rows: one document per row, its columns in the order of the table. Dates and timestamps are strings. Dropped rows have two columns more, before the others:
-`dropped_step` (from 1) and `dropped_by`.
+`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` and `failure`: `{ \"kind\", \"detail\", \"request\", \"attempts\", \"input_tokens\", \"output_tokens\",
+\"cost\", \"reply\" }`, where `request` is the key of the request, `cost` that of the last reply (null: not known), and `reply` is whole.
 
 { \"question\": \"…\", \"answer\": 21 }
 
@@ -81,14 +88,15 @@ impl Show {
     pub fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
         let (id, part) = project.one(&self.node)?;
-        if !(project.is_dataset(id) || self.schema || self.stats || self.dropped) {
+        if !(project.is_dataset(id) || self.schema || self.stats || self.dropped || self.failed) {
             output(session, &project, id)?;
             return Ok(Exit::Fine);
         }
         let name = Names::new(&project.graph).of(id);
         let name = part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}"));
-        if self.dropped {
-            return dropped::show(&self, session, &project, &name);
+        if self.dropped || self.failed {
+            let which = if self.dropped { lost::Which::Dropped } else { lost::Which::Failed };
+            return lost::show(&self, session, &project, &name, which);
         }
         let table = project.table(&self.node)?;
         if self.schema {
@@ -97,7 +105,7 @@ impl Show {
             let found = project.statistics(&table)?;
             statistics(session, &name, &project.graph.node(id).full_name(), &table, &found)?;
         } else {
-            rows::show(&self, session, &project, &name, &table)?;
+            rows::show(session, &project, &name, &table, (self.skip, self.limit()), self.wide)?;
         }
         Ok(Exit::Fine)
     }
@@ -105,6 +113,17 @@ impl Show {
     fn limit(&self) -> usize {
         if self.rows == 0 { usize::MAX } else { self.rows }
     }
+}
+
+/// Shows the first rows of a table.
+pub fn some_rows(
+    session: &mut Session,
+    project: &Project,
+    name: &str,
+    table: &Table,
+    limit: usize,
+) -> Result<(), super::session::Fail> {
+    rows::show(session, project, name, table, (0, limit), false)
 }
 
 /// Shows what a metric or an export came out as.

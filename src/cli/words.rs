@@ -7,7 +7,8 @@ pub fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
-fn grouped(digits: &str) -> String {
+/// Puts separators between the thousands of some digits.
+pub fn grouped(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {

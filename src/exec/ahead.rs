@@ -12,7 +12,7 @@ use super::refer::{Others, repeated};
 use super::rows::{interleave, keep_rows, stays, take_rows};
 use super::stage::{Effort, Flow, schemas};
 use crate::expr::Value;
-use crate::fetch::models::{Delivery, Order};
+use crate::fetch::models::{Delivery, Models, Order, Traffic};
 use crate::graph::{Ask, NodeId, Stage};
 use crate::hash::Hash;
 use crate::table::{Batch, RowGroup, Schema};
@@ -110,6 +110,8 @@ pub(super) struct Ahead<'a> {
     /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
     broken: HashSet<usize>,
     counting: Counting,
+    /// Rows in groups that were not begun.
+    queued: u64,
 }
 
 /// Asks for all that the rows of a group need at one step, and waits for it.
@@ -140,6 +142,7 @@ impl<'a> Ahead<'a> {
             sent: HashMap::new(),
             broken: HashSet::new(),
             counting: Counting::default(),
+            queued: 0,
         }
     }
 
@@ -154,6 +157,8 @@ impl<'a> Ahead<'a> {
     /// Goes on until no row waits and no group is left. The sources take turns.
     fn wait(&mut self, mut sources: Vec<Source>) -> Result<(), Stop> {
         let mut turn = 0;
+        let rows = |group: &Arc<RowGroup>| u64::from(group.rows);
+        self.queued = sources.iter().flat_map(|source| &source.groups).map(rows).sum();
         loop {
             if self.context.cancelled() {
                 sources.clear();
@@ -167,6 +172,7 @@ impl<'a> Ahead<'a> {
                 let source = &mut sources[turn];
                 let (pipe, group) = (source.pipe, source.groups.pop_front());
                 if let Some(group) = group {
+                    self.queued -= rows(&group);
                     for (pipe, stage, group) in self.unsettled(pipe, group)? {
                         let batch = self.load(pipe, stage, &group)?;
                         self.process(Parcel { pipe, stage, batch })?;
@@ -411,7 +417,8 @@ impl<'a> Ahead<'a> {
             }
         }
         for (node, (answered, unanswered)) in told {
-            (self.events)(Event::Answers { node, answered, unanswered, waiting: self.waiting.len() as u64 });
+            let (waiting, queued, traffic) = (self.waiting.len() as u64, self.queued, self.traffic(models, node));
+            (self.events)(Event::Answers { node, answered, unanswered, waiting, queued, traffic });
         }
         let mut ready: Vec<_> = ready.into_iter().collect();
         ready.sort_by_key(|(at, _)| *at);
@@ -429,6 +436,16 @@ impl<'a> Ahead<'a> {
             self.process(Parcel { pipe, stage: stage + 1, batch })?;
         }
         Ok(())
+    }
+
+    /// Returns what went out for a node so far.
+    fn traffic(&self, models: &Models, node: NodeId) -> Traffic {
+        let mut sum = Traffic::default();
+        for pipe in self.pipes.iter().filter(|pipe| pipe.node == node) {
+            let asking = pipe.stages(0).filter(|(_, stage)| matches!(stage, Stage::Ask(_)));
+            asking.for_each(|(at, _)| sum += models.traffic(lane(node, at)));
+        }
+        sum
     }
 
     /// Takes in what became of a request; returns the row if all its dialogues have ended well.

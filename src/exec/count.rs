@@ -1,7 +1,7 @@
 //! What a build would ask: requests counted one by one as far as rows are known, and by the steps that are left beyond.
 
 use super::ahead::Pipe;
-use crate::ask::{Request, Spec};
+use crate::ask::{Request, Spec, Task};
 use crate::graph::{NodeId, Stage};
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, row_hashes};
@@ -25,7 +25,10 @@ impl Count {
     fn add(&mut self, spec: &Spec, requests: u64) {
         let first = self.requests == 0;
         self.requests += requests;
-        let limit = spec.max_tokens.map(|limit| u64::from(limit) * requests);
+        let limit = match spec.task {
+            Task::Embedding => Some(0),
+            Task::Chat | Task::Completion => spec.max_tokens.map(|limit| u64::from(limit) * requests),
+        };
         self.output_limit = if first { limit } else { self.output_limit.zip(limit).map(|(sum, limit)| sum + limit) };
     }
 }

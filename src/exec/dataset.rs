@@ -6,6 +6,7 @@ use super::record::{LostRows, Output, PartOutput};
 use super::refer::Others;
 use super::stage::{Effort, Flow, Through, Why};
 use super::walk::{Made, Walk};
+use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
 use crate::manifest::{Dataset, Maker, MaxFailed, Mix, Synth, Text};
@@ -124,17 +125,28 @@ fn too_many_failed(dataset: &Dataset, failed: &[LostRows], rows: u64) -> Option<
             None => kinds.push((kind, *rows)),
         }
     }
-    let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
+    let written_kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
     let name = &dataset.name.value;
     let (noun, verb) = if n == 1 { ("row", "has") } else { ("rows", "have") };
-    let title = format!("{n} {noun} of `{name}` {verb} no value: {}", kinds.join(", "));
+    let title = format!("{n} {noun} of `{name}` {verb} no value: {}", written_kinds.join(", "));
     Some(
         Diagnostic::error("failed-rows", title)
             .at(&dataset.name.span, format!("`max_failed` lets {written} fail"))
             .note("every answer that came is recorded: building again asks for nothing that is known")
             .help(format!("`datamake show {name} --failed` has the rows and the replies"))
-            .help(format!("`datamake build {name} --retry KIND` asks again; `max_failed` in the dataset lets rows go")),
+            .help(again(name, &kinds))
+            .help("`max_failed` in the dataset lets rows go"),
     )
+}
+
+/// Tells how rows of these kinds of failure are asked about again.
+fn again(name: &str, kinds: &[(&str, u64)]) -> String {
+    let kinds: Vec<FailureKind> = kinds.iter().filter_map(|(kind, _)| kind.parse().ok()).collect();
+    let recorded = kinds.iter().filter(|kind| kind.is_recorded());
+    let retries: String = recorded.map(|kind| format!(" --retry {kind}")).collect();
+    let larger =
+        if kinds.contains(&FailureKind::CutOff) { "; so does a larger `max_tokens`, of those cut off" } else { "" };
+    format!("`datamake build {name}{retries}` asks again about these rows{larger}")
 }
 
 impl Flow<'_> {

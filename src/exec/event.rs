@@ -1,6 +1,7 @@
 //! What happens during a build, told as it happens.
 
 use super::Work;
+use crate::fetch::models::Traffic;
 use crate::graph::NodeId;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +22,16 @@ pub enum Event {
         node: NodeId,
         rows: u64,
     },
-    /// So many requests were answered, or given up; so many rows wait for answers, of this node and others.
+    /// So many requests were answered, or given up. Of this node and others, so many rows wait for answers, and so many have not
+    /// been looked at.
     Answers {
         node: NodeId,
         answered: u64,
         unanswered: u64,
         waiting: u64,
+        queued: u64,
+        /// What went out for this node in this build so far.
+        traffic: Traffic,
     },
     End {
         node: NodeId,

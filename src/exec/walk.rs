@@ -194,10 +194,10 @@ impl<'a> Walk<'a> {
         key.finish()
     }
 
-    /// Returns about how many rows of a dataset models are asked. Datasets that others look into stay whole: with fewer rows in
-    /// them, other things would be asked.
+    /// Returns about how many rows of a dataset models are asked, if it asks any. Datasets that others look into stay whole: with
+    /// fewer rows in them, other things would be asked.
     fn limit(&self, id: NodeId) -> Option<u64> {
-        self.request.rows.filter(|_| !self.looked_into.contains(&id))
+        self.request.rows.filter(|_| !self.looked_into.contains(&id) && self.request.graph.asks(id))
     }
 
     /// Looks a node up by its key; returns whether it is up to date.

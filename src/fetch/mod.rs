@@ -4,10 +4,12 @@ pub mod files;
 mod git;
 pub mod models;
 mod state;
+mod whole;
 mod workspace;
 
 pub use git::{commit, file_at_revision};
 pub use state::StateFolder;
+pub use whole::write_whole;
 pub use workspace::{Seen, Texts, Workspace};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.

@@ -190,7 +190,7 @@ pub fn bind_dataset(
     let (mut stages, mut steps) = (Vec::new(), Vec::new());
     let mut split = None;
     for (at, step) in dataset.steps.iter().enumerate() {
-        if matches!(step, Step::Generate(_) | Step::Judge(_) | Step::Embed(_))
+        if step.asks()
             && let Some(rows) = rows.take()
         {
             let hashes = Work::new("rows", row_identity(binder.shape.key.clone()), &step.span());

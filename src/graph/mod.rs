@@ -12,7 +12,7 @@ pub use texts::PromptTexts;
 use crate::diag::{Source, Span};
 use crate::fetch::models::Endpoint;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Manifest, Model, Text};
+use crate::manifest::{Dataset, Manifest, Model, Step, Text};
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -152,6 +152,12 @@ impl Graph {
         let dataset = (node.kind == Kind::Dataset).then(|| &self.manifest.datasets[node.declaration]);
         let split = dataset.and_then(Dataset::split);
         split.iter().flat_map(|split| &split.parts).map(|(name, _)| name.value.as_str()).collect()
+    }
+
+    /// Returns whether a node asks models.
+    pub fn asks(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        node.kind == Kind::Dataset && self.manifest.datasets[node.declaration].steps.iter().any(Step::asks)
     }
 
     /// Returns the nodes that read `id` directly.

@@ -2,10 +2,10 @@
 
 use super::{View, read_record};
 use crate::exec::{MetricValue, Output, PartOutput};
-use crate::hash::Hash;
+use crate::hash::{Hash, Words};
 use crate::store::{Store, StoreError};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// The name of the file.
@@ -27,6 +27,13 @@ pub struct LockedNode {
     pub value: Vec<toml::Value>,
     /// Of an export: the hash of the file.
     pub file: Option<Hash>,
+    /// Rows that have no value, by kind of failure.
+    #[serde(default)]
+    pub failed: BTreeMap<String, u64>,
+    /// Of a dataset that asks models: how many answers its rows are made of.
+    pub answers: Option<u64>,
+    /// Which recorded answers count: `always`, or `2026-11-01 on`.
+    pub reuse: Option<String>,
 }
 
 /// One part of a split in a lock file.
@@ -44,7 +51,16 @@ pub fn lock_of(store: &Store, view: &View) -> Result<Lock, StoreError> {
 /// Reads a record as a node of a lock file.
 pub fn lock_node(store: &Store, record: Hash) -> Result<LockedNode, StoreError> {
     let mut node = LockedNode::default();
-    match read_record(store, record)?.output {
+    let record = read_record(store, record)?;
+    for (kind, rows) in record.failed.iter().flat_map(|lost| &lost.reasons) {
+        *node.failed.entry(kind.clone()).or_default() += rows;
+    }
+    let policies = reuse(&record.words);
+    if !policies.is_empty() {
+        node.answers = Some(record.paid.values().flat_map(|paid| paid.0.values()).map(|sum| sum.answers).sum());
+        node.reuse = Some(policies.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    match record.output {
         Output::Table { table, rows, parts, .. } => {
             node.table = Some(table);
             node.rows = Some(rows);
@@ -58,6 +74,21 @@ pub fn lock_node(store: &Store, record: Hash) -> Result<LockedNode, StoreError> 
         }
     }
     Ok(node)
+}
+
+/// Returns which recorded answers count for the models that a node asks.
+fn reuse(words: &Words) -> BTreeSet<String> {
+    let models = words.0.keys().filter_map(|path| {
+        let at = path.strip_suffix(".identity")?;
+        let (step, model) = at.strip_prefix("steps.")?.split_once('.')?;
+        let is_model = step.parse::<usize>().is_ok() && (model == "model" || model.starts_with("model."));
+        is_model.then_some(at)
+    });
+    let policy = |at: &str| match words.0.get(&format!("{at}.reuse")) {
+        Some(day) => format!("{day} on"),
+        None => "always".to_owned(),
+    };
+    models.map(policy).collect()
 }
 
 /// Writes a metric's value: a number, or a table of slices.
@@ -126,6 +157,16 @@ pub fn render_lock(lock: &Lock) -> String {
                 let texts: Vec<String> = values.iter().map(inline).collect();
                 let _ = writeln!(out, "value = [{}]", texts.join(", "));
             }
+        }
+        if !node.failed.is_empty() {
+            let kinds: Vec<String> = node.failed.iter().map(|(kind, rows)| format!("{kind} = {rows}")).collect();
+            let _ = writeln!(out, "failed = {{ {} }}", kinds.join(", "));
+        }
+        if let Some(answers) = node.answers {
+            let _ = writeln!(out, "answers = {answers}");
+        }
+        if let Some(reuse) = &node.reuse {
+            let _ = writeln!(out, "reuse = {}", quoted(reuse));
         }
         for (part, locked) in &node.parts {
             let _ = writeln!(out, "parts.{part} = {{ table = \"{}\", rows = {} }}", locked.table, locked.rows);
@@ -203,6 +244,42 @@ mod tests {
     #[test]
     fn slices_that_a_record_cannot_tell_apart_are_all_there() {
         assert_eq!(names(&[vec![json!(null)], vec![json!(null)]]), ["null", "null'"]);
+    }
+
+    #[test]
+    fn what_a_dataset_asked_reads_back() {
+        let node = LockedNode {
+            rows: Some(8),
+            failed: BTreeMap::from([("cut-off".to_owned(), 1), ("invalid-json".to_owned(), 2)]),
+            answers: Some(12),
+            reuse: Some("2026-11-01 on, always".to_owned()),
+            ..LockedNode::default()
+        };
+        let lock = Lock::from([("dataset.a".to_owned(), node)]);
+        let text = render_lock(&lock);
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let expected = [
+            "[dataset.a]",
+            "rows = 8",
+            "failed = { cut-off = 1, invalid-json = 2 }",
+            "answers = 12",
+            "reuse = \"2026-11-01 on, always\"",
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(parse_lock(&text), Ok(lock));
+    }
+
+    #[test]
+    fn the_policy_of_reuse_is_that_of_each_model_asked() {
+        let policies = |words: &[(&str, &str)]| {
+            let words = words.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned()));
+            reuse(&Words(words.collect())).into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let judges = [("steps.1.model.0.identity", "a"), ("steps.1.model.1.identity", "b")];
+        assert_eq!(policies(&judges), "always");
+        let dated = [judges[0], judges[1], ("steps.1.model.1.reuse", "2026-11-01")];
+        assert_eq!(policies(&dated), "2026-11-01 on, always");
+        assert_eq!(policies(&[("steps.0.columns.identity", "x")]), "");
     }
 
     #[test]

@@ -211,6 +211,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Returns whether models are asked.
+    pub fn asks(&self) -> bool {
+        matches!(self, Step::Generate(_) | Step::Judge(_) | Step::Embed(_))
+    }
+
     /// Returns where the step stands.
     pub fn span(&self) -> Span {
         match self {

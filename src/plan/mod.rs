@@ -45,6 +45,14 @@ pub enum Reason {
     OutputEdited {
         path: String,
     },
+    /// Its rows that failed in these ways are asked about again.
+    AskedAgain {
+        kinds: Vec<String>,
+    },
+    /// Models are asked about this many rows; none: all.
+    Rows {
+        rows: Option<u64>,
+    },
     /// What was made is not in the store any more, or this version of datamake makes it otherwise.
     Forgotten,
 }
@@ -77,6 +85,10 @@ pub struct Present<'a> {
     pub rows: &'a dyn Fn(&str, Hash, Hash) -> Option<ChangedRows>,
     /// Of an export: the path, and the hash of what is there.
     pub output: Option<(String, Option<Hash>)>,
+    /// The kinds of failure that are not to stand.
+    pub again: &'a dyn Fn(&str) -> bool,
+    /// About how many rows models are asked, where that is not as it was.
+    pub asked: Option<Option<u64>>,
 }
 
 /// Returns why a node is not fresh. `last` is what it was in the last build.
@@ -125,6 +137,12 @@ pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
             Some(_) => {}
         }
     }
+    let failed = last.failed.iter().flat_map(|lost| &lost.reasons).map(|(kind, _)| kind);
+    let kinds: BTreeSet<&String> = failed.filter(|kind| (present.again)(kind)).collect();
+    if !kinds.is_empty() {
+        found.push(Reason::AskedAgain { kinds: kinds.into_iter().cloned().collect() });
+    }
+    found.extend(present.asked.map(|rows| Reason::Rows { rows }));
     let waits = present.inputs.iter().any(|(_, hash)| hash.is_none());
     if found.is_empty() && !waits {
         found.push(Reason::Forgotten);
@@ -150,6 +168,9 @@ impl fmt::Display for Reason {
             Reason::Input { name } => write!(f, "its input {name} changed"),
             Reason::OutputMissing { path } => write!(f, "{path} is not there"),
             Reason::OutputEdited { path } => write!(f, "{path} is not what was written"),
+            Reason::AskedAgain { kinds } => write!(f, "rows that failed are asked about again: {}", kinds.join(", ")),
+            Reason::Rows { rows: Some(rows) } => write!(f, "models are asked about {rows} rows only"),
+            Reason::Rows { rows: None } => f.write_str("models are asked about all rows"),
             Reason::Forgotten => f.write_str(
                 "what was made is not in the store any more, or this version of datamake makes it otherwise",
             ),

@@ -1,6 +1,7 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
-use super::models::{NodeCost, close};
+use super::cause::Again;
+use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -67,6 +68,8 @@ pub struct Built {
     pub reasons: BTreeMap<NodeId, Vec<Reason>>,
     /// The records of the nodes that are up to date, where something was made.
     pub records: BTreeMap<NodeId, NodeRecord>,
+    /// What was spent; none if no model was to be asked.
+    pub spent: Option<Spent>,
     /// The number in the log; none if nothing changed.
     pub number: Option<u64>,
     pub seconds: f64,
@@ -170,19 +173,20 @@ impl Project {
         self.store.refresh().map_err(unusable)?;
         let mut history = self.history()?;
         self.take_in_responses(&self.store)?;
-        let budget = options.budget;
+        let budget = self.budget(options.budget);
         let open = |used: &BTreeSet<usize>| self.open_models(used, budget);
         let door = Door::new(&open);
         let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(&door), ..Asking::default() });
-        let spent = close(&door);
+        let spending = door.opened().map(|models| Spent { spending: models.spending(), budget });
+        let closed = close(&door);
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
         let run = run?;
-        spent?;
+        closed?;
 
         let before = self.view_of(history.last_with(&self.options));
-        let Found { view, made, reasons, records } = self.found(&run, &history, &before)?;
+        let Found { view, made, reasons, records } = self.found(&run, &history, &before, options.retry)?;
         let failed: Vec<String> = run
             .nodes
             .iter()
@@ -194,7 +198,7 @@ impl Project {
         let commit = if changed { commit(self.root()) } else { None };
         let last_lock = history.last_with(&self.options).map(|build| build.lock);
         let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
-        let mut built = Built { run, reasons, records, number: None, seconds: 0.0 };
+        let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0 };
         if changed {
             let number = history.last().map_or(1, |build| build.number + 1);
             let build = Build {
@@ -226,9 +230,11 @@ impl Project {
     }
 
     /// Compares what a run came to with what was there `before`.
-    fn found(&self, run: &Run, history: &History, before: &View) -> Result<Found, Diagnostics> {
+    fn found(&self, run: &Run, history: &History, before: &View, retry: &[FailureKind]) -> Result<Found, Diagnostics> {
         // What another profile made is no part of the view, but worth a comparison.
-        let last_view = self.last_view(history);
+        let last_build = self.last_build(history);
+        let again = Again { retry, rows: last_build.as_ref().and_then(|build| build.options.rows) };
+        let last_view = self.view_of(last_build);
         let scratch = OnceCell::new();
         let mut found = Found { view: before.clone(), ..Found::default() };
         if self.is_plain() {
@@ -240,8 +246,8 @@ impl Project {
             let Some(outcome) = &one.outcome else { continue };
             if let State::Done(work) = one.state {
                 let last = last_view.get(&name).and_then(|hash| read_record(&self.store, *hash).ok());
-                let reasons =
-                    self.reasons_of(run, one.node, last.as_ref(), &|| scratch.get_or_init(|| self.store.scratch()));
+                let scratch = || scratch.get_or_init(|| self.store.scratch());
+                let reasons = self.reasons_of(run, one.node, last.as_ref(), &scratch, again);
                 let made = Made {
                     reasons: reasons.clone(),
                     groups: work.groups,
@@ -279,13 +285,15 @@ impl Project {
         let scratch = self.store.scratch();
         self.take_in_responses(&scratch)?;
         let run = self.run(Mode::Plan, &scratch, options, Asking::default())?;
-        let view = self.last_view(&self.history()?);
+        let last_build = self.last_build(&self.history()?);
+        let again = Again { retry: options.retry, rows: last_build.as_ref().and_then(|build| build.options.rows) };
+        let view = self.view_of(last_build);
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
             let reasons = match one.state {
                 State::Fresh => Vec::new(),
-                _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch),
+                _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again),
             };
             (one.node, reasons)
         });
@@ -303,9 +311,14 @@ impl Project {
         self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default()).map(|_| ())
     }
 
+    /// Returns the last build with the same profiles and `--set`; if there was none, the last.
+    fn last_build(&self, history: &History) -> Option<Build> {
+        history.last_with(&self.options).or(history.last())
+    }
+
     /// Returns what every node was after the last build with the same profiles and `--set`; if there was none, after the last.
     pub(super) fn last_view(&self, history: &History) -> View {
-        self.view_of(history.last_with(&self.options).or(history.last()))
+        self.view_of(self.last_build(history))
     }
 
     /// Returns what every node was after a build. A view that is lost means that nothing is known of it; that is no error.

@@ -1,6 +1,7 @@
 //! Why nodes are stale: what a run found, beside what was there after the last build.
 
 use super::Project;
+use crate::ask::FailureKind;
 use crate::exec::{Context, Mode, NodeRecord, Run, rows_of_file};
 use crate::graph::{Input, Kind, NodeId};
 use crate::hash::Hash;
@@ -18,6 +19,15 @@ const MANY_ROWS: u64 = 50_000;
 /// Rows that are named of each kind.
 const NAMED: usize = 5;
 
+/// What of a build makes nodes ask again that are otherwise as they were.
+#[derive(Clone, Copy)]
+pub(super) struct Again<'a> {
+    /// Rows that failed in these ways.
+    pub retry: &'a [FailureKind],
+    /// About how many rows models were asked in the build before.
+    pub rows: Option<u64>,
+}
+
 impl Project {
     /// Returns why a node is not fresh; `scratch` has what was read of its files.
     pub(super) fn reasons_of<'a>(
@@ -26,6 +36,7 @@ impl Project {
         id: NodeId,
         last: Option<&NodeRecord>,
         scratch: &dyn Fn() -> &'a Store,
+        asking: Again,
     ) -> Vec<Reason> {
         let node = self.graph.node(id);
         let input = |input: &Input| {
@@ -45,6 +56,12 @@ impl Project {
             inputs: node.inputs.iter().map(input).collect(),
             rows: &|path, old, new| self.changed_rows(scratch(), id, path, old, new),
             output,
+            // What has no recorded answer asks again in any case.
+            again: &|kind| {
+                let kind = kind.parse::<FailureKind>();
+                kind.is_ok_and(|kind| !kind.is_recorded() || asking.retry.contains(&kind))
+            },
+            asked: (self.graph.asks(id) && asking.rows != self.options.rows).then_some(self.options.rows),
         };
         reasons(&present, last)
     }

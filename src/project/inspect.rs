@@ -7,7 +7,7 @@ use crate::exec::{Context, LostRows, Mode, NodeRecord, Output, State, Stop, Tabl
 use crate::expr::{Aggregate, Value, value_at};
 use crate::graph::{Kind, NodeId};
 use crate::hash::Hash;
-use crate::history::{Build, Made, read_record, read_view};
+use crate::history::{Build, Made, TableDiff, diff_tables, read_record, read_view};
 use crate::table::{Batch, Schema, Table, Type};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -34,6 +34,21 @@ pub struct Statistics {
     pub max: Value,
     /// Of numbers; of texts and lists, the mean length.
     pub mean: Value,
+}
+
+/// Rows that have no value, by step.
+#[derive(Debug)]
+pub struct Failed {
+    pub steps: Vec<(LostRows, Arc<Table>)>,
+    pub published: Published,
+}
+
+/// Whether a dataset came to be what it was made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    Yes,
+    /// Too many of its rows failed.
+    No,
 }
 
 /// What is known of why a node is as it is.
@@ -194,6 +209,49 @@ impl Project {
             Ok((dropped, table))
         };
         record.dropped.into_iter().map(read).collect()
+    }
+
+    /// Reads what was written of a node.
+    pub fn read_record(&self, hash: Hash) -> Result<NodeRecord, Diagnostics> {
+        read_record(&self.store, hash).map_err(unusable)
+    }
+
+    /// Returns the rows of a dataset that have no value: of the last build that came to it, even if it was not published
+    /// because of them.
+    pub fn failed(&self, name: &str) -> Result<Failed, Diagnostics> {
+        let (id, _) = self.one(name)?;
+        let full = self.graph.node(id).full_name();
+        let attempt = self.last_attempt(&full)?;
+        let (record, published) = match attempt {
+            Some(record) => (record, Published::No),
+            None => (self.record(id)?, Published::Yes),
+        };
+        let read = |failed: LostRows| {
+            let table = self.with_context(|context| context.table(&TableRef::stored(failed.table)))?;
+            Ok((failed, table))
+        };
+        let steps = record.failed.into_iter().map(read).collect::<Result<_, Diagnostics>>()?;
+        Ok(Failed { steps, published })
+    }
+
+    /// Returns what a dataset was when it was not published last, unless a later build made it.
+    fn last_attempt(&self, full: &str) -> Result<Option<NodeRecord>, Diagnostics> {
+        let history = self.history()?;
+        for build in history.builds().rev().filter(|build| build.options == self.options) {
+            let attempts = build.attempts.and_then(|view| read_view(&self.store, view).ok()).unwrap_or_default();
+            if let Some(record) = attempts.get(full) {
+                return Ok(read_record(&self.store, *record).ok());
+            }
+            if build.nodes.contains_key(full) {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Compares two tables of this store; keeps up to `samples` rows of each kind.
+    pub fn compare(&self, old: &Table, new: &Table, samples: usize) -> Result<TableDiff, Diagnostics> {
+        self.with_context(|context| diff_tables(context, old, new, samples))
     }
 
     /// Finds why a node is stale, or why it was made last.

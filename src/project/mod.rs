@@ -12,13 +12,13 @@ mod revision;
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use clean::{Checked, Garbage, Repair};
 pub use fresh::nothing_to_do;
-pub use inspect::{Explanation, Rows, Statistics};
-pub use models::{NodeCost, Outlay};
-pub use responses::{Travelled, Which, open as open_responses};
+pub use inspect::{Explanation, Failed, Published, Rows, Statistics};
+pub use models::{Gap, NodeCost, Outlay, Spent};
+pub use responses::{Kept, OfModel, Travelled, Which, open as open_responses};
 pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::fetch::{StateFolder, Workspace};
+use crate::fetch::{Seen, StateFolder, Workspace};
 use crate::graph::Graph;
 use crate::history::History;
 use crate::manifest::{Manifest, Options};
@@ -62,11 +62,29 @@ impl Project {
     /// # Errors
     /// All that is wrong with the manifest and its templates.
     pub fn open(root: &Path, options: &Options) -> Result<Project, Diagnostics> {
+        Project::watched(root, options).map_err(|(problems, _)| problems)
+    }
+
+    /// As [`Project::open`]; where something is wrong, returns what was looked at as well.
+    pub fn watched(root: &Path, options: &Options) -> Result<Project, (Diagnostics, Seen)> {
         let workspace = Workspace::open(root);
-        let (manifest, warnings) = Manifest::load(&workspace, options)?;
-        let graph = Graph::resolve(manifest, &workspace)?;
-        let store = Store::open(Arc::new(RealDisk), &store_folder(root)).map_err(unusable)?;
-        Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, options: options.clone() })
+        let open = || {
+            let (manifest, warnings) = Manifest::load(&workspace, options)?;
+            let graph = Graph::resolve(manifest, &workspace)?;
+            let store = Store::open(Arc::new(RealDisk), &store_folder(root)).map_err(unusable)?;
+            Ok((graph, warnings, store))
+        };
+        match open() {
+            Ok((graph, warnings, store)) => {
+                Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, options: options.clone() })
+            }
+            Err(problems) => Err((problems, workspace.everything_seen())),
+        }
+    }
+
+    /// Returns all that was asked of the files in and around the project so far.
+    pub fn seen(&self) -> Seen {
+        self.workspace.everything_seen()
     }
 
     /// Opens a project with a store and limits of the caller's, for tests.

@@ -1,13 +1,14 @@
 //! What a project's builds ask of models: opening the door, what it costs, and responses that come with the project.
 
 use super::{Project, unusable};
-use crate::ask::{Price, Usage};
+use crate::ask::{Price, Record, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{Count, Door, NodeRecord, Paid, Run};
-use crate::fetch::models::{Asking, Budget, Endpoint, Models, Provider, Traffic};
+use crate::fetch::models::{Asking, Budget, Endpoint, Models, Provider, Spending, Traffic};
 use crate::graph::NodeId;
 use crate::hash::Hash;
 use crate::history::{View, read_record, write_view};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The file in which a build notes what it spends.
@@ -29,11 +30,29 @@ pub struct NodeCost {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outlay {
     pub usage: Usage,
-    /// None: the price is not known.
+    /// None: the price is not known, or the tokens are not; see [`Outlay::gap`].
     pub money: Option<f64>,
+    /// What of the tokens cannot be told.
+    pub gap: Option<Gap>,
     /// Whether the tokens are told from answers to the same step, rather than from the length of the messages and the limit of
     /// replies.
     pub from_past: bool,
+}
+
+/// Why tokens cannot be told before anything is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Replies have no limit, so only the input is told.
+    Output,
+    /// The messages are made of answers that are not there yet, so only the output is told.
+    Input,
+}
+
+/// What a build spent, and what it might have.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    pub spending: Spending,
+    pub budget: Budget,
 }
 
 /// Ends the session of the budget, if anything was asked.
@@ -45,17 +64,21 @@ pub(super) fn close(door: &Door) -> Result<(), Diagnostics> {
 }
 
 impl Project {
+    /// Returns what a build may spend; `money` instead of what the manifest says.
+    pub(super) fn budget(&self, money: Option<f64>) -> Budget {
+        let declared = &self.graph.manifest.budget;
+        Budget {
+            money: money.or(declared.money.as_ref().map(|money| money.value)),
+            requests: declared.requests.as_ref().map(|requests| requests.value),
+        }
+    }
+
     /// Opens the door to the models that a build may ask.
-    pub(super) fn open_models(&self, used: &BTreeSet<usize>, budget: Option<f64>) -> Result<Models, Diagnostics> {
+    pub(super) fn open_models(&self, used: &BTreeSet<usize>, budget: Budget) -> Result<Models, Diagnostics> {
         let endpoints = self.graph.endpoints().into_iter().enumerate().map(|(at, endpoint)| {
             // Nobody asks the others, so nothing has to be right about them.
             if used.contains(&at) { endpoint } else { Endpoint { provider: Provider::Replay, key: None, ..endpoint } }
         });
-        let declared = &self.graph.manifest.budget;
-        let budget = Budget {
-            money: budget.or(declared.money.as_ref().map(|money| money.value)),
-            requests: declared.requests.as_ref().map(|requests| requests.value),
-        };
         let asking = Asking { budget, ledger: self.workspace.state().path(LEDGER) };
         Models::open(endpoints.collect(), self.store.responses().clone(), asking)
     }
@@ -79,6 +102,20 @@ impl Project {
     pub fn price(&self, model: &str) -> Option<Price> {
         let called = |one: &&crate::manifest::Model| one.identity.as_ref().unwrap_or(&one.model).value == model;
         self.graph.manifest.models.iter().filter(called).find_map(|one| one.price)
+    }
+
+    /// Returns the price of the model that a recorded request was for; `key` as hexadecimal digits.
+    pub fn price_of(&self, key: &str) -> Option<Price> {
+        #[derive(Deserialize)]
+        struct Model {
+            model: String,
+        }
+        let model = |body: &[u8]| {
+            let record: Record = serde_json::from_slice(body).ok()?;
+            serde_json::from_str::<Model>(record.request.get()).ok()
+        };
+        let model = self.store.responses().find(&key.parse().ok()?, model).ok()??;
+        self.price(&model.model)
     }
 
     /// Returns what answers cost at today's prices; none if a price or a usage is not known.
@@ -106,7 +143,13 @@ impl Project {
                 }
                 None => guess(count),
             };
-            let outlay = Outlay { usage, money: model.price.map(|price| price.of(usage)), from_past: told.is_some() };
+            let gap = match (told, count.output_limit) {
+                (Some(_), _) => None,
+                (None, None) => Some(Gap::Output),
+                (None, Some(_)) => (count.known == 0).then_some(Gap::Input),
+            };
+            let price = model.price.filter(|_| gap.is_none());
+            let outlay = Outlay { usage, money: price.map(|price| price.of(usage)), gap, from_past: told.is_some() };
             NodeCost {
                 node: place.node,
                 step: Some(place.step),

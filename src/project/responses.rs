@@ -2,18 +2,20 @@
 
 use super::build::{Asking, BuildOptions};
 use super::models::bad_responses;
-use super::{Project, unusable};
+use super::{Project, unusable, unwritable};
 use crate::ask::{Record, Response};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::Mode;
-use crate::fetch::plain;
+use crate::exec::{Mode, Sum};
+use crate::fetch::{plain, write_whole};
 use crate::hash::{Hash, KeyWriter};
 use crate::store::{Store, StoreError};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
-use std::io::{BufRead, Write};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{BufRead, BufWriter, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What a line of exported responses has; `docs/format.md` describes it.
@@ -43,7 +45,118 @@ pub enum Which<'a> {
     Used(&'a [String]),
 }
 
+/// A request, and what it was answered: both as they are recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    pub key: Hash,
+    pub request: Value,
+    /// From old to new.
+    pub responses: Vec<Response>,
+}
+
+/// What is recorded of one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfModel {
+    pub sum: Sum,
+    /// Of the oldest and the newest: seconds since 1970-01-01T00:00:00Z.
+    pub first: u64,
+    pub last: u64,
+}
+
 impl Project {
+    /// Writes recorded responses into a file, whole or not at all: compressed with zstd or gzip if its name ends so.
+    pub fn export_to(&self, file: &Path, which: Which) -> Result<Travelled, Diagnostics> {
+        let mut travelled = Travelled::default();
+        let written = write_whole::<Unwritten>(file, |to| {
+            let to = BufWriter::new(to);
+            travelled = match file.extension().and_then(|ending| ending.to_str()) {
+                Some("zst") => {
+                    let mut to = zstd::Encoder::new(to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
+                    to.finish()?.flush()?;
+                    travelled
+                }
+                Some("gz") => {
+                    let mut to = flate2::write::GzEncoder::new(to, flate2::Compression::default());
+                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
+                    to.finish()?.flush()?;
+                    travelled
+                }
+                _ => {
+                    let mut to = to;
+                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
+                    to.flush()?;
+                    travelled
+                }
+            };
+            Ok(())
+        });
+        match written {
+            Ok(()) => Ok(travelled),
+            Err(Unwritten::Problems(problems)) => Err(problems),
+            Err(Unwritten::Io(error)) => Err(unwritable(file, &error)),
+        }
+    }
+
+    /// Finds the recorded responses whose keys begin with these hexadecimal digits, sorted by key.
+    ///
+    /// # Errors
+    /// It is no beginning of a key.
+    pub fn recorded(&self, prefix: &str) -> Result<Vec<Kept>, Diagnostics> {
+        let hex = prefix.to_ascii_lowercase();
+        if hex.is_empty() || hex.len() > 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let title = format!("`{prefix}` is no key of a request, nor the beginning of one");
+            return Err(Diagnostic::error("bad-key", title)
+                .note("a key has 64 hexadecimal digits; the first few of them will do")
+                .help("`datamake show NODE --failed` tells keys, and so does `datamake responses export`")
+                .into());
+        }
+        let from: Hash = format!("{hex:0<64}").parse().expect("64 hexadecimal digits are a hash");
+        let mut found: Vec<Kept> = Vec::new();
+        let bits = u32::try_from(hex.len() * 4).expect("a key is short");
+        let each = |key: Hash, body: &[u8]| {
+            if !key.to_string().starts_with(&hex) {
+                return Ok(());
+            }
+            let Ok(record) = serde_json::from_slice::<Record>(body) else { return Err(StoreError::Missing(key)) };
+            match found.last_mut().filter(|last| last.key == key) {
+                Some(last) => last.responses.push(record.response),
+                None => {
+                    let request = serde_json::from_str(record.request.get()).unwrap_or_default();
+                    found.push(Kept { key, request, responses: vec![record.response] });
+                }
+            }
+            Ok(())
+        };
+        self.store.responses().for_each_like(&from, bits, each).map_err(unusable)?;
+        Ok(found)
+    }
+
+    /// Adds up what is recorded, by what models are called in keys; and tells how many bytes it takes on disk.
+    pub fn recorded_by_model(&self) -> Result<(BTreeMap<String, OfModel>, u64), Diagnostics> {
+        #[derive(Deserialize)]
+        struct Model {
+            model: String,
+        }
+        let mut models: BTreeMap<String, OfModel> = BTreeMap::new();
+        let each = |key: Hash, body: &[u8]| {
+            let record: Record = serde_json::from_slice(body).map_err(|_| StoreError::Missing(key))?;
+            let model: Model = serde_json::from_str(record.request.get()).map_err(|_| StoreError::Missing(key))?;
+            let time = record.response.time;
+            let of = models.entry(model.model).or_insert(OfModel { first: time, ..OfModel::default() });
+            of.sum.answers += 1;
+            match record.response.usage {
+                Some(usage) => of.sum.usage += usage,
+                None => of.sum.untold += 1,
+            }
+            (of.first, of.last) = (of.first.min(time), of.last.max(time));
+            Ok(())
+        };
+        self.store.responses().for_each(each).map_err(unusable)?;
+        let bytes = self.store.responses().stats().map_err(unusable)?.bytes;
+        Ok((models, bytes))
+    }
+
     /// Writes recorded responses as JSON Lines, sorted by key, the older of one key first.
     pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Travelled, Diagnostics> {
         let wanted = match which {
@@ -119,8 +232,20 @@ impl Project {
     }
 }
 
+/// Why a file was not written.
+enum Unwritten {
+    Problems(Diagnostics),
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for Unwritten {
+    fn from(error: std::io::Error) -> Unwritten {
+        Unwritten::Io(error)
+    }
+}
+
 /// Opens a file of responses; one that is compressed with zstd or gzip is read through.
-pub fn open(path: &std::path::Path) -> std::io::Result<Box<dyn BufRead>> {
+pub fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     let file = std::fs::File::open(path)?;
     Ok(match path.extension().and_then(|ending| ending.to_str()) {
         Some("zst") => Box::new(std::io::BufReader::new(zstd::Decoder::new(file)?)),

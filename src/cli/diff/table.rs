@@ -28,6 +28,14 @@ pub fn counts(paint: Paint, diff: &TableDiff) -> String {
 
 /// Writes what differs.
 pub fn text(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
+    columns(session, diff)?;
+    diff.changed.iter().try_for_each(|row| changed(session, diff, row))?;
+    more(session, diff.rows_changed, diff.changed.len(), "changed")?;
+    rows(session, diff)
+}
+
+/// Writes which columns are new or gone, and how many cells of the others changed.
+pub fn columns(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
     let paint = session.out.paint;
     for (names, sign, colour) in [
         (&diff.columns_added, "+", Paint::green as fn(Paint, &str) -> String),
@@ -41,10 +49,12 @@ pub fn text(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
     for (column, cells) in &diff.cells_changed {
         writeln!(session.out, "  {column}: {} changed", things(*cells, "cell"))?;
     }
-    for row in &diff.changed {
-        changed(session, diff, row)?;
-    }
-    more(session, diff.rows_changed, diff.changed.len(), "changed")?;
+    Ok(())
+}
+
+/// Writes rows that are gone or new.
+pub fn rows(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
+    let paint = session.out.paint;
     for (rows, columns, sign, colour, total, word) in [
         (&diff.removed, &diff.old_columns, "-", Paint::red as fn(Paint, &str) -> String, diff.rows_removed, "removed"),
         (&diff.added, &diff.new_columns, "+", Paint::green as fn(Paint, &str) -> String, diff.rows_added, "added"),
@@ -60,7 +70,8 @@ pub fn text(session: &mut Session, diff: &TableDiff) -> io::Result<()> {
     Ok(())
 }
 
-fn more(session: &mut Session, total: u64, shown: usize, word: &str) -> io::Result<()> {
+/// Counts the rows that are not shown.
+pub fn more(session: &mut Session, total: u64, shown: usize, word: &str) -> io::Result<()> {
     let rest = total.saturating_sub(shown as u64);
     if shown == 0 || rest == 0 {
         return Ok(());

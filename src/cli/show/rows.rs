@@ -3,7 +3,6 @@
 use super::super::grid::Grid;
 use super::super::session::{Fail, Session};
 use super::super::words::{cell, count, lines, plain, things};
-use super::Show;
 use crate::expr::Value;
 use crate::project::Project;
 use crate::table::{Schema, Table, Type};
@@ -16,22 +15,29 @@ const PAGE: usize = 4096;
 /// A column narrower than this cannot be read: records are shown instead.
 const READABLE: usize = 14;
 
-/// Shows the rows that were asked for.
-pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, table: &Table) -> Result<(), Fail> {
+/// Shows so many rows behind those that are skipped; `wide`: as records.
+pub fn show(
+    session: &mut Session,
+    project: &Project,
+    name: &str,
+    table: &Table,
+    (skip, limit): (u64, usize),
+    wide: bool,
+) -> Result<(), Fail> {
     if session.json() {
-        return each(project, table, args.skip, args.limit(), |_, row| json_row(session, &[], &table.schema, row));
+        return each(project, table, skip, limit, |_, row| json_row(session, &[], &table.schema, row));
     }
     let total = table.rows();
-    let first = args.skip.min(total);
-    let last = first.saturating_add(args.limit() as u64).min(total);
+    let first = skip.min(total);
+    let last = first.saturating_add(limit as u64).min(total);
     let head = match (first, last) {
         (0, last) if last == total => things(total, "row"),
         (first, last) if first == last => format!("{}, none of them here", things(total, "row")),
         (first, last) => format!("rows {} to {} of {}", count(first + 1), count(last), count(total)),
     };
     super::title(session, name, &head)?;
-    let mut drawing = Drawing::new(session, &table.schema, args.wide);
-    each(project, table, args.skip, args.limit(), |at, row| drawing.row(session, at, row))?;
+    let mut drawing = Drawing::new(session, &table.schema, wide);
+    each(project, table, skip, limit, |at, row| drawing.row(session, at, row))?;
     Ok(drawing.finish(session)?)
 }
 

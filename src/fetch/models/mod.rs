@@ -35,6 +35,7 @@ use outbox::Outbox;
 use place::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -103,10 +104,24 @@ pub struct Traffic {
     pub requests: u64,
     /// Of these, the ones that were not the first attempt.
     pub retried: u64,
+    /// Answers that came of them; each text that was embedded is one.
+    #[serde(default)]
+    pub answers: u64,
     pub usage: Usage,
     /// At the endpoints' prices; requests whose price or usage is unknown are counted in `unpriced`.
     pub money: f64,
     pub unpriced: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Traffic) {
+        self.requests += other.requests;
+        self.retried += other.retried;
+        self.answers += other.answers;
+        self.usage += other.usage;
+        self.money += other.money;
+        self.unpriced += other.unpriced;
+    }
 }
 
 /// What was spent of a budget.

@@ -80,6 +80,7 @@ impl Dispatcher {
             let lane = traffic.entry(job.order.lane).or_default();
             lane.requests += u64::from(place == 0);
             lane.retried += u64::from(place == 0 && job.sends > 1);
+            lane.answers += u64::from(matches!(outcome, Outcome::Answered(answers) if answers.len() == jobs.len()));
         }
         let shares = match spent {
             Spent::Nothing => return,

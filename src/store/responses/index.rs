@@ -111,6 +111,16 @@ impl Index {
         shard[from..].iter().take_while(|entry| entry.head == head).map(|entry| self.with_log(*entry)).collect()
     }
 
+    /// Returns the records whose keys begin as `key` does up to `bits` bits.
+    pub(super) fn like(&self, key: &Hash, bits: u32) -> Vec<(Entry, Arc<Log>)> {
+        // A shift by all 64 bits is none that the machine knows.
+        let mask = u64::MAX.checked_shl(64 - bits).unwrap_or(0);
+        let (from, to) = (head(key) & mask, head(key) | !mask);
+        let shards = self.shards.iter().take(shard_of(to) + 1).skip(shard_of(from));
+        let like = |entry: &&Entry| (from..=to).contains(&entry.head);
+        shards.flatten().filter(like).map(|entry| self.with_log(*entry)).collect()
+    }
+
     /// Returns the records of one shard, sorted by head; nothing behind the last.
     pub(super) fn shard(&self, number: usize) -> Option<Vec<(Entry, Arc<Log>)>> {
         Some(self.shards.get(number)?.iter().map(|entry| self.with_log(*entry)).collect())

@@ -156,6 +156,20 @@ impl Responses {
         Ok(())
     }
 
+    /// Calls `each` with the records whose keys begin as `from` does up to `bits` bits, at most 64, in the order of
+    /// [`Responses::for_each`].
+    pub fn for_each_like(
+        &self,
+        from: &Hash,
+        bits: u32,
+        mut each: impl FnMut(Hash, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.refresh()?;
+        let places = read(&self.memo.index).like(from, bits.min(64));
+        let records = self.memo.read_all(places)?;
+        records.iter().try_for_each(|record| each(record.key, record.body()))
+    }
+
     /// Counts what is recorded.
     pub fn stats(&self) -> Result<ResponseStats, StoreError> {
         self.refresh()?;
