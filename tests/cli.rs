@@ -527,7 +527,7 @@ fn every_command_writes_json() {
     let built = sandbox.json("build");
     assert_eq!(built["build"], 1);
     assert_eq!(built["nodes"][1]["output"]["dropped"][0]["reason"], "small");
-    assert_eq!(sandbox.json("build")["build"], Value::Null);
+    assert_eq!(sandbox.json("build")["build"], serde_json::Value::Null);
     assert_eq!(sandbox.json("why words")["now"]["state"], "fresh");
     assert_eq!(sandbox.json("show problems --schema")["key"][0], "id");
     assert_eq!(sandbox.json("show problems --stats")["columns"][0]["column"], "id");
@@ -732,7 +732,7 @@ fn completions_and_manual_pages_are_written() {
     }
     let page = String::from_utf8(sandbox.run("man build").stdout).unwrap();
     assert!(page.contains(".TH datamake-build 1"), "{page}");
-    sandbox.check("man --dir pages", 0, "wrote 14 pages to pages\n");
+    sandbox.check("man --dir pages", 0, "wrote 20 pages to pages\n");
     assert!(sandbox.path("pages/datamake.1").exists() && sandbox.path("pages/datamake-why.1").exists());
 }
 

@@ -84,6 +84,8 @@ impl Watch {
             while workspace.is_as_it_was(&before.seen) {
                 std::thread::sleep(EVERY);
             }
+            // Whoever saves may be in the middle of it, and half a prompt is not to be paid for.
+            std::thread::sleep(EVERY);
             let _ = workspace.save();
         }
     }
@@ -188,7 +190,7 @@ impl Watch {
         }
         let sum = match before.spent {
             spent if spent > 0.0 && before.rounds > 1 => {
-                format!("{} in {} so far; ", money(spent), things(before.rounds, "round"))
+                format!("spent {} in {}; ", money(spent), things(before.rounds, "round"))
             }
             _ => String::new(),
         };

@@ -117,7 +117,7 @@ pub fn total(planned: &Planned, project: &Project, names: &Names) -> Option<Stri
     }
     let open = names.list(&sum.open);
     if sum.requests == 0 {
-        return Some(format!("would ask models, nobody knows yet how often: see {open}"));
+        return Some(format!("would ask models for {open}: how often is unknown"));
     }
     let bound = match (sum.at_most, sum.open.is_empty()) {
         (true, true) => "at most ",
@@ -138,6 +138,10 @@ pub fn total(planned: &Planned, project: &Project, names: &Names) -> Option<Stri
     let cost = match sum.money() {
         Some(known) => format!("cost {}about {}", if sum.guessed { "at most " } else { "" }, money(known)),
         None if !sum.unpriced.is_empty() => format!("cost unknown: no price of {}", sum.unpriced.join(", ")),
+        None if sum.money > 0.0 => {
+            format!("cost {}about {} for what can be told", if sum.guessed { "at most " } else { "" }, money(sum.money))
+        }
+        None if sum.gap == Some(Gap::Output) => "cost unknown without `max_tokens`".to_owned(),
         None => "cost not known yet".to_owned(),
     };
     let budget = project.graph.manifest.budget.money.as_ref();
