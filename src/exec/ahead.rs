@@ -1,20 +1,21 @@
 //! Rows ahead of their groups: each goes through the row-wise steps of its dataset, and of those made from it, as soon as what it
 //! needs is answered. Nothing is made of it but responses in the store, where the groups find them.
 //!
-//! In a plan nothing is sent: a row stops where an answer is not recorded, and what it would ask is counted.
+//! In a plan nothing is sent: what would be asked is counted, and rows go on without the answers.
 
 use super::ask::concluded;
 use super::context::{Context, Mode, Stop, Used};
-use super::count::{Counting, Stopped};
+use super::count::{Counting, Place, Unknown, nth};
 use super::desk::{Dialogue, Standing};
 use super::event::{Event, Progress};
 use super::refer::{Others, repeated};
-use super::rows::{interleave, keep_rows, stays, take_rows};
+use super::rows::{interleave, stays, take_rows};
 use super::stage::{Effort, Flow, schemas};
 use crate::expr::Value;
 use crate::fetch::models::{Delivery, Models, Order, Traffic};
 use crate::graph::{Ask, NodeId, Stage};
-use crate::hash::Hash;
+use crate::hash::{Hash, KeyWriter};
+use crate::op;
 use crate::table::{Batch, RowGroup, Schema};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -55,12 +56,6 @@ impl<'a> Pipe<'a> {
         Pipe { node, name, others, stages, first, schemas: schemas(all, schema), next: Vec::new() }
     }
 
-    /// Returns the stages and their positions in the dataset, from the `at`th on.
-    pub fn stages(&self, at: usize) -> impl Iterator<Item = (usize, &'a Stage)> + use<'a> {
-        let first = self.first;
-        self.stages[at..].iter().enumerate().map(move |(i, stage)| (first + at + i, stage))
-    }
-
     fn schema(&self, at: usize) -> &Schema {
         &self.schemas[self.first + at]
     }
@@ -73,10 +68,24 @@ pub(super) struct Source {
 }
 
 /// Rows at a stage of a pipe.
+#[derive(Clone)]
 struct Parcel {
     pipe: usize,
     stage: usize,
     batch: Batch,
+    /// In a plan: the columns that `batch` lacks, because they depend on answers.
+    unknown: Unknown,
+}
+
+impl Parcel {
+    fn of(pipe: usize, stage: usize, batch: Batch) -> Parcel {
+        Parcel { pipe, stage, batch, unknown: Unknown::default() }
+    }
+
+    fn take(&self, rows: Vec<u32>) -> Parcel {
+        let unknown = self.unknown.take(&rows);
+        Parcel { batch: take_rows(&self.batch, rows), unknown, ..*self }
+    }
 }
 
 /// A row that waits for answers.
@@ -128,7 +137,7 @@ pub(super) fn settle(flow: &Flow, at: usize, stage: &Stage, schema: &Schema, bat
     let pipes = [Pipe { first: at, schemas: vec![schema.clone(); at + 1], ..pipe }];
     let mut ahead = Ahead::new(flow.context, &pipes, flow.progress.events());
     let _alone = flow.context.desk.counter.lock().expect("no thread panics with this lock");
-    ahead.process(Parcel { pipe: 0, stage: 0, batch: batch.clone() })?;
+    ahead.process(Parcel::of(0, 0, batch.clone()))?;
     ahead.wait(Vec::new())
 }
 
@@ -146,12 +155,14 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Sends all rows on their way, and waits for the last of them.
-    pub fn run(mut self, sources: Vec<Source>) -> Result<Counting, Stop> {
+    /// Sends all rows on their way, and waits for the last of them. In a plan, they are counted at the desk.
+    pub fn run(mut self, sources: Vec<Source>) -> Result<(), Stop> {
         let desk = &self.context.desk;
         let _alone = desk.counter.lock().expect("no thread panics with this lock");
-        self.wait(sources)?;
-        Ok(self.counting)
+        self.counting = desk.take_counting();
+        let waited = self.wait(sources);
+        desk.put_counting(self.counting);
+        waited
     }
 
     /// Goes on until no row waits and no group is left. The sources take turns.
@@ -175,7 +186,7 @@ impl<'a> Ahead<'a> {
                     self.queued -= rows(&group);
                     for (pipe, stage, group) in self.unsettled(pipe, group)? {
                         let batch = self.load(pipe, stage, &group)?;
-                        self.process(Parcel { pipe, stage, batch })?;
+                        self.process(Parcel::of(pipe, stage, batch))?;
                     }
                 }
                 sources.retain(|source| !source.groups.is_empty() && !self.broken.contains(&source.pipe));
@@ -245,19 +256,17 @@ impl<'a> Ahead<'a> {
     /// Takes rows as far as they get.
     fn process(&mut self, parcel: Parcel) -> Result<(), Stop> {
         let mut open = vec![parcel];
-        while let Some(Parcel { pipe: number, stage: from, mut batch }) = open.pop() {
+        while let Some(mut parcel) = open.pop() {
+            let number = parcel.pipe;
             let pipe = &self.pipes[number];
-            for at in from..=pipe.stages.len() {
-                if batch.rows == 0 || !self.asks(number, at) || self.broken.contains(&number) {
-                    break;
-                }
-                let Some(stage) = pipe.stages.get(at) else {
-                    let next = pipe.next.iter().rev();
-                    open.extend(next.map(|next| Parcel { pipe: *next, stage: 0, batch: batch.clone() }));
+            while parcel.batch.rows > 0 && self.asks(number, parcel.stage) && !self.broken.contains(&number) {
+                let Some(stage) = pipe.stages.get(parcel.stage) else {
+                    let next = |pipe: &usize| Parcel { pipe: *pipe, stage: 0, ..parcel.clone() };
+                    open.extend(pipe.next.iter().rev().map(next));
                     break;
                 };
-                match self.step(number, at, stage, batch)? {
-                    Some(after) => batch = after,
+                match self.step(stage, parcel, &mut open)? {
+                    Some(after) => parcel = Parcel { stage: after.stage + 1, ..after },
                     None => {
                         // The groups say what is wrong with the row.
                         self.broken.insert(number);
@@ -270,40 +279,61 @@ impl<'a> Ahead<'a> {
     }
 
     /// Takes rows through one stage; returns those that are through. Nothing, if a row cannot be computed.
-    fn step(&mut self, number: usize, at: usize, stage: &'a Stage, mut batch: Batch) -> Result<Option<Batch>, Stop> {
-        let pipe = &self.pipes[number];
-        Ok(match stage {
+    fn step(&mut self, stage: &'a Stage, mut parcel: Parcel, open: &mut Vec<Parcel>) -> Result<Option<Parcel>, Stop> {
+        let pipe = &self.pipes[parcel.pipe];
+        Ok(Some(match stage {
             Stage::Compute(works) => {
-                let mut made = Vec::new();
+                let (mut made, mut unknown) = (Vec::new(), parcel.unknown.clone());
                 for work in works {
-                    let Ok(columns) = work.op.run(&batch) else { return Ok(None) };
-                    made.extend(columns.into_iter().map(|column| (work.name.clone(), column)));
+                    if parcel.unknown.has(work.op.reads()) {
+                        let key = op_key(work.op.name(), |key| work.op.write_key(key));
+                        let identities = parcel.unknown.identities(&parcel.batch, work.op.reads(), key);
+                        unknown.add(work.op.writes().iter().map(|_| work.name.clone()), &identities);
+                    } else {
+                        let Ok(columns) = work.op.run(&parcel.batch) else { return Ok(None) };
+                        made.extend(columns.into_iter().map(|column| (work.name.clone(), column)));
+                    }
                 }
-                batch.columns.extend(made);
-                Some(batch)
+                parcel.batch.columns.extend(made);
+                Parcel { unknown, ..parcel }
             }
             Stage::Select(columns) => {
-                let schema = pipe.schema(at);
-                let column = |(index, name): &(usize, String)| {
-                    batch.column(&schema.0[*index].name).map(|column| (name.clone(), column.clone()))
-                };
-                Some(Batch { rows: batch.rows, columns: columns.iter().filter_map(column).collect() })
+                let schema = pipe.schema(parcel.stage);
+                let names = || columns.iter().map(|(index, new)| (schema.0[*index].name.as_str(), new.as_str()));
+                let column = |(old, new): (&str, &str)| Some((new.to_owned(), parcel.batch.column(old)?.clone()));
+                let batch = Batch { rows: parcel.batch.rows, columns: names().filter_map(column).collect() };
+                Parcel { batch, unknown: parcel.unknown.select(names()), ..parcel }
             }
             Stage::Filter(works) => {
                 let mut masks = Vec::new();
                 for work in works {
-                    let Ok(mask) = work.op.run(&batch) else { return Ok(None) };
+                    if parcel.unknown.has(work.op.reads()) {
+                        parcel.unknown.filter();
+                        continue;
+                    }
+                    let Ok(mask) = work.op.run(&parcel.batch) else { return Ok(None) };
                     masks.extend(mask);
                 }
-                Some(keep_rows(&batch, |row| masks.iter().all(|mask| stays(mask, row))))
+                let stay = |row: &u32| masks.iter().all(|mask| stays(mask, *row as usize));
+                parcel.take((0..parcel.batch.rows as u32).filter(stay).collect())
             }
             Stage::Repeat { times, index } => {
-                let (take, column) = repeated(*times, batch.rows);
-                let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column)));
-                let columns = columns.chain([(index.clone(), column)]).collect();
-                Some(Batch { rows: take.len(), columns })
+                let (take, column) = repeated(*times, parcel.batch.rows);
+                let mut parcel = parcel.take(take.indices().to_vec());
+                parcel.batch.columns.push((index.clone(), column));
+                parcel
             }
             Stage::Refer { op, input, .. } => {
+                let names = op.writes().iter().map(|field| field.name.clone());
+                if parcel.unknown.has(op.reads()) {
+                    let key = op_key(op.name(), |key| {
+                        op.write_key(key);
+                        key.int("node", i64::from(pipe.node.0)).int("input", *input as i64);
+                    });
+                    let identities = parcel.unknown.identities(&parcel.batch, op.reads(), key);
+                    parcel.unknown.add(names, &identities);
+                    return Ok(Some(parcel));
+                }
                 let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
                 let flow = Flow {
                     context: self.context,
@@ -313,21 +343,23 @@ impl<'a> Ahead<'a> {
                     others: &pipe.others,
                     effort: Effort::Run,
                 };
-                let Some(columns) = flow.refer_rows(op.as_ref(), *input, &batch)? else { return Ok(None) };
-                let names = op.writes().iter().map(|field| field.name.clone());
-                batch.columns.extend(names.zip(columns));
-                Some(batch)
+                let Some(columns) = flow.refer_rows(op.as_ref(), *input, &parcel.batch)? else { return Ok(None) };
+                parcel.batch.columns.extend(names.zip(columns));
+                parcel
             }
-            Stage::Ask(ask) => self.ask(number, at, ask, batch)?,
+            Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
+            Stage::Ask(ask) => return self.ask(ask, parcel, open),
             Stage::Whole { .. } => unreachable!("a pipe has row-wise stages only"),
-        })
+        }))
     }
 
-    /// Asks what rows need; returns those that have all their answers, with the columns made of them.
-    fn ask(&mut self, number: usize, at: usize, ask: &'a Ask, batch: Batch) -> Result<Option<Batch>, Stop> {
-        let Ok(begun) = ask.op.begin(&batch) else { return Ok(None) };
-        let batch = Arc::new(batch);
-        let (mut through, mut answers, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    /// Asks what rows need; returns those that have all their answers, with the columns made of them. In a plan, rows whose
+    /// answers are missing are added to `open`.
+    fn ask(&mut self, ask: &'a Ask, parcel: Parcel, open: &mut Vec<Parcel>) -> Result<Option<Parcel>, Stop> {
+        let Ok(begun) = ask.op.begin(&parcel.batch) else { return Ok(None) };
+        let batch = Arc::new(parcel.batch.clone());
+        let (mut through, mut answers) = (Vec::new(), Vec::new());
+        let (mut stopped, mut identities) = (Vec::new(), Vec::new());
         for (row, requests) in begun.into_iter().enumerate() {
             let mut dialogues: Vec<Dialogue> = requests.into_iter().map(Dialogue::new).collect();
             let (mut ended, mut waits, mut failed) = (vec![None; dialogues.len()], Vec::new(), false);
@@ -344,20 +376,51 @@ impl<'a> Ahead<'a> {
                     answers.push(ask.op.conclude(&batch, row, ended.into_iter().flatten().collect()));
                 }
             } else if self.context.mode == Mode::Build {
-                let waiting =
-                    Waiting { pipe: number, stage: at, batch: batch.clone(), row, open: waits.len(), dialogues, ended };
-                self.park(waiting, waits);
+                let (pipe, stage, open) = (parcel.pipe, parcel.stage, waits.len());
+                self.park(Waiting { pipe, stage, batch: batch.clone(), row, open, dialogues, ended }, waits);
             } else {
-                let requests = waits.iter().map(|(which, key, _)| (dialogues[*which].request.clone(), *key)).collect();
-                open.push(Stopped { row, requests });
+                for (which, key, _) in waits {
+                    let request = &dialogues[which].request;
+                    let place = self.place(&parcel, request.spec.endpoint);
+                    self.counting.request(place, request, key, &parcel.unknown);
+                }
+                if !failed {
+                    stopped.push(row as u32);
+                    identities.push(op_key(ask.op.name(), |key| {
+                        ask.op.write_key(key);
+                        dialogues.iter().for_each(|dialogue| _ = key.hash("request", dialogue.request.key()));
+                    }));
+                }
             }
         }
-        if !open.is_empty() {
-            self.counting.open(self.pipes, number, at, &batch, open);
+        let names = ask.op.writes().iter().map(|field| field.name.clone());
+        if !stopped.is_empty() {
+            let mut rest = parcel.take(stopped);
+            rest.unknown.add(names.clone(), &identities);
+            open.push(Parcel { stage: parcel.stage + 1, ..rest });
         }
-        let mut rest = take_rows(&batch, through);
-        rest.columns.extend(ask.op.writes().iter().map(|field| field.name.clone()).zip(concluded(ask, answers)));
-        Ok(Some(rest))
+        let mut after = parcel.take(through);
+        after.batch.columns.extend(names.zip(concluded(ask, answers)));
+        Ok(Some(after))
+    }
+
+    /// Counts what rows ask at a step that reads what is unknown.
+    fn count_unknown(&mut self, ask: &Ask, mut parcel: Parcel) -> Parcel {
+        let key = op_key(ask.op.name(), |key| ask.op.write_key(key));
+        let identities = parcel.unknown.identities(&parcel.batch, ask.op.reads(), key);
+        for (which, spec) in ask.op.specs().iter().enumerate() {
+            let place = self.place(&parcel, spec.endpoint);
+            for identity in &identities {
+                self.counting.unknown(place, spec, nth(*identity, which), &parcel.unknown);
+            }
+        }
+        parcel.unknown.add(ask.op.writes().iter().map(|field| field.name.clone()), &identities);
+        parcel
+    }
+
+    fn place(&self, parcel: &Parcel, endpoint: usize) -> Place {
+        let pipe = &self.pipes[parcel.pipe];
+        Place { node: pipe.node, step: pipe.first + parcel.stage, endpoint }
     }
 
     /// Sends what a row waits for.
@@ -433,7 +496,7 @@ impl<'a> Ahead<'a> {
                 .map(|row| ask.op.conclude(&row.batch, row.row, row.ended.into_iter().flatten().collect()));
             let columns = concluded(ask, values.collect());
             batch.columns.extend(ask.op.writes().iter().map(|field| field.name.clone()).zip(columns));
-            self.process(Parcel { pipe, stage: stage + 1, batch })?;
+            self.process(Parcel::of(pipe, stage + 1, batch))?;
         }
         Ok(())
     }
@@ -442,8 +505,8 @@ impl<'a> Ahead<'a> {
     fn traffic(&self, models: &Models, node: NodeId) -> Traffic {
         let mut sum = Traffic::default();
         for pipe in self.pipes.iter().filter(|pipe| pipe.node == node) {
-            let asking = pipe.stages(0).filter(|(_, stage)| matches!(stage, Stage::Ask(_)));
-            asking.for_each(|(at, _)| sum += models.traffic(lane(node, at)));
+            let asking = pipe.stages.iter().enumerate().filter(|(_, stage)| matches!(stage, Stage::Ask(_)));
+            asking.for_each(|(at, _)| sum += models.traffic(lane(node, pipe.first + at)));
         }
         sum
     }
@@ -506,6 +569,13 @@ impl<'a> Ahead<'a> {
             }
         }
     }
+}
+
+/// Returns what stands for an op, and for what else `write` writes.
+fn op_key(name: &'static str, write: impl FnOnce(&mut KeyWriter)) -> Hash {
+    let mut key = op::key(name);
+    write(&mut key);
+    key.finish()
 }
 
 /// Bits of a lane's number that say which stage of the node it is.

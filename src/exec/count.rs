@@ -1,12 +1,13 @@
-//! What a build would ask: requests counted one by one as far as rows are known, and by the steps that are left beyond.
+//! What a build would ask: requests counted one by one, also those that depend on answers that are not there yet.
+//!
+//! A plan lets rows go on where an answer is missing. What the answer is, and what is made of it, is unknown then; but two
+//! values that are made in the same way of the same request are one value, and so a request with them in it is one request.
 
-use super::ahead::Pipe;
 use crate::ask::{Request, Spec, Task};
-use crate::graph::{NodeId, Stage};
+use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, row_hashes};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 /// Requests that a step of a node would make of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,14 +23,15 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, spec: &Spec, requests: u64) {
-        let first = self.requests == 0;
-        self.requests += requests;
+    fn add(&mut self, spec: &Spec, unknown: &Unknown) {
         let limit = match spec.task {
             Task::Embedding => Some(0),
-            Task::Chat | Task::Completion => spec.max_tokens.map(|limit| u64::from(limit) * requests),
+            Task::Chat | Task::Completion => spec.max_tokens.map(u64::from),
         };
+        let first = self.requests == 0;
         self.output_limit = if first { limit } else { self.output_limit.zip(limit).map(|(sum, limit)| sum + limit) };
+        self.requests += 1;
+        self.at_most |= unknown.at_most;
     }
 }
 
@@ -41,12 +43,6 @@ pub struct Place {
     pub endpoint: usize,
 }
 
-/// A row that goes no further in a plan, and the requests that it waits for, with their keys.
-pub(super) struct Stopped {
-    pub row: usize,
-    pub requests: Vec<(Arc<Request>, Hash)>,
-}
-
 /// What was counted.
 #[derive(Debug, Default)]
 pub struct Counting {
@@ -56,98 +52,88 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Adds what was counted elsewhere.
-    pub(super) fn add(&mut self, other: Counting) {
-        for (place, count) in other.counts {
-            let own = self.counts.entry(place).or_default();
-            own.output_limit = match (own.requests, own.output_limit, count.output_limit) {
-                (0, _, limit) => limit,
-                (_, Some(a), Some(b)) => Some(a + b),
-                _ => None,
-            };
-            own.requests += count.requests;
-            own.at_most |= count.at_most;
-            own.known += count.known;
-            own.bytes += count.bytes;
+    /// Counts a request that would be sent, unless it is counted already.
+    pub(super) fn request(&mut self, place: Place, request: &Request, key: Hash, unknown: &Unknown) {
+        if self.seen.insert(key) {
+            let count = self.counts.entry(place).or_default();
+            count.add(&request.spec, unknown);
+            count.known += 1;
+            count.bytes += request.bytes();
         }
-        self.seen.extend(other.seen);
     }
 
-    /// Counts what rows ask that stop at a stage for want of answers, and what is asked of them beyond.
-    pub(super) fn open(&mut self, pipes: &[Pipe], number: usize, at: usize, batch: &Batch, rows: Vec<Stopped>) {
-        let pipe = &pipes[number];
-        let step = pipe.stages(at).next().map_or(0, |(step, _)| step);
-        let later = later(pipes, number, at + 1);
-        let identities = identities(batch, &later);
-        for Stopped { row, requests } in rows {
-            let mut identity = KeyWriter::new("open", 1);
-            identity.int("pipe", number as i64).int("stage", at as i64);
-            identities.iter().for_each(|hashes| _ = identity.hash("row", hashes[row]));
-            for (request, key) in &requests {
-                identity.hash("request", *key);
-                if self.seen.insert(*key) {
-                    let place = Place { node: pipe.node, step, endpoint: request.spec.endpoint };
-                    let count = self.counts.entry(place).or_default();
-                    count.add(&request.spec, 1);
-                    count.known += 1;
-                    count.bytes += request.bytes();
-                }
-            }
-            // Rows that ask the same, and have the same in all that is read later, go on as one.
-            if !later.asks.is_empty() && self.seen.insert(identity.finish()) {
-                for (place, spec, times, at_most) in &later.asks {
-                    let count = self.counts.entry(*place).or_default();
-                    count.add(spec, *times);
-                    count.at_most |= at_most;
-                }
-            }
+    /// Counts a request whose messages are unknown; `identity` tells it from others.
+    pub(super) fn unknown(&mut self, place: Place, spec: &Spec, identity: Hash, unknown: &Unknown) {
+        if self.seen.insert(identity) {
+            self.counts.entry(place).or_default().add(spec, unknown);
         }
     }
 }
 
-/// What follows a stage.
-struct Later {
-    /// Where each row asks how often.
-    asks: Vec<(Place, Arc<Spec>, u64, bool)>,
-    /// The columns that are read.
-    reads: HashSet<String>,
+/// What is unknown of some rows. In a build nothing is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unknown {
+    /// Columns without values, and what tells the value of each row from others.
+    columns: Vec<(String, Vec<Hash>)>,
+    /// A filter reads such a column, so there may be fewer rows.
+    at_most: bool,
 }
 
-fn later(pipes: &[Pipe], number: usize, at: usize) -> Later {
-    let mut later = Later { asks: Vec::new(), reads: HashSet::new() };
-    follow(pipes, number, at, 1, false, &mut later);
-    later
-}
+impl Unknown {
+    /// Returns whether any of these columns has no values.
+    pub fn has(&self, names: &[String]) -> bool {
+        self.columns.iter().any(|(name, _)| names.contains(name))
+    }
 
-fn follow(pipes: &[Pipe], number: usize, at: usize, mut times: u64, mut at_most: bool, later: &mut Later) {
-    let pipe = &pipes[number];
-    for (step, stage) in pipe.stages(at) {
-        match stage {
-            Stage::Compute(works) => later.reads.extend(works.iter().flat_map(|work| work.op.reads().iter().cloned())),
-            Stage::Filter(works) => {
-                later.reads.extend(works.iter().flat_map(|work| work.op.reads().iter().cloned()));
-                at_most = true;
+    /// Returns what tells rows from others in some columns, known or not, for whom `key` stands.
+    pub fn identities(&self, known: &Batch, names: &[String], key: Hash) -> Vec<Hash> {
+        let parts = names.iter().map(|name| match self.columns.iter().find(|(own, _)| own == name) {
+            Some((_, identities)) => identities.clone(),
+            None => {
+                known.column(name).map_or(Vec::new(), |column| row_hashes(std::slice::from_ref(column), known.rows))
             }
-            Stage::Refer { op, .. } => later.reads.extend(op.reads().iter().cloned()),
-            Stage::Repeat { times: n, .. } => times = times.saturating_mul(u64::from(*n)),
-            Stage::Ask(ask) => {
-                later.reads.extend(ask.op.reads().iter().cloned());
-                for spec in ask.op.specs() {
-                    let place = Place { node: pipe.node, step, endpoint: spec.endpoint };
-                    later.asks.push((place, spec, times, at_most));
-                }
-            }
-            // A renamed column is read under another name: take all of them.
-            Stage::Select(columns) => later.reads.extend(columns.iter().map(|(_, name)| name.clone())),
-            Stage::Whole { .. } => break,
+        });
+        let parts: Vec<Vec<Hash>> = parts.collect();
+        let of = |row: usize| {
+            let mut identity = KeyWriter::new("unknown", 1);
+            identity.hash("key", key);
+            parts.iter().filter_map(|part| part.get(row)).for_each(|part| _ = identity.hash("part", *part));
+            identity.finish()
+        };
+        (0..known.rows).map(of).collect()
+    }
+
+    /// Adds columns that are made of what `identities` stand for.
+    pub fn add(&mut self, names: impl Iterator<Item = String>, identities: &[Hash]) {
+        for (at, name) in names.enumerate() {
+            let column = identities.iter().map(|identity| nth(*identity, at)).collect();
+            self.columns.push((name, column));
         }
     }
-    pipe.next.iter().for_each(|next| follow(pipes, *next, 0, times, at_most, later));
+
+    /// Notes that a filter reads an unknown column.
+    pub fn filter(&mut self) {
+        self.at_most = true;
+    }
+
+    /// Picks rows by position.
+    pub fn take(&self, rows: &[u32]) -> Unknown {
+        let pick = |of: &[Hash]| rows.iter().map(|row| of[*row as usize]).collect();
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), pick(column)));
+        Unknown { columns: columns.collect(), at_most: self.at_most }
+    }
+
+    /// Keeps columns, each under a name that it has from here on.
+    pub fn select<'n>(&self, names: impl Iterator<Item = (&'n str, &'n str)>) -> Unknown {
+        let kept = names.filter_map(|(old, new)| {
+            let (_, column) = self.columns.iter().find(|(own, _)| own == old)?;
+            Some((new.to_owned(), column.clone()))
+        });
+        Unknown { columns: kept.collect(), at_most: self.at_most }
+    }
 }
 
-/// Returns the identity of each row in the columns that are read later.
-fn identities(batch: &Batch, later: &Later) -> Option<Vec<Hash>> {
-    let columns = batch.columns.iter().filter(|(name, _)| later.reads.contains(name));
-    let columns: Vec<_> = columns.map(|(_, column)| column.clone()).collect();
-    (!columns.is_empty()).then(|| row_hashes(&columns, batch.rows))
+/// Returns what stands for the nth of several things that are made of one.
+pub(super) fn nth(identity: Hash, at: usize) -> Hash {
+    KeyWriter::new("nth", 1).hash("of", identity).int("at", at as i64).finish()
 }

@@ -198,9 +198,14 @@ impl<'a> Desk<'a> {
         self.notes().given_up.insert(key, failure);
     }
 
-    /// Adds what a plan counted.
-    pub fn count(&self, counted: Counting) {
-        self.counting.lock().expect("no thread panics with this lock").add(counted);
+    /// Hands out what a plan counted so far, for more to be counted.
+    pub(super) fn take_counting(&self) -> Counting {
+        std::mem::take(&mut *self.counting.lock().expect("no thread panics with this lock"))
+    }
+
+    /// Takes back what a plan counted.
+    pub(super) fn put_counting(&self, counted: Counting) {
+        *self.counting.lock().expect("no thread panics with this lock") = counted;
     }
 
     /// Returns what a plan counted.

@@ -1,4 +1,4 @@
-//! Rows in memory: picked, kept and put together.
+//! Rows in memory: picked and put together.
 
 use crate::table::Batch;
 use arrow_array::cast::AsArray;
@@ -16,11 +16,6 @@ pub(super) fn take_rows(batch: &Batch, rows: Vec<u32>) -> Batch {
     let rows = UInt32Array::from(rows);
     let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).expect("the rows are there");
     Batch { rows: n, columns: batch.columns.iter().map(|(name, column)| (name.clone(), take(column))).collect() }
-}
-
-/// Keeps the rows for which `keep` holds.
-pub(super) fn keep_rows(batch: &Batch, keep: impl Fn(usize) -> bool) -> Batch {
-    take_rows(batch, (0..batch.rows).filter(|row| keep(*row)).map(|row| row as u32).collect())
 }
 
 /// Puts rows of several batches of the same columns together.

@@ -24,10 +24,8 @@ pub(super) fn rows_of(
     }
     let others = flow.others.clone();
     let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema)];
-    let counted = Ahead::new(flow.context, &pipes, flow.progress.events())
-        .run(vec![Source { pipe: 0, groups: groups.iter().cloned().collect() }])?;
-    flow.context.desk.count(counted);
-    Ok(())
+    let sources = vec![Source { pipe: 0, groups: groups.iter().cloned().collect() }];
+    Ahead::new(flow.context, &pipes, flow.progress.events()).run(sources)
 }
 
 /// Returns whether the row-wise stages at the beginning ask models.
@@ -77,8 +75,7 @@ impl Walk<'_> {
         }
         let flowed: Vec<NodeId> = pipes.iter().map(|pipe| pipe.node).collect();
         if !sources.is_empty() {
-            let counted = Ahead::new(&self.context, &pipes, self.request.events).run(sources)?;
-            self.context.desk.count(counted);
+            Ahead::new(&self.context, &pipes, self.request.events).run(sources)?;
         }
         drop(pipes);
         self.flowed.extend(flowed);

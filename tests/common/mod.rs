@@ -1,13 +1,17 @@
 //! A project in a folder of its own, built through the library.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use datamake::ask::FailureKind;
 use datamake::diag::{Diagnostic, Diagnostics, Style, render};
+use datamake::exec::{Context, Mode, NodeRecord, TableRef};
+use datamake::expr::Value;
 use datamake::fetch::Workspace;
 use datamake::graph::Graph;
+use datamake::history::read_record;
 use datamake::manifest::{Manifest, Options};
 use datamake::project::{BuildOptions, Built, Planned, Project};
 use datamake::store::{Disk, MemoryDisk, RealDisk, Store};
-use datamake::table::Limits;
+use datamake::table::{Limits, Schema};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -99,6 +103,14 @@ impl Sandbox {
         build(&self.project()?, &[], self.jobs)
     }
 
+    /// Builds again where rows failed in these ways; nodes may fail.
+    pub fn retried(&self, retry: &[FailureKind]) -> Built {
+        let never = AtomicBool::new(false);
+        let project = self.project().expect("the manifest is right");
+        let options = BuildOptions { retry, ..options(&[], self.jobs, &never) };
+        project.build(&options).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)))
+    }
+
     /// Builds; panics with the diagnostics if anything is wrong.
     pub fn built(&self) -> Built {
         let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
@@ -144,11 +156,7 @@ impl Sandbox {
         let project = self.project().expect("the manifest is right");
         let table = project.table(name).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
         let rows = project.rows(&table, 0, usize::MAX).expect("rows can be read");
-        let object = |row: &Vec<datamake::expr::Value>| {
-            let pairs = rows.schema.names().zip(row);
-            pairs.map(|(name, value)| (name.to_owned(), serde_json::to_value(value).expect("plain"))).collect()
-        };
-        rows.rows.iter().map(object).collect()
+        rows.rows.iter().map(|row| object(&rows.schema, row)).collect()
     }
 }
 
@@ -159,6 +167,34 @@ fn options<'a>(targets: &'a [String], jobs: Option<usize>, cancel: &'a AtomicBoo
 pub fn build(project: &Project, targets: &[String], jobs: Option<usize>) -> Result<Built, Diagnostics> {
     let never = AtomicBool::new(false);
     project.build(&options(targets, jobs, &never))
+}
+
+/// Returns what a build made of a dataset, published or not.
+pub fn record(project: &Project, built: &Built, name: &str) -> NodeRecord {
+    let (id, _) = project.one(name).expect("there is such a dataset");
+    let published = built.run.of(id).and_then(|run| run.outcome.as_ref()).map(|outcome| outcome.record);
+    let hash = built.run.attempts.get(&id).copied().or(published).expect("the dataset was made");
+    read_record(project.store(), hash).expect("the record is in the store")
+}
+
+/// Returns the rows of a dataset that failed, as JSON with the column `failure`, in order.
+pub fn failures(project: &Project, record: &NodeRecord) -> Vec<serde_json::Value> {
+    let never = AtomicBool::new(false);
+    let context = Context::new(project.store(), Mode::Plan, SMALL, &never);
+    let mut rows = Vec::new();
+    for lost in &record.failed {
+        let table =
+            context.table(&TableRef::stored(lost.table)).unwrap_or_else(|_| panic!("the table is in the store"));
+        let found = project.rows(&table, 0, usize::MAX).expect("rows can be read");
+        assert_eq!(found.rows.len() as u64, lost.rows(), "the counts are those of the table");
+        rows.extend(found.rows.iter().map(|row| object(&found.schema, row)));
+    }
+    rows
+}
+
+fn object(schema: &Schema, row: &[Value]) -> serde_json::Value {
+    let pairs = schema.names().zip(row);
+    pairs.map(|(name, value)| (name.to_owned(), serde_json::to_value(value).expect("plain"))).collect()
 }
 
 /// Panics if a node failed.

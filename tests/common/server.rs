@@ -57,6 +57,8 @@ pub enum Act {
     Status(u16, String, Vec<(&'static str, String)>),
     /// Sends half of an answer, and then resets the connection.
     Reset,
+    /// Answers when so many requests have come in all.
+    AfterRequests(u64),
     /// Takes the request, and says nothing for an hour.
     Stall,
     /// Answers without saying what it cost.
@@ -495,6 +497,12 @@ async fn answer(stream: &TcpStream, state: &State, head: &str, body: &str, at_on
             tokio::time::sleep(Duration::from_millis(5)).await;
             let _ = stream.set_zero_linger();
             Err(io::ErrorKind::ConnectionReset.into())
+        }
+        Act::AfterRequests(count) => {
+            while state.requests.load(Ordering::SeqCst) < *count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            write(stream, &reply(200, &[], &whole(Some(usage)))).await
         }
         Act::Stall => {
             tokio::time::sleep(Duration::from_secs(3600)).await;

@@ -61,6 +61,10 @@ impl Dispatcher {
             Outcome::Throttled { why, wait } => self.throttled(at, &endpoint, jobs, &why, wait, too_much, now),
             Outcome::Again { why, wait, .. } => self.again_later(at, &endpoint, jobs, &why, wait, now),
             Outcome::Rejected { why } => self.rejected(at, &endpoint, jobs, &why, now),
+            // One that answers otherwise has a proxy in front of it, perhaps, that was out of sorts for a moment.
+            Outcome::Useless { status: Some(300..400), why } if self.groups[at].answered > 0 => {
+                self.again_later(at, &endpoint, jobs, &why, None, now);
+            }
             Outcome::Useless { status, why } => {
                 let group = &self.groups[at];
                 let key = group.key.as_ref().map(|key| key.variable.as_str());
