@@ -99,7 +99,7 @@ fn a_line_break_may_end_a_reply_and_nothing_may_not() {
     let stop = |text: &str| format!("{M}stop = {text}\n");
     assert_eq!(json!(model(&stop("[\"\\n\", \"END\"]")).params), json!({ "stop": ["\n", "END"] }));
     let problems = load_with(&format!("[model.m]\n{}", stop("\"\"")), &[], &[]).expect_err("a stop that is empty");
-    assert!(problems.iter().any(|problem| problem.code == "empty"));
+    assert!(problems.0.iter().any(|problem| problem.code == "empty"));
 }
 
 #[test]
