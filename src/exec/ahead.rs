@@ -443,7 +443,11 @@ impl<'a> Ahead<'a> {
         let mut sent = false;
         for (dialogue, key, reuse) in waits {
             let request = waiting.dialogues[dialogue].request.clone();
-            if desk.closed(request.spec.endpoint).is_some() || self.context.cancelled() {
+            if desk.closed(request.spec.endpoint).is_some() {
+                desk.leave_unasked(request.spec.endpoint, key);
+                continue;
+            }
+            if self.context.cancelled() {
                 continue;
             }
             let ticket = desk.ticket();
@@ -547,7 +551,9 @@ impl<'a> Ahead<'a> {
                 Standing::Failed(failure)
             }
             Delivery::Unusable(why) | Delivery::OverBudget(why) => {
-                desk.close(waiting.dialogues[dialogue].request.spec.endpoint, why.into());
+                let endpoint = waiting.dialogues[dialogue].request.spec.endpoint;
+                desk.close(endpoint, why.into());
+                desk.leave_unasked(endpoint, key);
                 self.unpark(row);
                 return Ok(None);
             }

@@ -71,7 +71,7 @@ pub static MODEL: Table = Table {
                 Shape::Int(0, i32::MAX as i64),
                 "The seed of the first sample; the others count on from it.",
             ),
-            key("stop", Definition, Shape::OneOrMore(&FILLED), "Texts that end the reply."),
+            key("stop", Definition, Shape::OneOrMore(&Shape::Text(Text::NotEmpty)), "Texts that end the reply."),
             key(
                 "max_tokens",
                 Definition,

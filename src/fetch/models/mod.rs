@@ -20,6 +20,7 @@ mod wire;
 pub use endpoint::{Endpoint, Limits, Provider};
 pub use form::worst_case;
 pub use keys::Environment;
+pub use problem::NOT_RECORDED;
 
 use crate::ask::{self, Failure, Request, Response, Spec, Usage};
 use crate::diag::{Diagnostic, Diagnostics};

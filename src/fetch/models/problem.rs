@@ -59,16 +59,19 @@ pub(super) fn unpriced(endpoint: &Endpoint) -> Diagnostic {
         .help("add `price = { input = …, output = … }`, per million tokens; zeros if it costs nothing")
 }
 
+/// The code of the problem that a response is not recorded.
+pub const NOT_RECORDED: &str = "not-recorded";
+
 /// Nothing is recorded, and nothing may be sent.
 pub(super) fn not_recorded(endpoint: &Endpoint, request: &Request) -> Diagnostic {
     let title = format!("a request to `{}` has no recorded response", endpoint.node);
     let start = request.messages.last().map(|message| super::wire::shown(&message.content)).unwrap_or_default();
     let start = start.chars().take(80).collect::<String>();
-    Diagnostic::error("not-recorded", title)
+    Diagnostic::error(NOT_RECORDED, title)
         .at(&endpoint.span, "`replay` answers only from recorded responses")
-        .note(format!("the request is `{}`: {start}", request.key().short()))
-        .help("bring in a file with the responses: `datamake responses import FILE`")
-        .help("or record it: build once with the provider that it stands for, under the same name for keys")
+        .note(format!("one is `{}`: {start}", request.key().short()))
+        .help("record them: build once with the `provider` and `url` of an endpoint (`--profile` or `--set`), under the same `name` or `identity`")
+        .help("or bring in a file that has them: `datamake responses import FILE`")
 }
 
 /// A proxy that is not spoken to here.
