@@ -86,8 +86,8 @@ pub(super) struct Dispatcher {
     out: Vec<(u64, Delivery)>,
     pub(super) tls: Option<rustls::ClientConfig>,
     pub(super) large: Large,
-    /// Somebody who had joined another stands in line again.
-    requeued: bool,
+    /// Somebody stands in line again, or a group is closed: all are looked through once more.
+    pub(super) requeued: bool,
     quit: bool,
 }
 

@@ -112,6 +112,7 @@ impl Dispatcher {
                     Ok(Closed::NotYet(until)) => break until,
                     Err(problem) => {
                         self.die(problem);
+                        self.requeued = true;
                         return None;
                     }
                 }
@@ -127,6 +128,7 @@ impl Dispatcher {
         for (_, number, step) in due.iter().filter(|(then, ..)| *then <= now) {
             if let Err(problem) = self.step(at, *number, *step) {
                 self.die(problem);
+                self.requeued = true;
                 return None;
             }
         }
@@ -269,7 +271,11 @@ impl Dispatcher {
         let (file, id, label, task) = (batch.file.clone(), batch.id.clone(), batch.label.clone(), batch.task);
         let end = batch.end.clone();
         let body = if step == Step::Upload { Some(form_data(&lines(batch))) } else { None };
-        let Some(way) = self.way(at, endpoint) else { return Ok(()) };
+        let Some(way) = self.way(at, endpoint) else {
+            // All who wait for the group are told when it is looked at again.
+            self.requeued = true;
+            return Ok(());
+        };
         let events = self.events.clone();
         tokio::spawn(async move {
             let named = |id: Option<String>| id.unwrap_or_default();

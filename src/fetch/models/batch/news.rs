@@ -18,6 +18,10 @@ impl Dispatcher {
     pub(in super::super) fn hear(&mut self, at: usize, number: u64, news: News) {
         let now = Instant::now();
         // One that was given up or left meanwhile has nobody who waits for it; but what the endpoint calls it is worth knowing.
+        if let News::Kept(kept) = news {
+            self.kept(at, number, kept);
+            return self.conclude(at, number);
+        }
         let Some(batch) = self.batch(at, number) else { return };
         if matches!(batch.stage, Stage::Left) {
             if let News::Created(Ok(state)) | News::Found(Ok(Some(state))) = news {
@@ -42,7 +46,7 @@ impl Dispatcher {
                 results.into_iter().for_each(|(key, outcome)| self.settle(at, number, key, outcome, now));
             }
             News::Read(Ok(())) => self.read(at, number, now),
-            News::Kept(kept) => self.kept(at, number, kept),
+            News::Kept(_) => {}
             News::Uploaded(Err(outcome)) => self.trouble(at, number, Step::Upload, outcome, now),
             News::Created(Err(outcome)) => self.trouble(at, number, Step::Create, outcome, now),
             News::Found(Err(outcome)) => self.trouble(at, number, Step::Find, outcome, now),
@@ -149,8 +153,8 @@ impl Dispatcher {
         match (outcome, entry.job) {
             (Outcome::Answered(mut answers), job) => {
                 self.groups[at].answered += 1;
-                let Some(answer) = answers.pop() else { return };
-                let canonical = job.as_ref().map(|job| job.canonical.clone()).or(entry.canonical).unwrap_or_default();
+                let canonical = job.as_ref().map(|job| job.canonical.clone()).or(entry.canonical);
+                let (Some(answer), Some(canonical)) = (answers.pop(), canonical) else { return };
                 let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
                 let attempts = job.as_ref().map_or(1, |job| job.sends);
                 let response = Response { max_tokens: entry.max_tokens, time, attempts, ..answer };
