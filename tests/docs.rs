@@ -266,6 +266,11 @@ fn the_guide_to_the_store_tells_what_happens() {
     execute("docs/guides/store-upkeep.md", |_| {});
 }
 
+#[test]
+fn the_guide_to_batches_tells_what_happens() {
+    execute("docs/guides/batches.md", |_| {});
+}
+
 /// Returns the pages that people read.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(ROOT);

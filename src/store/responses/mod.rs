@@ -31,7 +31,7 @@ use writer::Writer;
 /// The folder of the files of which bytes are claimed.
 const CLAIMS: &str = "claimed";
 /// How many there are. Systems look through all claims of a file for each new one: 50,000 claims of one file take a minute, of 32 files
-/// a second.
+/// some seconds.
 const CLAIM_FILES: u64 = 32;
 
 /// What is recorded.
