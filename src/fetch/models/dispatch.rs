@@ -216,11 +216,11 @@ impl Dispatcher {
                     let jobs = self.groups[at].drain();
                     jobs.into_iter().for_each(|job| self.finish(job, delivery.copy()));
                 }
-                if self.groups[at].line.is_none() {
-                    return None;
+                if self.groups[at].line.is_some() {
+                    self.leave(at, &delivery);
+                    return self.pump_batches(at, now);
                 }
-                self.leave(at, &delivery);
-                return self.pump_batches(at, now);
+                return None;
             }
             if self.groups[at].line.is_some() {
                 return self.pump_batches(at, now);
