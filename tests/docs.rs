@@ -286,6 +286,11 @@ fn the_guide_to_money_and_failures_tells_what_happens() {
     execute("docs/guides/money-and-failures.md", with_examples);
 }
 
+#[test]
+fn the_guide_to_batches_tells_what_happens() {
+    execute("docs/guides/batches.md", |_| {});
+}
+
 /// Returns the pages that people read.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(ROOT);

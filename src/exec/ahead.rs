@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Rows that wait for answers before more groups are begun.
 const WAITING: usize = 4096;
+/// As many where batches are made of them.
+const GATHERING: usize = 50_000;
 
 /// How long deliveries are waited for before the user is listened to again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -181,7 +183,7 @@ impl<'a> Ahead<'a> {
                 }
             }
             sources.retain(|source| !source.groups.is_empty() && !self.broken.contains(&source.pipe));
-            while self.waiting.len() < WAITING && !sources.is_empty() && !self.context.cancelled() {
+            while self.waiting.len() < self.most() && !sources.is_empty() && !self.context.cancelled() {
                 turn = (turn + 1) % sources.len();
                 let source = &mut sources[turn];
                 let (pipe, group) = (source.pipe, source.groups.pop_front());
@@ -202,6 +204,12 @@ impl<'a> Ahead<'a> {
             }
             self.receive()?;
         }
+    }
+
+    /// Returns how many rows may wait.
+    fn most(&self) -> usize {
+        let gathers = self.context.desk.opened().is_some_and(|models| models.gathers());
+        if gathers { GATHERING } else { WAITING }
     }
 
     /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.

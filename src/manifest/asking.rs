@@ -100,7 +100,7 @@ pub static MODEL: Table = Table {
                 "price",
                 Description,
                 Shape::Table(&PRICE),
-                "Money per million tokens, in whatever currency. Without it, what requests cost is unknown.",
+                "Money per million tokens, in whatever currency; with `batch`, what they cost in batches. Without it, what requests cost is unknown.",
             ),
             key("limits", Description, Shape::Table(&LIMITS), "How much the endpoint may be asked. What is left out has no limit of ours."),
             key(
@@ -115,7 +115,7 @@ pub static MODEL: Table = Table {
                 "batch",
                 Description,
                 Shape::True,
-                "Send requests as batches, for those endpoints that have them: cheaper, and up to a day later.",
+                "Send requests in batches, as OpenAI has them: for less money, and answered within a day. Only for the provider `openai`.",
             ),
             key(
                 "reuse",

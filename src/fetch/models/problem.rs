@@ -123,6 +123,39 @@ pub(super) fn unreachable(endpoint: &Endpoint, place: &Place, why: &str) -> Diag
     wrong(endpoint, title, &format!("the model `{}` is asked here", endpoint.node)).note(why).help(help)
 }
 
+/// A provider whose batches are not spoken here.
+pub(super) fn never_batched(endpoint: &Endpoint) -> Diagnostic {
+    let title = format!("the model `{}` is to be asked in batches, which only `openai` can be", endpoint.node);
+    Diagnostic::error("no-batches", title)
+        .at(&endpoint.span, "declared here")
+        .note("batches are those of OpenAI's interface; Anthropic's are others, and `replay` asks nobody")
+        .help("leave out `batch`")
+}
+
+/// The endpoint does not take batches, or not this one.
+pub(super) fn no_batches(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` does not take requests in batches", place.authority());
+    wrong(endpoint, title, &format!("the model `{}`, with `batch`", endpoint.node))
+        .note(format!("it answered: {why}"))
+        .help("leave out `batch`, and requests are sent one by one")
+}
+
+/// A batch was refused before any of its requests was looked at.
+pub(super) fn batch_refused(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` refused a batch of requests to the model `{}`", place.authority(), endpoint.node);
+    wrong(endpoint, title, "asked in batches")
+        .note(format!("it says: {why}"))
+        .note("nothing of it was answered, or billed")
+}
+
+/// Nothing could be heard of a batch.
+pub(super) fn no_word(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` does not say what became of a batch", place.authority());
+    wrong(endpoint, title, &format!("the model `{}`", endpoint.node))
+        .note(format!("the last time: {why}"))
+        .help("run the same command again later: batches that were created go on, and are found again")
+}
+
 /// The endpoint asks for more patience than a build has.
 pub(super) fn long_wait(endpoint: &Endpoint, place: &Place, wait: Duration, why: &str) -> Diagnostic {
     let title = format!("`{}` asks to wait for {} minutes", place.authority(), wait.as_secs() / 60);
