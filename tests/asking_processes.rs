@@ -126,7 +126,7 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
     let whole = begun.elapsed().as_micros() as u64;
     let expect = exported(&undisturbed);
     let mut random = 20_261_126_u64;
-    let (mut repeated, mut in_flight, mut kept) = (0, 0, 0);
+    let (mut repeated, mut most, mut in_flight, mut kept) = (0, 0, 0, 0);
     for round in 0..number("DATAMAKE_KILLS", 10) {
         server.forget();
         let sandbox = project(ROWS, &server);
@@ -136,6 +136,8 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
         let killed = Instant::now();
         child.kill().expect("a process can be killed");
         child.wait().expect("the process can be waited for");
+        // What it sent last is on its way to the endpoint.
+        std::thread::sleep(Duration::from_millis(30));
         let before = server.log();
         let known = recorded(&sandbox, &store);
         finish(build(&sandbox, &store));
@@ -157,12 +159,15 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
                 |served: &&server::Served| served.at + latency(&served.body) + Duration::from_millis(slack) >= killed;
             before.iter().filter(is_open).count() as u64
         };
-        assert!(again <= since(1000), "round {round}: {again} asked twice, {} may not have been recorded", since(1000));
+        assert!(again <= since(200), "round {round}: {again} asked twice, {} may not have been recorded", since(200));
         repeated += again;
+        most = most.max(again);
         in_flight += since(0);
         kept += known.len();
     }
-    eprintln!("{repeated} requests asked twice, {in_flight} in flight at the kills, {kept} responses kept");
+    eprintln!(
+        "{repeated} requests asked twice, {most} at most; {in_flight} unanswered at the kills; {kept} responses kept"
+    );
 }
 
 #[test]
