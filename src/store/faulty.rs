@@ -1,6 +1,6 @@
 //! A disk that fails on demand, so that every call of the store can be seen to fail.
 
-use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Lock, Metadata, Version, Wait};
+use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Lock, Metadata, Syncing, Version, Wait};
 use arrow_buffer::Buffer;
 use std::io;
 use std::path::Path;
@@ -171,9 +171,12 @@ impl Append for FaultyLog {
         self.inner.append(bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        self.fuse.burn()?;
-        self.inner.sync()
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        let (fuse, inner) = (self.fuse.clone(), self.inner.syncing()?);
+        Ok(Box::new(move || {
+            fuse.burn()?;
+            inner()
+        }))
     }
 }
 

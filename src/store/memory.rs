@@ -1,6 +1,6 @@
 //! A disk in memory, for tests that build thousands of times.
 
-use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Kind, Lock, Metadata, Version, Wait};
+use super::disk::{Append, Claim, Claims, Disk, Entry, Guard, Kind, Lock, Metadata, Syncing, Version, Wait};
 use super::sync::lock;
 use arrow_buffer::Buffer;
 use std::collections::{BTreeMap, HashMap};
@@ -233,8 +233,8 @@ impl Append for Log {
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        Ok(())
+    fn syncing(&mut self) -> io::Result<Syncing> {
+        Ok(Box::new(|| Ok(())))
     }
 }
 

@@ -9,12 +9,11 @@ use super::scan::Found;
 use super::{Memo, index, sidecar};
 use crate::hash::Hash;
 use crate::store::StoreError;
-use crate::store::disk::Append;
+use crate::store::disk::{Append, Syncing};
 use crate::store::journal;
 use crate::store::sync::lock;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -149,21 +148,21 @@ impl Writer {
 
     fn run(&self, memo: &Memo) {
         thread::scope(|scope| {
-            let (paths, incoming) = channel();
+            let (jobs, incoming) = channel();
             let spawned = thread::Builder::new()
                 .name("responses-sync".to_owned())
-                .spawn_scoped(scope, move || self.sync_all(memo, &incoming));
+                .spawn_scoped(scope, move || self.sync_all(&incoming));
             let mut log =
                 Writing { memo, writer: self, own: None, written: Batch::default(), syncing: Batch::default() };
-            log.run(spawned.is_ok().then_some(paths));
+            log.run(spawned.is_ok().then_some(jobs));
         });
         sidecar::write_missing(memo);
     }
 
-    /// Syncs one log after the other.
-    fn sync_all(&self, memo: &Memo, paths: &Receiver<PathBuf>) {
-        for path in paths {
-            let result = memo.disk.sync(&path);
+    /// Syncs whatever comes.
+    fn sync_all(&self, incoming: &Receiver<Syncing>) {
+        for sync in incoming {
+            let result = sync();
             lock(&self.queue).synced = Some(result);
             self.wake.notify_all();
         }
@@ -231,8 +230,6 @@ struct Own {
     log: Arc<Log>,
     /// Up to where it is written.
     end: u64,
-    /// Whether its name outlives a loss of power: the file's own first sync sees to that.
-    is_named: bool,
 }
 
 /// What the thread that writes is at.
@@ -248,8 +245,8 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Writes all that comes in until no more will. `syncer`: where another thread takes logs to sync.
-    fn run(&mut self, syncer: Option<Sender<PathBuf>>) {
+    /// Writes all that comes in until no more will. `syncer`: where another thread takes what is to be synced.
+    fn run(&mut self, syncer: Option<Sender<Syncing>>) {
         let mut batch = Batch::default();
         let mut is_syncing = false;
         while let Some(synced) = self.writer.next(&mut batch, is_syncing) {
@@ -266,19 +263,11 @@ impl Writing<'_> {
                     let result = self.writer.synced();
                     self.settle(result);
                 }
-                self.sync_here();
+                self.sync(None);
                 self.abandon();
             }
-            if is_syncing || self.written.afters.is_empty() {
-                continue;
-            }
-            let own = self.own.as_ref().filter(|own| own.is_named);
-            match (own, &syncer) {
-                (Some(own), Some(syncer)) if syncer.send(own.log.path.clone()).is_ok() => {
-                    std::mem::swap(&mut self.written, &mut self.syncing);
-                    is_syncing = true;
-                }
-                _ => self.sync_here(),
+            if !is_syncing {
+                is_syncing = self.sync(syncer.as_ref());
             }
         }
         self.finish();
@@ -295,7 +284,7 @@ impl Writing<'_> {
                 let log = self.memo.index_mut().add_log(name, path);
                 let end = MAGIC.len() as u64;
                 log.set_end(end);
-                none.insert(Own { file, log, end, is_named: false })
+                none.insert(Own { file, log, end })
             }
         };
         own.file.append(&batch.bytes).map_err(|error| (own.log.name.clone(), error))?;
@@ -310,13 +299,20 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Syncs what is written on this thread.
-    fn sync_here(&mut self) {
-        let Some(own) = self.own.as_mut().filter(|_| !self.written.afters.is_empty()) else { return };
+    /// Syncs what is written; returns whether another thread is at it now.
+    fn sync(&mut self, syncer: Option<&Sender<Syncing>>) -> bool {
+        let Some(own) = self.own.as_mut().filter(|_| !self.written.afters.is_empty()) else { return false };
         std::mem::swap(&mut self.written, &mut self.syncing);
-        let result = own.file.sync();
-        own.is_named = result.is_ok();
-        self.settle(result);
+        let here = match (own.file.syncing(), syncer) {
+            (Ok(sync), Some(syncer)) => match syncer.send(sync) {
+                Ok(()) => return true,
+                Err(back) => (back.0)(),
+            },
+            (Ok(sync), None) => sync(),
+            (Err(error), _) => Err(error),
+        };
+        self.settle(here);
+        false
     }
 
     /// Takes in how the sync of `syncing` ended.
