@@ -6,7 +6,7 @@
 use super::ask::concluded;
 use super::context::{Context, Mode, Stop, Used};
 use super::count::{Counting, Place, Unknown, nth};
-use super::desk::{Dialogue, Standing};
+use super::dialogue::{Dialogue, Standing};
 use super::event::{Event, Progress};
 use super::refer::{Others, repeated};
 use super::rows::{interleave, stays, take_rows};
@@ -141,8 +141,11 @@ pub(super) fn settle(flow: &Flow, at: usize, stage: &Stage, schema: &Schema, bat
     let pipes = [Pipe { first: at, schemas: vec![schema.clone(); at + 1], ..pipe }];
     let mut ahead = Ahead::new(flow.context, &pipes, flow.progress.events());
     let _alone = flow.context.desk.counter.lock().expect("no thread panics with this lock");
-    ahead.process(Parcel::of(0, 0, batch.clone()))?;
-    ahead.wait(Vec::new())
+    let waited = ahead.process(Parcel::of(0, 0, batch.clone())).and_then(|()| ahead.wait(Vec::new()));
+    if waited.is_err() {
+        ahead.drain();
+    }
+    waited
 }
 
 impl<'a> Ahead<'a> {
@@ -166,6 +169,9 @@ impl<'a> Ahead<'a> {
         let _alone = desk.counter.lock().expect("no thread panics with this lock");
         self.counting = desk.take_counting();
         let waited = self.wait(sources);
+        if waited.is_err() {
+            self.drain();
+        }
         desk.put_counting(self.counting);
         waited
     }
@@ -435,7 +441,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// Sends what a row waits for.
-    fn park(&mut self, waiting: Waiting, waits: Vec<(usize, Hash, bool)>) {
+    fn park(&mut self, mut waiting: Waiting, waits: Vec<(usize, Hash, bool)>) {
         let desk = &self.context.desk;
         let models = match desk.models() {
             Ok(Some(models)) => models,
@@ -448,7 +454,7 @@ impl<'a> Ahead<'a> {
         let pipe = &self.pipes[waiting.pipe];
         let lane = lane(pipe.node, pipe.first + waiting.stage);
         let row = desk.ticket();
-        let mut sent = false;
+        waiting.open = 0;
         for (dialogue, key, reuse) in waits {
             let request = waiting.dialogues[dialogue].request.clone();
             if desk.closed(request.spec.endpoint).is_some() {
@@ -461,10 +467,10 @@ impl<'a> Ahead<'a> {
             let ticket = desk.ticket();
             self.sent.insert(ticket, Sent { row, dialogue, key, again: !reuse });
             models.order(Order { ticket, lane, request, reuse });
-            sent = true;
+            waiting.open += 1;
         }
-        // Where nothing could be sent, the row goes no further; its group says why.
-        if sent {
+        // A row of which something could not be sent goes no further, and its group says why; but what was sent is waited for.
+        if waiting.open > 0 {
             self.waits[waiting.pipe] += 1;
             self.waiting.insert(row, waiting);
         }
@@ -555,36 +561,20 @@ impl<'a> Ahead<'a> {
                 desk.hear(ask.op.as_ref(), &mut waiting.dialogues[dialogue], key, &response)?
             }
             Delivery::Failed(failure) => {
-                desk.give_up(key, failure.clone());
+                desk.give_up(key, &waiting.dialogues[dialogue].request, failure.clone());
                 Standing::Failed(failure)
             }
             Delivery::Unusable(why) | Delivery::OverBudget(why) => {
                 let endpoint = waiting.dialogues[dialogue].request.spec.endpoint;
                 desk.close(endpoint, why.into());
                 desk.leave_unasked(endpoint, key);
-                self.unpark(row);
-                return Ok(None);
+                return Ok(self.ended(row));
             }
-            Delivery::Stopped => {
-                self.unpark(row);
-                return Ok(None);
-            }
+            Delivery::Stopped => return Ok(self.ended(row)),
         };
         match standing {
-            Standing::Ended(value) => {
-                waiting.ended[dialogue] = Some(value);
-                waiting.open -= 1;
-                Ok(if waiting.open == 0 { self.unpark(row) } else { None }
-                    .filter(|row| row.ended.iter().all(Option::is_some)))
-            }
-            Standing::Failed(_) => {
-                // The other dialogues of the row are still paid for: their answers are recorded, but nobody waits for them.
-                waiting.open -= 1;
-                if waiting.open == 0 {
-                    self.unpark(row);
-                }
-                Ok(None)
-            }
+            Standing::Ended(value) => waiting.ended[dialogue] = Some(value),
+            Standing::Failed(_) => {}
             Standing::Waits { key, reuse } => {
                 let request = waiting.dialogues[dialogue].request.clone();
                 let pipe = &self.pipes[waiting.pipe];
@@ -593,7 +583,35 @@ impl<'a> Ahead<'a> {
                     self.sent.insert(ticket, Sent { row, dialogue, key, again: !reuse });
                     models.order(Order { ticket, lane, request, reuse });
                 }
-                Ok(None)
+                return Ok(None);
+            }
+        }
+        Ok(self.ended(row))
+    }
+
+    /// Notes that a dialogue of a row has ended, however it did; returns the row with the last of them, if all ended well. What
+    /// is on its way for a row that has failed is waited for all the same: it is paid for.
+    fn ended(&mut self, row: u64) -> Option<Waiting> {
+        let waiting = self.waiting.get_mut(&row)?;
+        waiting.open -= 1;
+        let all = waiting.open == 0;
+        let row = if all { self.unpark(row) } else { None };
+        row.filter(|row| row.ended.iter().all(Option::is_some))
+    }
+
+    /// Waits for what is on its way where rows are left behind because something is wrong: it is paid for, and recorded.
+    fn drain(&mut self) {
+        let Some(models) = self.context.desk.opened() else { return };
+        while !self.sent.is_empty() {
+            if self.context.cancelled() {
+                models.stop();
+            }
+            for (ticket, delivery) in models.deliver_all(PATIENCE) {
+                let sent = self.sent.remove(&ticket);
+                let waiting = sent.as_ref().and_then(|sent| self.waiting.get(&sent.row));
+                if let (Some(sent), Some(waiting), Delivery::Failed(failure)) = (&sent, waiting, delivery) {
+                    self.context.desk.give_up(sent.key, &waiting.dialogues[sent.dialogue].request, failure);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ahead;
 use super::context::{Mode, Outputs, Stop};
-use super::desk::{Dialogue, Standing};
+use super::dialogue::{Dialogue, Standing};
 use super::stage::{Effort, Flow};
 use crate::ask::{Failure, FailureKind, Usage};
 use crate::diag::{Diagnostic, Diagnostics};

@@ -164,7 +164,7 @@ pub struct Context<'a> {
     pub limits: Limits,
     pub counts: Counts,
     /// Where models are asked.
-    pub desk: Desk<'a>,
+    pub desk: Arc<Desk<'a>>,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
@@ -182,7 +182,7 @@ impl<'a> Context<'a> {
             mode,
             limits,
             cancel,
-            desk: Desk::new(store.responses().clone(), None, &[]),
+            desk: Arc::new(Desk::new(store.responses().clone(), None, &[])),
             counts: Counts::default(),
             columns: Mutex::default(),
             running: Running::default(),
@@ -192,7 +192,7 @@ impl<'a> Context<'a> {
     }
 
     /// Lets actions ask models.
-    pub fn with_desk(self, desk: Desk<'a>) -> Context<'a> {
+    pub fn at(self, desk: Arc<Desk<'a>>) -> Context<'a> {
         Context { desk, ..self }
     }
 

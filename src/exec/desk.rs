@@ -1,35 +1,18 @@
-//! Where rows meet models: what is recorded, what was given up in this build, and the dialogue between the two.
+//! Where rows meet models: what is recorded, and what came up in this build.
 
 use super::Stop;
 use super::count::{Count, Counting, Place};
+use super::dialogue::{Dialogue, Standing};
+use super::door::Door;
 use crate::ask::{self, Failure, FailureKind, Request, Response};
 use crate::diag::Diagnostics;
-use crate::expr::Value;
 use crate::fetch::models::Models;
 use crate::hash::Hash;
 use crate::op::{AskOp, Turn};
 use crate::store::Responses;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-
-/// The way to models. It is opened when the first request is to be sent, so that a build that needs none needs no key either.
-pub struct Door<'a> {
-    open: &'a (dyn Fn(&BTreeSet<usize>) -> Result<Models, Diagnostics> + Sync),
-    models: OnceLock<Result<Models, Diagnostics>>,
-}
-
-impl<'a> Door<'a> {
-    /// Leaves the opening to `open`, which is told the positions of all models that the build may ask.
-    pub fn new(open: &'a (dyn Fn(&BTreeSet<usize>) -> Result<Models, Diagnostics> + Sync)) -> Door<'a> {
-        Door { open, models: OnceLock::new() }
-    }
-
-    /// Returns the models, if any was asked.
-    pub fn opened(&self) -> Option<&Models> {
-        self.models.get()?.as_ref().ok()
-    }
-}
+use std::sync::{Arc, Mutex};
 
 /// What one build knows of requests and responses.
 pub struct Desk<'a> {
@@ -53,7 +36,7 @@ pub struct Desk<'a> {
 #[derive(Default)]
 struct Notes {
     /// Requests without an answer: why.
-    given_up: HashMap<Hash, Failure>,
+    given_up: HashMap<Tried, Failure>,
     /// Requests that were answered again because of `retry`.
     asked_again: HashSet<Hash>,
     /// By endpoint: why it is not asked any more.
@@ -62,30 +45,17 @@ struct Notes {
     unasked: HashMap<usize, HashSet<Hash>>,
 }
 
-/// A row's exchange with one model.
-#[derive(Clone, Debug)]
-pub struct Dialogue {
-    pub request: Arc<Request>,
-    /// Requests of it that were answered.
-    turns: u32,
+/// A request as an endpoint was tried with it: what one does not take, another may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Tried {
+    key: Hash,
+    endpoint: usize,
+    max_tokens: Option<u32>,
 }
 
-/// Where a dialogue stands.
-pub enum Standing {
-    /// It has come to this.
-    Ended(Value),
-    Failed(Failure),
-    /// It goes on when this request is answered. `reuse`: a recorded response would do, if there were one.
-    Waits {
-        key: Hash,
-        reuse: bool,
-    },
-}
-
-impl Dialogue {
-    /// Begins with a request.
-    pub fn new(request: Request) -> Dialogue {
-        Dialogue { request: Arc::new(request), turns: 0 }
+impl Tried {
+    fn of(key: Hash, request: &Request) -> Tried {
+        Tried { key, endpoint: request.spec.endpoint, max_tokens: request.spec.max_tokens }
     }
 }
 
@@ -117,8 +87,7 @@ impl<'a> Desk<'a> {
     pub fn models(&self) -> Result<Option<&'a Models>, Diagnostics> {
         let Some(door) = self.door else { return Ok(None) };
         let endpoints = self.endpoints.lock().expect("no thread panics with this lock");
-        let models = door.models.get_or_init(|| (door.open)(&endpoints));
-        models.as_ref().map(Some).map_err(Clone::clone)
+        door.models(&endpoints).map(Some)
     }
 
     /// Returns the models if the door is open.
@@ -136,14 +105,14 @@ impl<'a> Desk<'a> {
         loop {
             let request = &dialogue.request;
             let key = request.key();
-            if let Some(failure) = self.notes().given_up.get(&key) {
-                return Ok(Standing::Failed(failure.clone()));
-            }
             let Some(response) = ask::find(&self.responses, &key, request)? else {
-                return Ok(Standing::Waits { key, reuse: true });
+                return Ok(match self.given_up(key, request) {
+                    Some(failure) => dialogue.give_up(failure),
+                    None => Standing::Waits { key, reuse: true },
+                });
             };
             match op.reply(request, &response, dialogue.turns) {
-                Turn::Failed(kind, _) if self.asks_again(kind, &key) => {
+                Turn::Failed(kind, _) if self.asks_again(kind, key, request) => {
                     return Ok(Standing::Waits { key, reuse: false });
                 }
                 turn => {
@@ -184,8 +153,13 @@ impl<'a> Desk<'a> {
         self.retry.contains(&kind)
     }
 
-    fn asks_again(&self, kind: FailureKind, key: &Hash) -> bool {
-        self.retries(kind) && !self.notes().asked_again.contains(key)
+    /// Returns whether a recorded response is not to stand: until it was asked for again, whatever came of that.
+    fn asks_again(&self, kind: FailureKind, key: Hash, request: &Request) -> bool {
+        self.retries(kind) && !self.notes().asked_again.contains(&key) && self.given_up(key, request).is_none()
+    }
+
+    fn given_up(&self, key: Hash, request: &Request) -> Option<Failure> {
+        self.notes().given_up.get(&Tried::of(key, request)).cloned()
     }
 
     /// Notes that a request was answered although a response to it was recorded.
@@ -194,8 +168,13 @@ impl<'a> Desk<'a> {
     }
 
     /// Notes that a request has no answer in this build.
-    pub fn give_up(&self, key: Hash, failure: Failure) {
-        self.notes().given_up.insert(key, failure);
+    pub fn give_up(&self, key: Hash, request: &Request, failure: Failure) {
+        self.notes().given_up.insert(Tried::of(key, request), failure);
+    }
+
+    /// Begins to count anew.
+    pub(super) fn clear_counting(&self) {
+        self.put_counting(Counting::default());
     }
 
     /// Hands out what a plan counted so far, for more to be counted.
@@ -235,27 +214,5 @@ impl<'a> Desk<'a> {
 
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
         self.notes.lock().expect("no thread panics with this lock")
-    }
-}
-
-impl Dialogue {
-    /// Takes in how the op took a response; returns where the dialogue stands, unless it goes on with another request.
-    fn take(&mut self, turn: Turn, key: Hash, response: &Response) -> Option<Standing> {
-        self.turns += 1;
-        match turn {
-            Turn::Done(value) => Some(Standing::Ended(value)),
-            Turn::Again(request) => {
-                self.request = Arc::new(request);
-                None
-            }
-            Turn::Failed(kind, detail) => Some(Standing::Failed(Failure {
-                kind,
-                detail,
-                request: key,
-                attempts: self.turns,
-                reply: Some(response.text.clone()),
-                tokens: response.usage,
-            })),
-        }
     }
 }

@@ -6,6 +6,8 @@ mod context;
 mod count;
 mod dataset;
 mod desk;
+mod dialogue;
+mod door;
 mod event;
 mod export;
 mod files;
@@ -21,7 +23,7 @@ mod wave;
 pub use ask::{FAILURE, Paid, Sum};
 pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use count::{Count, Place};
-pub use desk::Door;
+pub use door::Door;
 pub use event::{Event, Progress};
 pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
 pub use sources::{Sources, rows_of_file};
@@ -35,9 +37,10 @@ use crate::graph::{Graph, Input, NodeId};
 use crate::hash::Hash;
 use crate::store::Store;
 use crate::table::Limits;
+use desk::Desk;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use walk::Walk;
 
 /// What to bring up to date, and how.
@@ -157,8 +160,11 @@ impl Run {
 /// nodes' states.
 pub fn run(request: &Request) -> Result<Run, Diagnostics> {
     let mut mended: Vec<Hash> = Vec::new();
+    // One for all attempts: what was given up or asked again stays so.
+    let desk = Desk::new(request.store.responses().clone(), request.door, request.retry).heard_by(request.listener);
+    let desk = Arc::new(desk);
     loop {
-        match Walk::new(request).and_then(Walk::finish) {
+        match Walk::new(request, desk.clone()).and_then(Walk::finish) {
             Ok(run) => return Ok(Run { mended, ..run }),
             Err(Stop::Missing(hash)) if !mended.contains(&hash) => {
                 // The store knows now that the blob is bad, so the traces that name it no longer hold.

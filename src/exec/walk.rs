@@ -16,6 +16,7 @@ use crate::graph::{
 use crate::hash::{Hash, Key};
 use crate::op;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// One attempt at a request.
@@ -40,21 +41,21 @@ pub(super) struct Walk<'a> {
     looked_into: HashSet<NodeId>,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
+    /// Planning: those of them all of whose rows were known as far as they can be.
+    pub(super) counted: HashSet<NodeId>,
     /// The records of datasets that are not published, because too many of their rows failed.
     pub(super) attempts: BTreeMap<NodeId, Hash>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(request: &'a Request<'a>) -> Result<Walk<'a>, Stop> {
-        let desk = Desk::new(request.store.responses().clone(), request.door, request.retry);
-        let desk = desk.heard_by(request.listener);
-        let context = Context::new(request.store, request.mode, request.limits, request.cancel).with_desk(desk);
+    pub(super) fn new(request: &'a Request<'a>, desk: Arc<Desk<'a>>) -> Result<Walk<'a>, Stop> {
+        desk.clear_counting();
+        let context = Context::new(request.store, request.mode, request.limits, request.cancel).at(desk);
         let order = request.graph.closure(request.targets);
         let sources = Sources::find(request.graph, &order, request.workspace)?;
         Ok(Walk {
             request,
             context,
-            order,
             ops: format!("{:?}", op::VERSIONS),
             limits: format!("{:?}", request.limits),
             sources,
@@ -64,8 +65,10 @@ impl<'a> Walk<'a> {
             metrics: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
-            looked_into: looked_into(request.graph),
+            looked_into: looked_into(request.graph, &order),
+            order,
             flowed: HashSet::new(),
+            counted: HashSet::new(),
             attempts: BTreeMap::new(),
         })
     }
@@ -161,7 +164,7 @@ impl<'a> Walk<'a> {
             let last = stages.iter().rposition(|stage| matches!(stage, Stage::Ask(_)));
             last.is_some_and(|last| {
                 let whole = stages[..last].iter().any(|stage| matches!(stage, Stage::Whole { .. }));
-                !self.outcomes.contains_key(id) && (whole || !self.flowed.contains(id))
+                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id))
             })
         };
         self.order.iter().copied().filter(asks).collect()
@@ -402,10 +405,10 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Returns the datasets that steps of others look into, and what those are made from.
-fn looked_into(graph: &Graph) -> HashSet<NodeId> {
+/// Returns the datasets that steps of `nodes` look into, and what those are made from.
+fn looked_into(graph: &Graph, nodes: &[NodeId]) -> HashSet<NodeId> {
     let mut found = HashSet::new();
-    let others = graph.iter().flat_map(|(_, node)| &node.inputs[node.made_of..]);
+    let others = nodes.iter().map(|id| graph.node(*id)).flat_map(|node| &node.inputs[node.made_of..]);
     let mut open: Vec<NodeId> = others.map(|input| input.node).collect();
     while let Some(id) = open.pop() {
         if found.insert(id) {

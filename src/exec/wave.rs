@@ -55,7 +55,9 @@ impl Walk<'_> {
             }
         }
         let mut sources = Vec::new();
-        for (id, pipe) in roots {
+        let mut counted: Vec<NodeId> = Vec::new();
+        let ends: Vec<usize> = roots.iter().skip(1).map(|(_, pipe)| *pipe).chain([pipes.len()]).collect();
+        for ((id, pipe), end) in roots.into_iter().zip(ends) {
             let Some(inputs) = self.inputs(id) else { continue };
             let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
             let flow = Flow {
@@ -67,7 +69,10 @@ impl Walk<'_> {
                 effort: Effort::Run,
             };
             match self.maker_groups(id, &inputs, &flow) {
-                Ok(groups) => sources.push(Source { pipe, groups: groups.into() }),
+                Ok(groups) => {
+                    sources.push(Source { pipe, groups: groups.into() });
+                    counted.extend(pipes[pipe..end].iter().map(|pipe| pipe.node));
+                }
                 // The dataset itself says what is wrong when it is its turn.
                 Err(Stop::Failed(_) | Stop::Pending) => {}
                 Err(other) => return Err(other),
@@ -75,9 +80,15 @@ impl Walk<'_> {
         }
         let flowed: Vec<NodeId> = pipes.iter().map(|pipe| pipe.node).collect();
         if !sources.is_empty() {
-            Ahead::new(&self.context, &pipes, self.request.events).run(sources)?;
+            match Ahead::new(&self.context, &pipes, self.request.events).run(sources) {
+                Ok(()) => {}
+                // A plan does not keep all columns: it cannot tell what is asked of these rows.
+                Err(Stop::Pending) => counted.clear(),
+                Err(other) => return Err(other),
+            }
         }
         drop(pipes);
+        self.counted.extend(counted);
         self.flowed.extend(flowed);
         self.flowed.insert(id);
         Ok(())
