@@ -177,6 +177,16 @@ dataset.seeds  6 → 8 rows  +2 added
 fn a_plan_says_what_it_cannot_know() {
     let server = Server::start();
     let sandbox = project(&server);
+    // A filter that reads what is not answered yet may drop rows.
+    sandbox.edit("datamake.toml", "id > 1", "length(question) > 5");
+    let plan = sandbox.json("plan");
+    assert_eq!((&plan["asks"]["requests"], &plan["asks"]["at_most"]), (&json!(12), &json!(true)));
+    let told = String::from_utf8(sandbox.run("plan").stdout).unwrap();
+    assert!(
+        told.contains("        at most 6 requests to writer: ") && told.contains("\nwould ask at most 12 requests: "),
+        "{told}"
+    );
+    sandbox.edit("datamake.toml", "length(question) > 5", "id > 1");
     sandbox.edit("datamake.toml", "{ where = \"id > 1\" },", "{ dedup = { by = \"question\" } },");
     sandbox.edit("datamake.toml", "price =", "# price =");
     sandbox.check("plan", 0, r"new  seeds      1 row group, 6 rows
@@ -337,6 +347,13 @@ response: TIME, cut off, 7 tokens in, 3 out, at most 64 out, from m
     To be cut
 ",
     );
+    // One digit of the key will do, and so will all of them.
+    for end in [1, 3, 15, 16, 17, 64] {
+        let found = sandbox.json(&format!("responses show {}", &key[..end]));
+        let keys: Vec<&str> =
+            found["requests"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap()).collect();
+        assert!(keys.contains(&key.as_str()) && keys.iter().all(|other| other.starts_with(&key[..end])), "{keys:?}");
+    }
 
     sandbox.edit("datamake.toml", "max_tokens = 64", "max_tokens = 128");
     sandbox.edit("datamake.toml", "[dataset.questions]", "[dataset.questions]\nmax_failed = 1");

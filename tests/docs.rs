@@ -232,6 +232,11 @@ fn the_readme_of_the_example_tells_what_happens() {
 }
 
 #[test]
+fn the_readme_of_the_example_with_a_model_tells_what_happens() {
+    execute("examples/tutor/README.md", with_examples);
+}
+
+#[test]
 fn the_tutorial_tells_what_happens() {
     execute("docs/tutorial.md", |_| {});
 }
@@ -264,6 +269,26 @@ fn the_guide_to_sharing_tells_what_happens() {
 #[test]
 fn the_guide_to_the_store_tells_what_happens() {
     execute("docs/guides/store-upkeep.md", |_| {});
+}
+
+#[test]
+fn the_guide_to_models_tells_what_happens() {
+    execute("docs/guides/models.md", |_| {});
+}
+
+#[test]
+fn the_guide_to_generating_tells_what_happens() {
+    execute("docs/guides/generating.md", |_| {});
+}
+
+#[test]
+fn the_guide_to_money_and_failures_tells_what_happens() {
+    execute("docs/guides/money-and-failures.md", with_examples);
+}
+
+#[test]
+fn the_guide_to_batches_tells_what_happens() {
+    execute("docs/guides/batches.md", |_| {});
 }
 
 /// Returns the pages that people read.

@@ -175,7 +175,7 @@ fn replay_sends_nothing_and_says_what_is_missing() {
     drop(models);
     let replay = Endpoint { provider: Provider::Replay, ..endpoint(server.url()) };
     let budget = Budget { money: Some(0.0), requests: Some(0) };
-    let asking = Asking { budget, ledger: folder.path().join("ledger") };
+    let asking = Asking { budget, ledger: folder.path().join("ledger"), ..Asking::default() };
     let models = Models::open_in(&nothing(), vec![replay], responses, asking).unwrap();
     assert_eq!(response(&ask_one(&models, "known")).text, answer_to("known"));
     let delivery = ask_one(&models, "unknown");

@@ -42,8 +42,11 @@ fn the_budget_is_never_passed_whatever_replies_cost_and_also_across_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let responses = responses(folder.path());
         let cap = 0.03;
-        let asking =
-            Asking { budget: Budget { money: Some(cap), requests: None }, ledger: folder.path().join("state/ledger") };
+        let asking = Asking {
+            budget: Budget { money: Some(cap), requests: None },
+            ledger: folder.path().join("state/ledger"),
+            ..Asking::default()
+        };
         let priced = Endpoint {
             price: Some(PRICE),
             limits: Limits { concurrency: Some(64), ..Limits::default() },
@@ -74,7 +77,10 @@ fn a_budget_of_requests_counts_every_attempt() {
         Server::with(|asked| if asked.index % 2 == 0 { Act::error(500, "oops").into() } else { Act::Answer.into() });
     let folder = tempfile::tempdir().unwrap();
     let budget = Budget { money: None, requests: Some(20) };
-    let models = open(vec![endpoint(server.url())], Asking { budget, ledger: folder.path().join("ledger") });
+    let models = open(
+        vec![endpoint(server.url())],
+        Asking { budget, ledger: folder.path().join("ledger"), ..Asking::default() },
+    );
     let taken = ask_all(&models, &spec(Task::Chat), 0..50);
     assert_eq!(server.requests(), 20);
     assert!(taken.values().any(|delivery| matches!(delivery, Delivery::OverBudget(_))));
@@ -92,7 +98,7 @@ fn small_replies_leave_room_for_more_than_their_worst() {
     let worst = PRICE.of(datamake::fetch::models::worst_case(&user(&spec(Task::Chat), "text 00")).unwrap());
     // Room for three at their worst at a time, and for all as they are.
     let budget = Budget { money: Some(worst * 3.0 + 100.0 * 5e-6), requests: None };
-    let models = open(vec![priced], Asking { budget, ledger: folder.path().join("ledger") });
+    let models = open(vec![priced], Asking { budget, ledger: folder.path().join("ledger"), ..Asking::default() });
     assert_answered(&ask_all(&models, &spec(Task::Chat), 0..100));
     assert!((models.spending().money - 100.0 * 5e-6).abs() < 1e-12);
     assert!((models.traffic(0).money - 100.0 * 5e-6).abs() < 1e-12);
@@ -102,7 +108,7 @@ fn small_replies_leave_room_for_more_than_their_worst() {
 fn a_budget_needs_to_know_what_things_can_cost() {
     let folder = tempfile::tempdir().unwrap();
     let budget = Budget { money: Some(1.0), requests: None };
-    let asking = Asking { budget, ledger: folder.path().join("ledger") };
+    let asking = Asking { budget, ledger: folder.path().join("ledger"), ..Asking::default() };
     let server = Server::start();
     let unpriced = Models::open_in(&nothing(), vec![endpoint(server.url())], responses(folder.path()), asking.clone());
     assert_eq!(codes(unpriced), ["unknown-cost"]);

@@ -65,7 +65,7 @@ pub fn money(text: &str) -> Result<f64, String> {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"mended\": 0, \"warnings\": [problem],
+{ \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"batches\": 0, \"mended\": 0, \"warnings\": [problem],
   \"asked\": asked, \"budget\": null | { \"money\": 5.0, \"money_spent\": 0.0062, \"requests\": null, \"requests_spent\": 20 },
   \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"made\" | \"reused\" | \"failed\" | \"skipped\",
              \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason], \"output\": output,
@@ -336,6 +336,14 @@ fn summary_line(session: &mut Session, project: &Project, built: &Built, counts:
             things(built.run.mended.len() as u64, "blob")
         )?;
     }
+    if built.afoot.batches > 0 {
+        let requests = things(built.afoot.requests, "request");
+        let batches = match built.afoot.batches {
+            1 => "a batch".to_owned(),
+            n => format!("{} batches", count(n)),
+        };
+        writeln!(out, "left at the endpoint: {batches} with {requests}; the next build takes the answers")?;
+    }
     if built.run.interrupted {
         writeln!(out, "stopped after {}; what was done is kept", things(counts.made, "node"))?;
         return asked.map_or(Ok(()), |asked| writeln!(out, "{asked}"));
@@ -400,7 +408,7 @@ pub fn json_of(project: &Project, built: &Built) -> Value {
     };
     json!({
         "build": built.number, "seconds": built.seconds, "ran": built.run.ran, "reused": built.run.reused,
-        "interrupted": built.run.interrupted, "mended": built.run.mended.len(), "warnings": crate::diag::json(&project.warnings),
+        "interrupted": built.run.interrupted, "batches": built.afoot.batches, "mended": built.run.mended.len(), "warnings": crate::diag::json(&project.warnings),
         "asked": asked::json(&asked::in_all(&built.run)), "budget": asked::budget_json(built.spent.as_ref()),
         "nodes": built.run.nodes.iter().map(node).collect::<Vec<Value>>(),
     })

@@ -36,9 +36,9 @@ enum Form {
 /// The form of the JSON.
 pub const FORM: &str = "\
 { \"nodes\": [{ \"node\": \"dataset.clean\", \"kind\": \"dataset\" | \"metric\" | \"export\", \"name\": \"clean\", \"title\": null, \"doc\": null, \"tags\": [],
-             \"inputs\": [{ \"node\": \"dataset.seeds\", \"part\": null }], \"parts\": [\"test\", \"train\"], \"summary\": \"filter short\" }] }
+             \"inputs\": [{ \"node\": \"dataset.seeds\", \"part\": null }], \"parts\": [\"test\", \"train\"], \"models\": [\"writer\"], \"summary\": \"filter short\" }] }
 
-Inputs come before what is made from them.";
+Inputs come before what is made from them. `models` are those that its steps ask.";
 
 impl Graph {
     /// Runs the command.
@@ -89,8 +89,29 @@ fn json_of(graph: &Nodes, id: NodeId) -> Value {
         "node": node.full_name(), "kind": node.kind, "name": node.name,
         "title": about.title, "doc": about.doc, "tags": about.tags,
         "inputs": node.inputs.iter().map(input).collect::<Vec<Value>>(),
-        "parts": graph.parts(id), "summary": summary(graph, id),
+        "parts": graph.parts(id), "models": models(graph, id), "summary": summary(graph, id),
     })
+}
+
+/// Returns the models that the steps of a node ask, each once.
+fn models(graph: &Nodes, id: NodeId) -> Vec<&str> {
+    let node = graph.node(id);
+    let steps = if node.kind == Kind::Dataset { &graph.manifest.datasets[node.declaration].steps[..] } else { &[] };
+    let mut names: Vec<&str> = Vec::new();
+    for step in steps {
+        let asked = match step {
+            Step::Generate(generate) => std::slice::from_ref(&generate.model),
+            Step::Embed(embed) => std::slice::from_ref(&embed.model),
+            Step::Judge(judge) => &judge.models,
+            _ => &[],
+        };
+        for name in asked {
+            if !names.contains(&name.value.as_str()) {
+                names.push(&name.value);
+            }
+        }
+    }
+    names
 }
 
 /// Tells in a few words how a node is made.

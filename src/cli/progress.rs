@@ -41,7 +41,7 @@ struct Asked {
     /// Requests that were answered, or given up.
     answered: u64,
     unanswered: u64,
-    /// Rows that wait for answers, or were not looked at yet, of all nodes.
+    /// Rows that wait for answers, or may yet come.
     left: u64,
     waiting: u64,
     /// How many were left when the first answer came, and when that was.

@@ -84,6 +84,8 @@ impl Watch {
             while workspace.is_as_it_was(&before.seen) {
                 std::thread::sleep(EVERY);
             }
+            // Whoever saves may be in the middle of it, and half a prompt is not to be paid for.
+            std::thread::sleep(EVERY);
             let _ = workspace.save();
         }
     }

@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Rows that wait for answers before more groups are begun.
 const WAITING: usize = 4096;
+/// As many where batches are made of them.
+const GATHERING: usize = 50_000;
 
 /// How long deliveries are waited for before the user is listened to again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -115,6 +117,8 @@ pub(super) struct Ahead<'a> {
     pipes: &'a [Pipe<'a>],
     events: &'a (dyn Fn(Event) + Sync),
     waiting: HashMap<u64, Waiting>,
+    /// How many of them are in each pipe.
+    waits: Vec<u64>,
     sent: HashMap<u64, Sent>,
     /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
     broken: HashSet<usize>,
@@ -148,6 +152,7 @@ impl<'a> Ahead<'a> {
             pipes,
             events,
             waiting: HashMap::new(),
+            waits: vec![0; pipes.len()],
             sent: HashMap::new(),
             broken: HashSet::new(),
             counting: Counting::default(),
@@ -178,7 +183,7 @@ impl<'a> Ahead<'a> {
                 }
             }
             sources.retain(|source| !source.groups.is_empty() && !self.broken.contains(&source.pipe));
-            while self.waiting.len() < WAITING && !sources.is_empty() && !self.context.cancelled() {
+            while self.waiting.len() < self.most() && !sources.is_empty() && !self.context.cancelled() {
                 turn = (turn + 1) % sources.len();
                 let source = &mut sources[turn];
                 let (pipe, group) = (source.pipe, source.groups.pop_front());
@@ -199,6 +204,12 @@ impl<'a> Ahead<'a> {
             }
             self.receive()?;
         }
+    }
+
+    /// Returns how many rows may wait.
+    fn most(&self) -> usize {
+        let gathers = self.context.desk.opened().is_some_and(|models| models.gathers());
+        if gathers { GATHERING } else { WAITING }
     }
 
     /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.
@@ -440,7 +451,11 @@ impl<'a> Ahead<'a> {
         let mut sent = false;
         for (dialogue, key, reuse) in waits {
             let request = waiting.dialogues[dialogue].request.clone();
-            if desk.closed(request.spec.endpoint).is_some() || self.context.cancelled() {
+            if desk.closed(request.spec.endpoint).is_some() {
+                desk.leave_unasked(request.spec.endpoint, key);
+                continue;
+            }
+            if self.context.cancelled() {
                 continue;
             }
             let ticket = desk.ticket();
@@ -450,6 +465,7 @@ impl<'a> Ahead<'a> {
         }
         // Where nothing could be sent, the row goes no further; its group says why.
         if sent {
+            self.waits[waiting.pipe] += 1;
             self.waiting.insert(row, waiting);
         }
     }
@@ -458,6 +474,7 @@ impl<'a> Ahead<'a> {
     fn receive(&mut self) -> Result<(), Stop> {
         let Some(models) = self.context.desk.opened() else {
             self.waiting.clear();
+            self.waits.fill(0);
             return Ok(());
         };
         let mut ready: HashMap<(usize, usize), Vec<Waiting>> = HashMap::new();
@@ -475,9 +492,11 @@ impl<'a> Ahead<'a> {
                 ready.entry((row.pipe, row.stage)).or_default().push(row);
             }
         }
-        for (node, (answered, unanswered)) in told {
-            let (waiting, queued, traffic) = (self.waiting.len() as u64, self.queued, self.traffic(models, node));
-            (self.events)(Event::Answers { node, answered, unanswered, waiting, queued, traffic });
+        for (number, pipe) in self.pipes.iter().enumerate() {
+            let Some((answered, unanswered)) = told.remove(&pipe.node) else { continue };
+            let (waiting, traffic) = (self.waits[number], self.traffic(models, pipe.node));
+            let queued = self.queued + self.before(number);
+            (self.events)(Event::Answers { node: pipe.node, answered, unanswered, waiting, queued, traffic });
         }
         let mut ready: Vec<_> = ready.into_iter().collect();
         ready.sort_by_key(|(at, _)| *at);
@@ -495,6 +514,19 @@ impl<'a> Ahead<'a> {
             self.process(Parcel::of(pipe, stage + 1, batch))?;
         }
         Ok(())
+    }
+
+    /// Counts the rows that wait in pipes that lead to this one.
+    fn before(&self, pipe: usize) -> u64 {
+        let before = self.pipes.iter().enumerate().filter(|(_, other)| other.next.contains(&pipe));
+        before.map(|(at, _)| self.waits[at] + self.before(at)).sum()
+    }
+
+    /// Ends the waiting of a row.
+    fn unpark(&mut self, row: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&row)?;
+        self.waits[waiting.pipe] -= 1;
+        Some(waiting)
     }
 
     /// Returns what went out for a node so far.
@@ -527,12 +559,14 @@ impl<'a> Ahead<'a> {
                 Standing::Failed(failure)
             }
             Delivery::Unusable(why) | Delivery::OverBudget(why) => {
-                desk.close(waiting.dialogues[dialogue].request.spec.endpoint, why.into());
-                self.waiting.remove(&row);
+                let endpoint = waiting.dialogues[dialogue].request.spec.endpoint;
+                desk.close(endpoint, why.into());
+                desk.leave_unasked(endpoint, key);
+                self.unpark(row);
                 return Ok(None);
             }
             Delivery::Stopped => {
-                self.waiting.remove(&row);
+                self.unpark(row);
                 return Ok(None);
             }
         };
@@ -540,14 +574,14 @@ impl<'a> Ahead<'a> {
             Standing::Ended(value) => {
                 waiting.ended[dialogue] = Some(value);
                 waiting.open -= 1;
-                Ok(if waiting.open == 0 { self.waiting.remove(&row) } else { None }
+                Ok(if waiting.open == 0 { self.unpark(row) } else { None }
                     .filter(|row| row.ended.iter().all(Option::is_some)))
             }
             Standing::Failed(_) => {
                 // The other dialogues of the row are still paid for: their answers are recorded, but nobody waits for them.
                 waiting.open -= 1;
                 if waiting.open == 0 {
-                    self.waiting.remove(&row);
+                    self.unpark(row);
                 }
                 Ok(None)
             }

@@ -5,8 +5,9 @@ use super::context::{Mode, Outputs, Stop};
 use super::desk::{Dialogue, Standing};
 use super::stage::{Effort, Flow};
 use crate::ask::{Failure, FailureKind, Usage};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::{Value, array_of};
+use crate::fetch::models::NOT_RECORDED;
 use crate::graph::{Ask, Stage};
 use crate::hash::Hash;
 use crate::op;
@@ -188,12 +189,27 @@ impl Flow<'_> {
             return Stop::Interrupted;
         }
         let waits = rows.standings.iter().flatten().filter(|(_, standing)| matches!(standing, Standing::Waits { .. }));
-        let closed = waits.filter_map(|(dialogue, _)| self.context.desk.closed(dialogue.request.spec.endpoint)).next();
+        let closed = |(dialogue, _): &(Dialogue, Standing)| self.closed(dialogue.request.spec.endpoint);
+        let closed = waits.filter_map(closed).next();
         let no_answer = || {
             Diagnostic::error("no-answer", format!("the models that `{}` asks give no answer", self.node))
                 .at(&ask.span, "asked here")
         };
         closed.unwrap_or_else(|| no_answer().into()).into()
+    }
+
+    /// Returns why an endpoint is not asked any more; of recorded responses also how many are missing.
+    fn closed(&self, endpoint: usize) -> Option<Diagnostics> {
+        let desk = &self.context.desk;
+        let Diagnostics(mut problems) = desk.closed(endpoint)?;
+        for problem in problems.iter_mut().filter(|problem| problem.code == NOT_RECORDED) {
+            let missing = match desk.unasked(endpoint) {
+                0 | 1 => "1 response is missing".to_owned(),
+                n => format!("{n} responses are missing"),
+            };
+            problem.notes.insert(0, format!("{missing}, and those that would be asked for once they are there"));
+        }
+        Some(Diagnostics(problems))
     }
 
     fn ask_error(&self, ask: &Ask, batch: &Batch, error: RowError) -> Stop {

@@ -113,7 +113,7 @@ fn too_many_failed(dataset: &Dataset, failed: &[LostRows], rows: u64) -> Option<
     let n: u64 = failed.iter().map(LostRows::rows).sum();
     let (most, written) = match dataset.max_failed {
         MaxFailed::Rows(most) => (most, most.to_string()),
-        MaxFailed::Share(share) => (((n + rows) as f64 * share) as u64, format!("{share} of {}", n + rows)),
+        MaxFailed::Share(share) => (((n + rows) as f64 * share) as u64, format!("{} % of {}", share * 100.0, n + rows)),
     };
     if n <= most {
         return None;

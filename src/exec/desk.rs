@@ -58,6 +58,8 @@ struct Notes {
     asked_again: HashSet<Hash>,
     /// By endpoint: why it is not asked any more.
     closed: HashMap<usize, Diagnostics>,
+    /// By endpoint: what would have been asked of it, had it not been closed.
+    unasked: HashMap<usize, HashSet<Hash>>,
 }
 
 /// A row's exchange with one model.
@@ -214,6 +216,16 @@ impl<'a> Desk<'a> {
     /// Notes that an endpoint is not asked any more.
     pub fn close(&self, endpoint: usize, why: Diagnostics) {
         self.notes().closed.entry(endpoint).or_insert(why);
+    }
+
+    /// Notes a request that is not answered because its endpoint is closed.
+    pub fn leave_unasked(&self, endpoint: usize, key: Hash) {
+        self.notes().unasked.entry(endpoint).or_default().insert(key);
+    }
+
+    /// Returns how many requests were left because their endpoint is closed.
+    pub fn unasked(&self, endpoint: usize) -> usize {
+        self.notes().unasked.get(&endpoint).map_or(0, HashSet::len)
     }
 
     /// Returns why an endpoint is not asked any more.

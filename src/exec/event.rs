@@ -22,8 +22,7 @@ pub enum Event {
         node: NodeId,
         rows: u64,
     },
-    /// So many requests were answered, or given up. Of this node and others, so many rows wait for answers, and so many have not
-    /// been looked at.
+    /// So many requests were answered, or given up. So many rows of the node wait for answers, and so many may yet come to it.
     Answers {
         node: NodeId,
         answered: u64,

@@ -71,7 +71,7 @@ pub static MODEL: Table = Table {
                 Shape::Int(0, i32::MAX as i64),
                 "The seed of the first sample; the others count on from it.",
             ),
-            key("stop", Definition, Shape::OneOrMore(&FILLED), "Texts that end the reply."),
+            key("stop", Definition, Shape::OneOrMore(&Shape::Text(Text::NotEmpty)), "Texts that end the reply."),
             key(
                 "max_tokens",
                 Definition,
@@ -100,7 +100,7 @@ pub static MODEL: Table = Table {
                 "price",
                 Description,
                 Shape::Table(&PRICE),
-                "Money per million tokens, in whatever currency. Without it, what requests cost is unknown.",
+                "Money per million tokens, in whatever currency; with `batch`, what they cost in batches. Without it, what requests cost is unknown.",
             ),
             key("limits", Description, Shape::Table(&LIMITS), "How much the endpoint may be asked. What is left out has no limit of ours."),
             key(
@@ -115,7 +115,7 @@ pub static MODEL: Table = Table {
                 "batch",
                 Description,
                 Shape::True,
-                "Send requests as batches, for those endpoints that have them: cheaper, and up to a day later.",
+                "Send requests in batches, as OpenAI has them: for less money, and answered within a day. Only for the provider `openai`.",
             ),
             key(
                 "reuse",

@@ -331,7 +331,8 @@ impl Checker<'_> {
                     if is_variable(capitals) { problem.help(format!("did you mean `{capitals}`?")) } else { problem }
                 }
             },
-            Text::Sql | Text::Template | Text::Column | Text::Path | Text::Pattern | Text::Filled => {
+            Text::NotEmpty if !string.is_empty() => return,
+            Text::Sql | Text::Template | Text::Column | Text::Path | Text::Pattern | Text::Filled | Text::NotEmpty => {
                 if !string.trim().is_empty() {
                     return;
                 }

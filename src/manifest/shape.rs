@@ -38,8 +38,10 @@ pub enum Text {
     Type,
     /// A day, `2020-01-31`.
     Date,
-    /// Any string but the empty one.
+    /// Any string with more than white space.
     Filled,
+    /// Any string but the empty one: a line break is one.
+    NotEmpty,
     /// The base of an endpoint, `http://localhost:8000/v1`.
     Url,
     /// The name of an environment variable, `OPENAI_API_KEY`.
@@ -226,7 +228,7 @@ impl Text {
     /// Says what is allowed.
     pub fn expected(self) -> String {
         match self {
-            Text::Plain | Text::Filled => "a string".into(),
+            Text::Plain | Text::Filled | Text::NotEmpty => "a string".into(),
             Text::Url => "a URL (a string)".into(),
             Text::Variable => "the name of an environment variable (a string)".into(),
             Text::Name => "a name (a string)".into(),

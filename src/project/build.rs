@@ -7,6 +7,7 @@ use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{self, Door, Event, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::commit;
+use crate::fetch::models::Afoot;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
@@ -73,6 +74,8 @@ pub struct Built {
     /// The number in the log; none if nothing changed.
     pub number: Option<u64>,
     pub seconds: f64,
+    /// Batches that go on at endpoints; the next build takes their answers.
+    pub afoot: Afoot,
 }
 
 /// What a run came to.
@@ -186,6 +189,7 @@ impl Project {
         let run = self.run(Mode::Build, &self.store, options, Asking { door: Some(door), ..Asking::default() });
         let budget = self.budget(options.budget);
         let spending = door.opened().map(|models| Spent { spending: models.spending(), budget });
+        let afoot = door.opened().map(|models| models.afoot()).unwrap_or_default();
         // What was learned is kept even if the build failed.
         let run = run.and_then(|run| self.store.finish().map_err(unusable).map(|()| run));
         let _ = self.workspace.save();
@@ -204,7 +208,7 @@ impl Project {
         let commit = if changed { commit(self.root()) } else { None };
         let last_lock = history.last_with(&self.options).map(|build| build.lock);
         let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
-        let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0 };
+        let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0, afoot };
         if changed {
             let number = history.last().map_or(1, |build| build.number + 1);
             let build = Build {

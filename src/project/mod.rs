@@ -18,6 +18,7 @@ pub use responses::{Kept, OfModel, Travelled, Which, open as open_responses};
 pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::models::Batching;
 use crate::fetch::{Seen, StateFolder, Workspace};
 use crate::graph::Graph;
 use crate::history::History;
@@ -44,6 +45,8 @@ pub struct Project {
     limits: Limits,
     /// The profiles and `--set` that the manifest was read with.
     options: Options,
+    /// The pace of batches.
+    pub batches: Batching,
 }
 
 /// Finds the project that `folder` is in: the nearest folder upwards with a manifest.
@@ -75,9 +78,15 @@ impl Project {
             Ok((graph, warnings, store))
         };
         match open() {
-            Ok((graph, warnings, store)) => {
-                Ok(Project { graph, warnings, workspace, store, limits: Limits::DEFAULT, options: options.clone() })
-            }
+            Ok((graph, warnings, store)) => Ok(Project {
+                graph,
+                warnings,
+                workspace,
+                store,
+                limits: Limits::DEFAULT,
+                options: options.clone(),
+                batches: Batching::default(),
+            }),
             Err(problems) => Err((problems, workspace.everything_seen())),
         }
     }
@@ -89,7 +98,8 @@ impl Project {
 
     /// Opens a project with a store and limits of the caller's, for tests.
     pub fn with(graph: Graph, workspace: Workspace, store: Store, limits: Limits) -> Project {
-        Project { graph, warnings: Diagnostics::default(), workspace, store, limits, options: Options::default() }
+        let (warnings, options, batches) = Default::default();
+        Project { graph, warnings, workspace, store, limits, options, batches }
     }
 
     /// Returns the store.

@@ -77,9 +77,13 @@ impl Project {
     pub(super) fn open_models(&self, used: &BTreeSet<usize>, budget: Budget) -> Result<Models, Diagnostics> {
         let endpoints = self.graph.endpoints().into_iter().enumerate().map(|(at, endpoint)| {
             // Nobody asks the others, so nothing has to be right about them.
-            if used.contains(&at) { endpoint } else { Endpoint { provider: Provider::Replay, key: None, ..endpoint } }
+            if used.contains(&at) {
+                endpoint
+            } else {
+                Endpoint { provider: Provider::Replay, key: None, batch: false, ..endpoint }
+            }
         });
-        let asking = Asking { budget, ledger: self.workspace.state().path(LEDGER) };
+        let asking = Asking { budget, ledger: self.workspace.state().path(LEDGER), batches: self.batches };
         Models::open(endpoints.collect(), self.store.responses().clone(), asking)
     }
 

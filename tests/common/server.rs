@@ -4,6 +4,9 @@
 //! OpenAI's chat completions, completions and embeddings, and Anthropic's Messages. Include it with `#[path]`.
 #![allow(dead_code)]
 
+#[path = "server_batches.rs"]
+mod batches;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -16,6 +19,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+
+pub use batches::{Made, Plan};
 
 /// A request as a script sees it.
 pub struct Asked<'a> {
@@ -184,6 +189,7 @@ struct State {
     requests: AtomicU64,
     at_once: AtomicU64,
     books: Mutex<Books>,
+    desk: Mutex<batches::Desk>,
 }
 
 #[derive(Default)]
@@ -223,6 +229,7 @@ impl Server {
             requests: AtomicU64::new(0),
             at_once: AtomicU64::new(0),
             books: Mutex::default(),
+            desk: Mutex::default(),
         });
         let (end, ended) = oneshot::channel();
         let shared = state.clone();
@@ -271,6 +278,39 @@ impl Server {
     /// Returns all requests, in the order in which they came.
     pub fn log(&self) -> Vec<Served> {
         self.state.books.lock().expect("the server does not panic").log.clone()
+    }
+
+    /// Says what becomes of batches that are created from now on.
+    pub fn plan(&self, plan: Plan) {
+        self.state.desk.lock().expect("the server does not panic").plan = plan;
+    }
+
+    /// Lets all batches end well, also those that are there, when they are asked about next.
+    pub fn relent(&self) {
+        let mut desk = self.state.desk.lock().expect("the server does not panic");
+        desk.plan = Plan::default();
+        desk.relent();
+    }
+
+    /// Returns the keys that came with the exchanges about files and batches.
+    pub fn keys(&self) -> Vec<String> {
+        self.state.desk.lock().expect("the server does not panic").keys.clone()
+    }
+
+    /// Returns all batches, in the order in which they were created.
+    pub fn batches(&self) -> Vec<Made> {
+        self.state.desk.lock().expect("the server does not panic").batches.clone()
+    }
+
+    /// Returns how often requests of batches were answered for money, by their names: how many, and the most for one.
+    pub fn billed(&self) -> (u64, u64) {
+        let desk = self.state.desk.lock().expect("the server does not panic");
+        (desk.billed.values().sum(), desk.billed.values().copied().max().unwrap_or(0))
+    }
+
+    /// Returns the exchanges about files and batches so far.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.desk.lock().expect("the server does not panic").calls.clone()
     }
 
     /// Forgets what came so far.
@@ -415,9 +455,21 @@ fn reply(status: u16, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
 async fn answer(stream: &TcpStream, state: &State, head: &str, body: &str, at_once: u64) -> io::Result<()> {
     let mut lines = head.lines();
     let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+    let method = head.split(' ').next().unwrap_or_default();
     let header =
         |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
     let headers: Vec<(String, String)> = lines.filter_map(header).collect();
+    if let Some(batches::Reply(status, text, slow)) = batches::answer(state, method, path, &headers, body) {
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
+        if status == batches::BREAKS {
+            let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", text.len() * 2);
+            write(stream, format!("{head}{text}").as_bytes()).await?;
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        return write(stream, &reply(status, &[], text.as_bytes())).await;
+    }
     let empty = Body {
         messages: Vec::new(),
         prompt: None,

@@ -3,9 +3,10 @@
 //! Everything that happens is an [`Event`] on one channel. After each few of them the groups are looked through for what can go
 //! out. Attempts are tasks of the same thread's runtime, which do nothing but the exchange itself.
 
+use super::batch::{Afoot, Line, News};
 use super::form::Part;
 use super::group::{Group, Job};
-use super::http::{self, Client, Large};
+use super::http::{self, Large};
 use super::ledger::{Ledger, Room, Slip, parts};
 use super::outbox::Outbox;
 use super::wire::Outcome;
@@ -21,6 +22,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// How often what another process is at is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How much longer than a look the time until the next one is.
+const LOOKING: u32 = 20;
 /// Events that are taken in before the groups are looked through.
 const AT_ONCE: usize = 256;
 
@@ -30,6 +33,8 @@ pub(super) enum Event {
     Ended(Flight, Outcome),
     /// A response outlives a loss of power, or could not be written.
     Recorded(Job, Arc<Response>, Result<(), String>),
+    /// Something came back of a batch of a group, by its number.
+    Batch(usize, u64, News),
     Stop,
     Quit,
 }
@@ -55,6 +60,8 @@ pub(super) struct Shared {
     pub outbox: Outbox,
     pub ledger: Mutex<Ledger>,
     pub traffic: Mutex<BTreeMap<u32, Traffic>>,
+    /// Batches that go on at endpoints.
+    pub afoot: Mutex<Afoot>,
 }
 
 /// Locks what is whole between any two steps.
@@ -66,21 +73,21 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Dispatcher {
     pub(super) shared: Arc<Shared>,
     pub(super) groups: Vec<Group>,
-    events: UnboundedSender<Event>,
+    pub(super) events: UnboundedSender<Event>,
     /// Requests that are being taken care of, and who else wants them.
     flights: HashMap<Hash, Vec<Job>>,
-    claims: HashSet<Hash>,
+    pub(super) claims: HashSet<Hash>,
     /// Those that other processes are at.
     parked: Vec<Job>,
     look: Option<Instant>,
     pub(super) stopped: bool,
     /// Why nothing is sent to anybody.
-    dead: Option<Diagnostic>,
+    pub(super) dead: Option<Diagnostic>,
     out: Vec<(u64, Delivery)>,
-    tls: Option<rustls::ClientConfig>,
-    large: Large,
-    /// Somebody who had joined another stands in line again.
-    requeued: bool,
+    pub(super) tls: Option<rustls::ClientConfig>,
+    pub(super) large: Large,
+    /// Somebody stands in line again, or a group is closed: all are looked through once more.
+    pub(super) requeued: bool,
     quit: bool,
 }
 
@@ -108,8 +115,11 @@ impl Dispatcher {
     /// Runs until it is told to quit.
     pub async fn run(mut self, mut events: UnboundedReceiver<Event>) {
         let mut batch = Vec::with_capacity(AT_ONCE);
+        self.take_up();
         while !self.quit {
             let wake = self.pump();
+            *lock(&self.shared.afoot) =
+                self.groups.iter().filter_map(|group| group.line.as_ref()).map(Line::afoot).sum();
             let mut out = std::mem::take(&mut self.out);
             self.shared.outbox.put(&mut out);
             self.out = out;
@@ -132,6 +142,7 @@ impl Dispatcher {
                 let problem = self.die(problem::store(&why));
                 self.finish(job, Delivery::Unusable(problem));
             }
+            Event::Batch(group, number, news) => self.hear(group, number, news),
             Event::Stop => self.stopped = true,
             Event::Quit => self.quit = true,
         }
@@ -148,7 +159,10 @@ impl Dispatcher {
             Some(joiners) => joiners.push(job),
             None => {
                 self.flights.insert(job.key, Vec::new());
-                self.groups[job.group].push(job);
+                let group = job.group;
+                if let Some(job) = self.attach(group, job) {
+                    self.groups[group].push(job);
+                }
             }
         }
     }
@@ -202,7 +216,14 @@ impl Dispatcher {
                     let jobs = self.groups[at].drain();
                     jobs.into_iter().for_each(|job| self.finish(job, delivery.copy()));
                 }
+                if self.groups[at].line.is_some() {
+                    self.leave(at, &delivery);
+                    return self.pump_batches(at, now);
+                }
                 return None;
+            }
+            if self.groups[at].line.is_some() {
+                return self.pump_batches(at, now);
             }
             let group = &mut self.groups[at];
             if group.is_empty() {
@@ -233,7 +254,7 @@ impl Dispatcher {
     }
 
     /// Returns what is delivered to all that wait for a group, if nothing more is sent there.
-    fn closed(&self, group: usize) -> Option<Delivery> {
+    pub(super) fn closed(&self, group: usize) -> Option<Delivery> {
         if let Some(problem) = self.groups[group].broken.as_ref().or(self.dead.as_ref()) {
             return Some(Delivery::Unusable(problem.clone()));
         }
@@ -375,17 +396,7 @@ impl Dispatcher {
             let timeout = endpoint.timeout;
             let body = form
                 .body(flight.jobs.iter().map(|job| Part { request: &job.order.request, canonical: &job.canonical }));
-            let client = match &group.client {
-                Some(client) => client.clone(),
-                None => {
-                    let needed = group.place.https;
-                    let tls = match needed {
-                        true => self.tls.get_or_insert_with(|| http::tls(true)).clone(),
-                        false => http::tls(false),
-                    };
-                    group.client.insert(Client::new(group.proxy.as_ref(), &tls)).clone()
-                }
-            };
+            let client = self.client(flight.group);
             flight.jobs.iter_mut().for_each(|job| job.sends += 1);
             let (events, large, count) = (self.events.clone(), self.large.clone(), flight.jobs.len());
             tokio::spawn(async move {
@@ -408,7 +419,7 @@ impl Dispatcher {
     }
 
     /// Claims a request; none: another process has it.
-    fn claim(&mut self, key: &Hash) -> Result<Option<Claimed>, Diagnostic> {
+    pub(super) fn claim(&mut self, key: &Hash) -> Result<Option<Claimed>, Diagnostic> {
         if self.claims.contains(key) {
             return Ok(Some(Claimed::Before));
         }
@@ -423,7 +434,7 @@ impl Dispatcher {
     }
 
     /// Looks for a recorded response, if one would do.
-    fn find(&self, job: &Job) -> Result<Option<Response>, Diagnostic> {
+    pub(super) fn find(&self, job: &Job) -> Result<Option<Response>, Diagnostic> {
         if !job.order.reuse {
             return Ok(None);
         }
@@ -431,7 +442,7 @@ impl Dispatcher {
             .map_err(|error| problem::store(&error.to_string()))
     }
 
-    fn park(&mut self, job: Job, now: Instant) {
+    pub(super) fn park(&mut self, job: Job, now: Instant) {
         self.parked.push(job);
         if self.parked.len() == 1 {
             self.look = Some(now + LOOK_AGAIN);
@@ -444,7 +455,7 @@ impl Dispatcher {
         if self.parked.is_empty() || !(all_closed || self.look.is_none_or(|look| look <= now)) {
             return;
         }
-        self.look = Some(now + LOOK_AGAIN);
+        let begun = Instant::now();
         if let Err(error) = self.shared.responses.refresh() {
             self.die(problem::store(&error.to_string()));
         }
@@ -470,6 +481,8 @@ impl Dispatcher {
                 }
             }
         }
+        // Many that wait for a batch of another process wait long: looking is to take a small part of the time.
+        self.look = Some(now + LOOK_AGAIN.max(begun.elapsed() * LOOKING));
     }
 
     /// Puts a job in front that another process has let go of, unless that process answered it in the last moment.
@@ -491,7 +504,7 @@ impl Dispatcher {
 
 /// Since when a claim is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Claimed {
+pub(super) enum Claimed {
     Now,
     Before,
 }

@@ -1,5 +1,6 @@
 //! What waits for one endpoint, in which order, and what is known of the endpoint by now.
 
+use super::batch::Line;
 use super::form::Form;
 use super::http::Client;
 use super::keys::KeyName;
@@ -79,6 +80,10 @@ pub(super) struct Group {
     /// How often in a row nothing could be sent, since when, and when last.
     pub unreachable: Option<(u32, Instant, Instant)>,
     pub broken: Option<Diagnostic>,
+    /// Where requests go out in batches.
+    pub line: Option<Line>,
+    /// About how many bytes what waits would have in a batch.
+    weight: u64,
     lanes: Vec<(u32, VecDeque<Job>)>,
     turn: usize,
     /// Was taken already, and goes out before all others.
@@ -108,6 +113,8 @@ impl Group {
             throttles: 0,
             unreachable: None,
             broken: None,
+            line: None,
+            weight: 0,
             lanes: Vec::new(),
             turn: 0,
             first: VecDeque::new(),
@@ -126,8 +133,14 @@ impl Group {
         }
     }
 
+    /// Sends requests in batches.
+    pub fn batched(self, line: Option<Line>) -> Group {
+        Group { line, ..self }
+    }
+
     /// Adds a job to the end of its lane.
     pub fn push(&mut self, job: Job) {
+        self.came(&job);
         let lane = job.order.lane;
         match self.lanes.iter_mut().find(|(own, _)| *own == lane) {
             Some((_, jobs)) => jobs.push_back(job),
@@ -137,11 +150,53 @@ impl Group {
 
     /// Puts jobs back that were taken: they are the next again, in their order.
     pub fn put_back(&mut self, jobs: Vec<Job>) {
-        jobs.into_iter().rev().for_each(|job| self.first.push_front(job));
+        jobs.into_iter().rev().for_each(|job| {
+            self.came(&job);
+            self.first.push_front(job);
+        });
+    }
+
+    /// Notes that a job came to wait.
+    fn came(&mut self, job: &Job) {
+        if let Some(line) = &mut self.line {
+            line.arrived = Instant::now();
+            self.weight += job.weight();
+        }
+    }
+
+    /// Returns how many jobs wait.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.later.len() + self.lanes.iter().map(|(_, jobs)| jobs.len()).sum::<usize>()
+    }
+
+    /// Returns about how many bytes what waits would have in a batch.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Takes what goes out in the next batch: jobs of one task, so many and of so many bytes at most, but at least one.
+    pub fn next_of_one_task(&mut self, most: usize, bytes: u64) -> Vec<Job> {
+        let mut jobs: Vec<Job> = self.next_if(|_| true).into_iter().collect();
+        let Some(task) = jobs.first().map(|job| job.form.spec.task) else { return jobs };
+        let mut sum = jobs[0].weight();
+        while jobs.len() < most {
+            let Some(job) = self.next_if(|job| job.form.spec.task == task && sum + job.weight() <= bytes) else {
+                break;
+            };
+            sum += job.weight();
+            jobs.push(job);
+        }
+        self.weight = self.weight.saturating_sub(sum);
+        jobs
     }
 
     /// Lets a job go out again, not before a time.
+    ///
+    /// In batches nothing waits for a time: a batch takes longer.
     pub fn push_later(&mut self, job: Job, at: Instant) {
+        if self.line.is_some() {
+            return self.put_back(vec![job]);
+        }
         self.count += 1;
         self.later.insert((at, self.count), job);
     }
@@ -206,6 +261,7 @@ impl Group {
 
     /// Takes everything that waits.
     pub fn drain(&mut self) -> Vec<Job> {
+        self.weight = 0;
         let mut jobs: Vec<Job> = self.first.drain(..).collect();
         jobs.extend(std::mem::take(&mut self.later).into_values());
         self.lanes.iter_mut().for_each(|(_, lane)| jobs.extend(lane.drain(..)));

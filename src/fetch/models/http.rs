@@ -14,7 +14,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
@@ -28,9 +28,9 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Semaphore;
 
 /// Bytes of an answer in words.
-const WORDS: usize = 16 << 20;
+pub(super) const WORDS: usize = 16 << 20;
 /// Bytes of an answer in vectors, of which there may be many.
-const VECTORS: usize = 64 << 20;
+pub(super) const VECTORS: usize = 64 << 20;
 /// Bytes of an error.
 const ERROR: usize = 64 << 10;
 /// Bytes that every answer may have; of those with more, only `LARGE_AT_ONCE` are read at a time.
@@ -41,7 +41,7 @@ const BUFFER: usize = 128 << 10;
 /// Establishing a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-type Body = Full<Bytes>;
+pub(super) type Body = Full<Bytes>;
 
 /// Connections to one endpoint.
 #[derive(Clone, Debug)]
@@ -126,10 +126,16 @@ impl Large {
 }
 
 /// Puts a request together; the key is in no other place.
-fn request(form: &Form, secret: Option<&Secret>, body: Bytes) -> Request<Body> {
+pub(super) fn outgoing(
+    provider: Provider,
+    method: Method,
+    uri: Uri,
+    secret: Option<&Secret>,
+    body: Bytes,
+) -> Request<Body> {
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = form.uri.clone();
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
@@ -139,7 +145,7 @@ fn request(form: &Form, secret: Option<&Secret>, body: Bytes) -> Request<Body> {
         value.set_sensitive(true);
         value
     };
-    match (form.provider, secret) {
+    match (provider, secret) {
         (Provider::Anthropic, secret) => {
             headers.insert("anthropic-version", HeaderValue::from_static(anthropic::VERSION));
             if let Some(secret) = secret {
@@ -162,7 +168,7 @@ pub(super) async fn exchange(
     timeout: Duration,
     large: Large,
 ) -> Outcome {
-    let outgoing = request(&form, secret.as_ref(), body);
+    let outgoing = outgoing(form.provider, Method::POST, form.uri.clone(), secret.as_ref(), body);
     let outcome =
         match tokio::time::timeout(timeout, receive(&client, outgoing, &form, secret.as_ref(), count, &large)).await {
             Ok(outcome) => outcome,
@@ -186,25 +192,56 @@ async fn receive(
     count: usize,
     large: &Large,
 ) -> Outcome {
-    let lost = |why: String| Outcome::Again { why, wait: None, billed: Billed::Perhaps };
+    let most = match form.spec.task {
+        Task::Embedding => VECTORS,
+        Task::Chat | Task::Completion => WORDS,
+    };
+    let answer = match send(client, outgoing, secret).await {
+        Ok(answer) => answer,
+        Err(outcome) => return outcome,
+    };
+    match whole(answer, most, secret, large).await {
+        Ok((StatusCode::OK, bytes, _permit)) => form.read(&bytes, count),
+        Ok((status, ..)) => lost(format!("{status} in place of an answer")),
+        Err(outcome) => outcome,
+    }
+}
+
+fn lost(why: String) -> Outcome {
+    Outcome::Again { why, wait: None, billed: Billed::Perhaps }
+}
+
+/// Sends a request, and reads the head of what comes back.
+pub(super) async fn send(
+    client: &Client,
+    outgoing: Request<Body>,
+    secret: Option<&Secret>,
+) -> Result<Response<Incoming>, Outcome> {
     let answer = match client.send(outgoing).await {
         Ok(answer) => answer,
-        Err(error) if error.is_connect() => return Outcome::Unreachable { why: cause(&error) },
-        Err(error) => return lost(format!("the connection broke: {}", cause(&error))),
+        Err(error) if error.is_connect() => return Err(Outcome::Unreachable { why: cause(&error) }),
+        Err(error) => return Err(lost(format!("the connection broke: {}", cause(&error)))),
     };
-    let (head, body) = answer.into_parts();
-    let status = head.status;
+    let status = answer.status();
     if status.is_redirection() {
-        let to = head.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+        let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
         // Before it is shortened: a part of the key is too much as well.
         let to = secret.map_or(to.into(), |secret| secret.hide(to));
-        return Outcome::Useless { status: Some(status.as_u16()), why: format!("{status}, to {}", shown(&to)) };
+        return Err(Outcome::Useless { status: Some(status.as_u16()), why: format!("{status}, to {}", shown(&to)) });
     }
-    let most = match (status.is_success(), form.spec.task) {
-        (false, _) => ERROR,
-        (true, Task::Embedding) => VECTORS,
-        (true, _) => WORDS,
-    };
+    Ok(answer)
+}
+
+/// Reads an answer that may have so many bytes; one that is an error is judged.
+pub(super) async fn whole<'a>(
+    answer: Response<Incoming>,
+    most: usize,
+    secret: Option<&Secret>,
+    large: &'a Large,
+) -> Result<(StatusCode, Vec<u8>, Permit<'a>), Outcome> {
+    let (head, body) = answer.into_parts();
+    let status = head.status;
+    let most = if status.is_success() { most } else { ERROR };
     let encoding = head.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     let read = read(body, most, large).await.and_then(|(bytes, permit)| {
         let bytes = decode(bytes, encoding, most)?;
@@ -212,24 +249,23 @@ async fn receive(
     });
     let wait = || retry_after(&head.headers, SystemTime::now());
     match read {
-        Ok((mut bytes, _permit)) => {
+        Ok((mut bytes, permit)) => {
             if let Some(secret) = secret {
                 secret.hide_bytes(&mut bytes);
             }
             match status.is_success() {
-                true if status == StatusCode::OK => form.read(&bytes, count),
-                true => lost(format!("{status} in place of an answer")),
-                false => judge(status.as_u16(), wait(), Said::read(&bytes), Billed::No),
+                true => Ok((status, bytes, permit)),
+                false => Err(judge(status.as_u16(), wait(), Said::read(&bytes), Billed::No)),
             }
         }
         // The status of an error says enough.
-        Err(_) if !status.is_success() => judge(status.as_u16(), wait(), Said::default(), Billed::No),
-        Err(why) => lost(why),
+        Err(_) if !status.is_success() => Err(judge(status.as_u16(), wait(), Said::default(), Billed::No)),
+        Err(why) => Err(lost(why)),
     }
 }
 
 /// A place among those who read large answers, where one was needed.
-type Permit<'a> = Option<tokio::sync::SemaphorePermit<'a>>;
+pub(super) type Permit<'a> = Option<tokio::sync::SemaphorePermit<'a>>;
 
 /// Reads a body that may have so many bytes.
 async fn read(mut body: Incoming, most: usize, large: &Large) -> Result<(Vec<u8>, Permit<'_>), String> {
@@ -275,7 +311,7 @@ fn decode(bytes: Vec<u8>, encoding: &str, most: usize) -> Result<Vec<u8>, String
 }
 
 /// Returns the innermost cause of an error, in plain words.
-fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {
         inner = source;
@@ -287,7 +323,7 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Takes the key out of all that is kept or shown. In a body it was replaced already, unless it was written with escapes.
-fn clean(outcome: Outcome, secret: &Secret) -> Outcome {
+pub(super) fn clean(outcome: Outcome, secret: &Secret) -> Outcome {
     let hide = |text: String| match secret.hide(&text) {
         std::borrow::Cow::Owned(clean) => clean,
         std::borrow::Cow::Borrowed(_) => text,

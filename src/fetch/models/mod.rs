@@ -1,6 +1,7 @@
 //! Models: the door through which requests go out and responses come back, recorded before anybody sees them.
 
 mod anthropic;
+mod batch;
 mod dispatch;
 mod endpoint;
 mod form;
@@ -17,14 +18,17 @@ mod problem;
 mod retry;
 mod wire;
 
+pub use batch::{Afoot, Batching};
 pub use endpoint::{Endpoint, Limits, Provider};
 pub use form::worst_case;
 pub use keys::Environment;
+pub use problem::NOT_RECORDED;
 
 use crate::ask::{self, Failure, Request, Response, Spec, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::hash::Hash;
 use crate::store::Responses;
+use batch::Line;
 use dispatch::{Dispatcher, Event, Shared, cost, lock};
 use form::Form;
 use group::{Group, Job};
@@ -47,6 +51,8 @@ pub struct Asking {
     pub budget: Budget,
     /// The file in which spending is noted before it happens, so that a crash does not forget it.
     pub ledger: PathBuf,
+    /// The pace of batches.
+    pub batches: Batching,
 }
 
 /// What may be spent; none: no limit.
@@ -79,7 +85,7 @@ pub enum Delivery {
     Unusable(Diagnostic),
     /// Sending it could pass the budget.
     OverBudget(Diagnostic),
-    /// The user asked to stop, and it was not sent.
+    /// The user asked to stop, and it was not sent; or it is in a batch that goes on without us.
     Stopped,
 }
 
@@ -179,6 +185,9 @@ impl Models {
             if asking.budget.money.is_some() && endpoint.price.is_none() && endpoint.provider != Provider::Replay {
                 problems.push(problem::unpriced(endpoint));
             }
+            if endpoint.batch && endpoint.provider != Provider::OpenAi {
+                problems.push(problem::never_batched(endpoint));
+            }
             let found = Place::of(endpoint).and_then(|place| {
                 let key = rules.key(endpoint, &place)?;
                 let proxy = http::proxy(endpoint, &place, &proxies)?;
@@ -196,6 +205,7 @@ impl Models {
                 group.0.place.base() == place.base()
                     && endpoints[group.2].model == endpoint.model
                     && variable(&group.0.key) == variable(&key)
+                    && endpoints[group.2].batch == endpoint.batch
             };
             let group = groups.iter().position(is_same).unwrap_or_else(|| {
                 groups.push((Group::new(place.clone(), key, proxy), Limits::default(), at));
@@ -208,7 +218,11 @@ impl Models {
         if problems.has_errors() {
             return Err(problems);
         }
-        let groups = groups.into_iter().map(|(group, limits, _)| group.limited(limits, now)).collect();
+        let ready = |(group, limits, first): (Group, Limits, usize)| {
+            let line = endpoints[first].batch.then(|| Line::new(first, asking.batches));
+            group.limited(limits, now).batched(line)
+        };
+        let groups = groups.into_iter().map(ready).collect();
         let ledger = Ledger::open(asking.budget, &asking.ledger);
         let ledger = ledger.map_err(|error| problem::ledger(&asking.ledger, &error))?;
         let shared = Arc::new(Shared {
@@ -218,6 +232,7 @@ impl Models {
             outbox: Outbox::default(),
             ledger: Mutex::new(ledger),
             traffic: Mutex::default(),
+            afoot: Mutex::default(),
         });
         let (events, incoming) = tokio::sync::mpsc::unbounded_channel();
         let dispatcher = Dispatcher::new(shared.clone(), groups, events.clone());
@@ -310,6 +325,17 @@ impl Models {
     pub fn stop(&self) {
         // If the thread has ended, nothing is sent either.
         let _ = self.events.send(Event::Stop);
+    }
+
+    /// Returns whether requests to any endpoint gather until a batch is made of them: then many are to be ordered before
+    /// any delivery is waited for.
+    pub fn gathers(&self) -> bool {
+        self.shared.endpoints.iter().any(|endpoint| endpoint.batch)
+    }
+
+    /// Returns what goes on at endpoints, also if this is dropped: the same requests find it again.
+    pub fn afoot(&self) -> Afoot {
+        *lock(&self.shared.afoot)
     }
 
     /// Returns what went through a lane so far.

@@ -11,7 +11,7 @@ use crate::diag::Diagnostic;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// An endpoint that asks to wait longer is given up: it is out of quota, rather than out of breath.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 /// Requests that may be rejected for the same reason before any is answered.
 const REJECTIONS: usize = 3;
 /// Requests that may come to nothing before any is answered.
@@ -75,7 +75,7 @@ impl Dispatcher {
         }
     }
 
-    fn note_traffic(&self, endpoint: &Endpoint, jobs: &[Job], spent: Spent, outcome: &Outcome) {
+    pub(super) fn note_traffic(&self, endpoint: &Endpoint, jobs: &[Job], spent: Spent, outcome: &Outcome) {
         if matches!(outcome, Outcome::Unreachable { .. }) {
             return;
         }
@@ -192,7 +192,15 @@ impl Dispatcher {
     }
 
     /// Lets a job go out again, if it has an attempt left.
-    fn retry(&mut self, at: usize, endpoint: &Endpoint, job: Job, why: &str, wait: Option<Duration>, now: Instant) {
+    pub(super) fn retry(
+        &mut self,
+        at: usize,
+        endpoint: &Endpoint,
+        job: Job,
+        why: &str,
+        wait: Option<Duration>,
+        now: Instant,
+    ) {
         if self.stopped {
             return self.finish(job, Delivery::Stopped);
         }
@@ -212,7 +220,7 @@ impl Dispatcher {
         self.finish(job, Delivery::Failed(failure));
     }
 
-    fn rejected(&mut self, at: usize, endpoint: &Endpoint, jobs: Vec<Job>, why: &str, now: Instant) {
+    pub(super) fn rejected(&mut self, at: usize, endpoint: &Endpoint, jobs: Vec<Job>, why: &str, now: Instant) {
         if jobs.len() > 1 {
             return self.one_by_one(at, jobs);
         }
@@ -266,7 +274,7 @@ impl Dispatcher {
     }
 
     /// Sends nothing more to a group.
-    fn break_off(&mut self, at: usize, jobs: Vec<Job>, problem: Diagnostic) {
+    pub(super) fn break_off(&mut self, at: usize, jobs: Vec<Job>, problem: Diagnostic) {
         self.groups[at].broken.get_or_insert(problem);
         self.closed_now(at, jobs);
     }
@@ -280,14 +288,14 @@ impl Dispatcher {
 
 /// What an attempt cost.
 #[derive(Clone, Copy, Debug)]
-enum Spent {
+pub(super) enum Spent {
     Nothing,
     Tokens(Usage),
     /// Perhaps the worst.
     Unknown,
 }
 
-fn usage_of(outcome: &Outcome) -> Spent {
+pub(super) fn usage_of(outcome: &Outcome) -> Spent {
     match outcome {
         Outcome::Answered(answers) => {
             answers.first().and_then(|answer| answer.usage).map_or(Spent::Unknown, Spent::Tokens)

@@ -56,14 +56,22 @@ impl Place {
 
     /// Returns where requests of a kind go.
     pub fn uri(&self, provider: Provider, task: Task) -> String {
-        let path = match (provider, task) {
-            (Provider::Anthropic, _) if self.base.ends_with("/v1") => "/messages",
-            (Provider::Anthropic, _) => "/v1/messages",
-            (_, Task::Chat) => "/chat/completions",
-            (_, Task::Completion) => "/completions",
-            (_, Task::Embedding) => "/embeddings",
+        let path = match provider {
+            Provider::Anthropic if self.base.ends_with("/v1") => "/messages",
+            Provider::Anthropic => "/v1/messages",
+            Provider::OpenAi | Provider::Replay => path(task),
         };
-        format!("{}{path}{}", self.base, self.query)
+        self.beside(path, "")
+    }
+
+    /// Returns where something else of the endpoint is; `query` is without its `?`.
+    pub fn beside(&self, path: &str, query: &str) -> String {
+        let glue = match (self.query.is_empty(), query.is_empty()) {
+            (_, true) => "",
+            (true, false) => "?",
+            (false, false) => "&",
+        };
+        format!("{}{path}{}{glue}{query}", self.base, self.query)
     }
 
     /// Returns host and port, as they stand in the user's configuration.
@@ -81,5 +89,14 @@ impl Place {
     /// Returns the base as the user knows it.
     pub fn base(&self) -> &str {
         &self.base
+    }
+}
+
+/// Returns where requests of a kind go in OpenAI's interface, behind the base.
+pub(super) fn path(task: Task) -> &'static str {
+    match task {
+        Task::Chat => "/chat/completions",
+        Task::Completion => "/completions",
+        Task::Embedding => "/embeddings",
     }
 }

@@ -59,16 +59,19 @@ pub(super) fn unpriced(endpoint: &Endpoint) -> Diagnostic {
         .help("add `price = { input = …, output = … }`, per million tokens; zeros if it costs nothing")
 }
 
+/// The code of the problem that a response is not recorded.
+pub const NOT_RECORDED: &str = "not-recorded";
+
 /// Nothing is recorded, and nothing may be sent.
 pub(super) fn not_recorded(endpoint: &Endpoint, request: &Request) -> Diagnostic {
     let title = format!("a request to `{}` has no recorded response", endpoint.node);
     let start = request.messages.last().map(|message| super::wire::shown(&message.content)).unwrap_or_default();
     let start = start.chars().take(80).collect::<String>();
-    Diagnostic::error("not-recorded", title)
+    Diagnostic::error(NOT_RECORDED, title)
         .at(&endpoint.span, "`replay` answers only from recorded responses")
-        .note(format!("the request is `{}`: {start}", request.key().short()))
-        .help("bring in a file with the responses: `datamake responses import FILE`")
-        .help("or record it: build once with the provider that it stands for, under the same name for keys")
+        .note(format!("one is `{}`: {start}", request.key().short()))
+        .help("record them: build once with the `provider` and `url` of an endpoint (`--profile` or `--set`), under the same `name` or `identity`")
+        .help("or bring in a file that has them: `datamake responses import FILE`")
 }
 
 /// A proxy that is not spoken to here.
@@ -118,6 +121,39 @@ pub(super) fn unreachable(endpoint: &Endpoint, place: &Place, why: &str) -> Diag
         false => "check `url` and the network, and HTTPS_PROXY if there is a proxy",
     };
     wrong(endpoint, title, &format!("the model `{}` is asked here", endpoint.node)).note(why).help(help)
+}
+
+/// A provider whose batches are not spoken here.
+pub(super) fn never_batched(endpoint: &Endpoint) -> Diagnostic {
+    let title = format!("the model `{}` is to be asked in batches, which only `openai` can be", endpoint.node);
+    Diagnostic::error("no-batches", title)
+        .at(&endpoint.span, "declared here")
+        .note("batches are those of OpenAI's interface; Anthropic's are others, and `replay` asks nobody")
+        .help("leave out `batch`")
+}
+
+/// The endpoint does not take batches, or not this one.
+pub(super) fn no_batches(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` does not take requests in batches", place.authority());
+    wrong(endpoint, title, &format!("the model `{}`, with `batch`", endpoint.node))
+        .note(format!("it answered: {why}"))
+        .help("leave out `batch`, and requests are sent one by one")
+}
+
+/// A batch was refused before any of its requests was looked at.
+pub(super) fn batch_refused(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` refused a batch of requests to the model `{}`", place.authority(), endpoint.node);
+    wrong(endpoint, title, "asked in batches")
+        .note(format!("it says: {why}"))
+        .note("nothing of it was answered, or billed")
+}
+
+/// Nothing could be heard of a batch.
+pub(super) fn no_word(endpoint: &Endpoint, place: &Place, why: &str) -> Diagnostic {
+    let title = format!("`{}` does not say what became of a batch", place.authority());
+    wrong(endpoint, title, &format!("the model `{}`", endpoint.node))
+        .note(format!("the last time: {why}"))
+        .help("run the same command again later: batches that were created go on, and are found again")
 }
 
 /// The endpoint asks for more patience than a build has.

@@ -95,6 +95,14 @@ fn a_model_is_what_it_is_called_and_asked_and_not_where_it_is() {
 }
 
 #[test]
+fn a_line_break_may_end_a_reply_and_nothing_may_not() {
+    let stop = |text: &str| format!("{M}stop = {text}\n");
+    assert_eq!(json!(model(&stop("[\"\\n\", \"END\"]")).params), json!({ "stop": ["\n", "END"] }));
+    let problems = load_with(&format!("[model.m]\n{}", stop("\"\"")), &[], &[]).expect_err("a stop that is empty");
+    assert!(problems.0.iter().any(|problem| problem.code == "empty"));
+}
+
+#[test]
 fn equal_numbers_are_the_same_however_they_are_written() {
     let check = |one: &str, other: &str| {
         let [one, other] = [one, other].map(|keys| format!("{M}{keys}\n"));

@@ -4,6 +4,7 @@
 //! In memory there is only where each record lies. `docs/format.md` has the bytes, `docs/design/store.md` the figures.
 
 mod index;
+mod notes;
 mod reader;
 mod record;
 mod scan;
@@ -19,12 +20,19 @@ use super::sync::{lock, read, write};
 use crate::hash::Hash;
 use index::{Entry, Index, Log};
 use reader::Reader;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use writer::Writer;
+
+/// The folder of the files of which bytes are claimed.
+const CLAIMS: &str = "claimed";
+/// How many there are. Systems look through all claims of a file for each new one: 50,000 claims of one file take a minute, of 32 files
+/// some seconds.
+const CLAIM_FILES: u64 = 32;
 
 /// What is recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +49,8 @@ pub struct Responses {
     thread: Mutex<Option<JoinHandle<()>>>,
     reader: Mutex<Reader>,
     loaded: AtomicBool,
-    claims: Mutex<Option<Arc<dyn Claims>>>,
+    /// By the number of the file.
+    claims: Mutex<BTreeMap<u64, Arc<dyn Claims>>>,
 }
 
 /// What the thread that writes shares with those who ask.
@@ -114,24 +123,30 @@ impl Responses {
     ///
     /// Whoever gets one looks whether the request is answered by now, and [`Responses::release`]s it in the end.
     pub fn claim(&self, key: &Hash) -> Result<Claim, StoreError> {
-        let path = self.memo.folder.join("claims");
+        let (file, at) = place(key);
+        let path = self.memo.folder.join(CLAIMS).join(format!("{file:02}"));
         let failed = |error| StoreError::io("lock", &path, error);
         let claims = {
-            let mut slot = lock(&self.claims);
-            match &*slot {
+            let mut open = lock(&self.claims);
+            match open.get(&file) {
                 Some(claims) => claims.clone(),
-                None => slot.insert(self.memo.disk.claims(&path).map_err(failed)?.into()).clone(),
+                None => {
+                    let claims: Arc<dyn Claims> = self.memo.disk.claims(&path).map_err(failed)?.into();
+                    open.insert(file, claims.clone());
+                    claims
+                }
             }
         };
-        claims.claim(place(key)).map_err(failed)
+        claims.claim(at).map_err(failed)
     }
 
     /// Ends a claim.
     pub fn release(&self, key: &Hash) {
-        let claims = lock(&self.claims).clone();
+        let (file, at) = place(key);
+        let claims = lock(&self.claims).get(&file).cloned();
         if let Some(claims) = claims {
             // It ends with the process in any case.
-            let _ = claims.release(place(key));
+            let _ = claims.release(at);
         }
     }
 
@@ -250,7 +265,8 @@ impl Recorded {
     }
 }
 
-/// Returns which byte stands for a key: 62 of its bits.
-fn place(key: &Hash) -> u64 {
-    key.head() >> 2
+/// Returns which byte of which file stands for a key: 62 of its bits, and 5 of these once more.
+fn place(key: &Hash) -> (u64, u64) {
+    let at = key.head() >> 2;
+    (at % CLAIM_FILES, at)
 }
