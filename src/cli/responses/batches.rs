@@ -2,10 +2,13 @@
 
 use super::super::grid::Grid;
 use super::super::session::{Ending, Exit, Session};
-use super::super::words::{ago, count, now, plain, things, utc};
+use super::super::words::{ago, count, now, plain, utc};
 use crate::fetch::models::{Cancel, Noted, Wish, Word};
 use serde_json::{Value, json};
 use std::io::Write;
+
+/// Seconds for which a batch without an id may be at the endpoint although that does not know it.
+const LATELY: u64 = 60;
 
 /// Lists the batches that were sent and not harvested
 #[derive(Debug, clap::Args)]
@@ -39,7 +42,8 @@ impl Batches {
         // Whoever wants none to go on has to know whether one may.
         let goes_on = |noted: &Noted| match &noted.word {
             Word::Is { ended, .. } => !ended && noted.cancel != Cancel::Yes,
-            Word::Nothing => false,
+            // It may have been created so lately that no list has it.
+            Word::Nothing => noted.id.is_none() && now().saturating_sub(noted.time) < LATELY,
             Word::Silent(_) | Word::OutOfReach => true,
         };
         let exit = if self.cancel && found.iter().any(goes_on) { Exit::Failed } else { Exit::Fine };
@@ -65,13 +69,14 @@ impl Batches {
             }
         }
         grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
-        let cancelled = found.iter().filter(|noted| noted.cancel == Cancel::Yes).count() as u64;
         if self.cancel {
-            let what = things(cancelled, "batch").replace("batchs", "batches");
-            writeln!(
-                session.out,
-                "\ncancelled {what}; the next build takes what was answered, and asks for what it needs of the rest"
-            )?;
+            let what = match found.iter().filter(|noted| noted.cancel == Cancel::Yes).count() {
+                0 => "nothing".to_owned(),
+                1 => "1 batch".to_owned(),
+                n => format!("{} batches", count(n as u64)),
+            };
+            let next = "the next build takes what was answered, and asks for the rest";
+            writeln!(session.out, "\ncancelled {what}; {next}")?;
         }
         Ok(exit)
     }
