@@ -64,10 +64,11 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Returns the names of all notes of batches.
+/// Returns the names of all notes of batches, without what a kill left of one that was being written.
 fn notes(sandbox: &Sandbox) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(sandbox.path(".datamake/store/responses/batches")) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.ends_with(".tmp")).collect()
 }
 
 /// Begins a build, and kills it at a moment.
