@@ -9,7 +9,9 @@ mod server;
 use asking::*;
 use common::Sandbox;
 use datamake::ask::{FailureKind, Price, Task};
-use datamake::fetch::models::{Afoot, Asking, Batching, Budget, Delivery, Endpoint, Models, Provider, Traffic};
+use datamake::fetch::models::{
+    Afoot, Asking, Batching, Budget, Cancel, Delivery, Endpoint, Models, Provider, Traffic, Wish, Word, survey,
+};
 use server::{Act, Plan, Server, answer_to, vector_of};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -133,7 +135,7 @@ fn a_build_that_died_while_it_waited_finds_its_batch_again() {
     let models = open_at(folder.path(), &server);
     ask(&models, 0..50);
     until("the id is noted", || notes(folder.path()).len() == 2);
-    assert_eq!(models.afoot(), Afoot { batches: 1, requests: 50 });
+    assert_eq!(models.afoot(), Afoot { batches: 1, requests: 50, done: 0 });
     drop(models);
     // Half of what is wanted now is in the batch; the rest of the batch is paid for, and kept as well.
     let models = open_at(folder.path(), &server);
@@ -289,7 +291,7 @@ fn stopping_leaves_a_batch_at_the_endpoint_and_the_next_build_harvests_it() {
     until("the id is noted", || notes(folder.path()).len() == 2);
     models.stop();
     assert!(take(&models, 50).values().all(|delivery| matches!(delivery, Delivery::Stopped)));
-    assert_eq!(models.afoot(), Afoot { batches: 1, requests: 50 });
+    assert_eq!(models.afoot(), Afoot { batches: 1, requests: 50, done: 0 });
     drop(models);
     assert!(!server.calls().iter().any(|call| call.contains("cancel")));
     server.relent();
@@ -314,6 +316,30 @@ fn another_process_waits_for_the_batch_of_the_first_and_takes_it_over_when_that_
     server.relent();
     assert_answered(&take(&second, 50));
     assert_eq!((server.billed(), server.batches().len()), ((50, 1), 1));
+}
+
+#[test]
+fn what_another_process_is_just_taking_up_is_not_sent_a_second_time() {
+    let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    server.plan(endless());
+    let models = open_at(folder.path(), &server);
+    ask(&models, 0..50);
+    until("the id is noted", || notes(folder.path()).len() == 2);
+    drop(models);
+    // It has the batch, and none of the requests yet.
+    let other = responses(folder.path());
+    let name = notes(folder.path()).into_iter().find(|name| !name.ends_with(".id")).unwrap();
+    let claim = datamake::hash::Hash::of(format!("batch {}", name.split_once('-').unwrap().1).as_bytes());
+    assert_eq!(other.claim(&claim).unwrap(), datamake::store::Claim::Mine);
+    let models = open_at(folder.path(), &server);
+    ask(&models, 40..60);
+    until("what is in no batch is sent", || server.batches().len() == 2);
+    assert!(models.deliver_within(Duration::from_millis(300)).is_none());
+    assert_eq!(server.batches().iter().map(|batch| batch.requests).collect::<Vec<_>>(), [50, 10]);
+    other.release(&claim);
+    server.relent();
+    assert_answered(&take(&models, 20));
+    assert_eq!((server.billed(), server.batches().len()), ((60, 1), 2));
 }
 
 #[test]
@@ -394,9 +420,19 @@ fn a_key_goes_with_every_exchange_and_is_in_no_note() {
     server.plan(endless());
     let endpoint = Endpoint { key: Some("MY_KEY".to_owned()), ..batched(&server) };
     let asking = Asking { batches: fast(), ..Asking::default() };
-    let models = Models::open_in(&environment, vec![endpoint], responses(folder.path()), asking).unwrap();
+    let endpoints = [endpoint];
+    let models = Models::open_in(&environment, endpoints.to_vec(), responses(folder.path()), asking).unwrap();
     ask(&models, 0..5);
     until("the id is noted", || notes(folder.path()).len() == 2);
+    let word = |environment| {
+        let found = survey(environment, &endpoints, &responses(folder.path()), Wish::Cancel).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_ne!(found[0].cancel, Cancel::Yes, "a build waits for it");
+        found[0].word.clone()
+    };
+    assert!(matches!(word(&environment), Word::Is { .. }));
+    // Whose it is can be told without the key, but not how it is.
+    assert!(matches!(word(&nothing()), Word::Silent(why) if why.contains("MY_KEY")));
     for name in notes(folder.path()) {
         let text = std::fs::read_to_string(folder.path().join("responses/batches").join(name)).unwrap();
         assert!(!text.contains("canary"));

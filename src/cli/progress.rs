@@ -6,7 +6,7 @@ use super::out::{Out, note};
 use super::session::{Detail, Session};
 use super::words::{count, things};
 use crate::exec::Event;
-use crate::fetch::models::Traffic;
+use crate::fetch::models::{Afoot, Traffic};
 use crate::graph::{Graph, NodeId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(300);
 /// How often a line is written where no bar can be drawn.
 const SELDOM: Duration = Duration::from_secs(15);
+/// How often at least the same line is written again.
+const STILL: Duration = Duration::from_secs(600);
 
 /// Where progress is drawn.
 enum Canvas {
@@ -33,6 +35,8 @@ struct Node {
     rows: u64,
     asked: Asked,
     bar: Option<ProgressBar>,
+    /// What was last written of it, where no bar can be drawn.
+    line: String,
 }
 
 /// How far the rows are that go to models ahead of their groups.
@@ -47,6 +51,8 @@ struct Asked {
     /// How many were left when the first answer came, and when that was.
     begun: Option<(u64, Instant)>,
     traffic: Traffic,
+    /// Batches that it waits for.
+    afoot: Afoot,
 }
 
 impl Asked {
@@ -56,10 +62,15 @@ impl Asked {
         (all.saturating_sub(self.left), all)
     }
 
-    /// Writes `120 answers, 80 rows wait, 2 failed, 0.0042, 8.1/s, about 2 min left`.
+    /// Writes `120 answers, 80 rows wait, 2 failed, 0.0042, 8.1/s, about 2 min left`, or
+    /// `batch of 4,000 requests at the endpoint, 1,230 done`.
     fn words(&self, now: Instant) -> String {
-        let mut parts = vec![things(self.answered, "answer")];
+        let mut parts = Vec::new();
+        parts.extend(batches(self.afoot));
+        parts.extend((self.answered > 0 || parts.is_empty()).then(|| things(self.answered, "answer")));
         parts.extend(match self.waiting {
+            // These are in the batch.
+            _ if self.afoot.batches > 0 => None,
             0 => None,
             1 => Some("1 row waits".to_owned()),
             n => Some(format!("{} rows wait", count(n))),
@@ -70,7 +81,8 @@ impl Asked {
             let least = if self.traffic.unpriced > 0 { "at least " } else { "" };
             format!("cost {least}{}", money(self.traffic.money))
         }));
-        let Some((_, begun)) = self.begun else { return parts.join(", ") };
+        // Of batches nobody knows when they are through.
+        let Some((_, begun)) = self.begun.filter(|_| self.afoot.batches == 0) else { return parts.join(", ") };
         let seconds = now.saturating_duration_since(begun).as_secs_f64();
         if seconds >= STEADY {
             parts.push(format!("{}/s", rate(self.answered as f64 / seconds)));
@@ -83,6 +95,16 @@ impl Asked {
         }
         parts.join(", ")
     }
+}
+
+/// Writes `batch of 4,000 requests at the endpoint, 1,230 done`.
+fn batches(afoot: Afoot) -> Option<String> {
+    let batches = match afoot.batches {
+        0 => return None,
+        1 => "batch".to_owned(),
+        n => format!("{} batches", count(n)),
+    };
+    Some(format!("{batches} of {} at the endpoint, {} done", things(afoot.requests, "request"), count(afoot.done)))
 }
 
 /// Seconds before a rate is told.
@@ -161,11 +183,11 @@ impl<'a> Progress<'a> {
                 known.rows += rows;
                 node
             }
-            Event::Answers { node, answered, unanswered, waiting, queued, traffic } => {
+            Event::Answers { node, answered, unanswered, waiting, queued, traffic, afoot } => {
                 let asked = &mut state.nodes.entry(node).or_default().asked;
                 asked.answered += answered;
                 asked.unanswered += unanswered;
-                (asked.waiting, asked.left, asked.traffic) = (waiting, waiting + queued, traffic);
+                (asked.waiting, asked.left, asked.traffic, asked.afoot) = (waiting, waiting + queued, traffic, afoot);
                 asked.begun.get_or_insert_with(|| (asked.left + answered + unanswered, Instant::now()));
                 node
             }
@@ -210,12 +232,22 @@ impl<'a> Progress<'a> {
             }
             Canvas::Lines => {
                 if told.elapsed() >= SELDOM {
-                    *told = Instant::now();
                     if node.is_ahead() {
                         let (through, all) = node.asked.rows();
-                        let rows = format!("{} of {}", count(through), things(all, "row"));
-                        return note(&format!("{}: {rows}; {}", self.names.of(id), node.asked.words(*told)));
+                        let words = node.asked.words(Instant::now());
+                        let line = match node.asked.afoot.batches {
+                            0 => format!("{} of {}; {words}", count(through), things(all, "row")),
+                            _ => words,
+                        };
+                        // A batch may stand still for hours.
+                        if line != node.line || told.elapsed() >= STILL {
+                            *told = Instant::now();
+                            note(&format!("{}: {line}", self.names.of(id)));
+                            node.line = line;
+                        }
+                        return;
                     }
+                    *told = Instant::now();
                     let groups = things(node.total.max(node.groups), "row group");
                     note(&format!(
                         "{}: {} of {groups}, {}",
@@ -246,8 +278,15 @@ mod tests {
     fn answers_are_told_with_what_they_cost_and_how_long_it_goes_on() {
         let begun = Instant::now();
         let traffic = Traffic { money: 0.0042, ..Traffic::default() };
-        let mut asked =
-            Asked { answered: 200, unanswered: 1, left: 800, waiting: 64, begun: Some((1000, begun)), traffic };
+        let mut asked = Asked {
+            answered: 200,
+            unanswered: 1,
+            left: 800,
+            waiting: 64,
+            begun: Some((1000, begun)),
+            traffic,
+            ..Asked::default()
+        };
         assert_eq!(
             asked.words(begun),
             "200 answers, 64 rows wait, 1 request without an answer, cost 0.0042",
@@ -262,6 +301,18 @@ mod tests {
         asked.traffic.unpriced = 2;
         (asked.unanswered, asked.left, asked.waiting) = (0, 0, 0);
         assert_eq!(asked.words(later), "200 answers, cost at least 0.0042, 6.7/s");
+    }
+
+    #[test]
+    fn a_batch_is_told_with_what_the_endpoint_has_done_of_it() {
+        let now = Instant::now();
+        let afoot = Afoot { batches: 1, requests: 4000, done: 1230 };
+        let mut asked = Asked { waiting: 4000, left: 4000, begun: Some((4000, now)), afoot, ..Asked::default() };
+        let later = now + Duration::from_secs(7200);
+        assert_eq!(asked.words(later), "batch of 4,000 requests at the endpoint, 1,230 done");
+        asked.afoot = Afoot { batches: 2, requests: 70_000, done: 0 };
+        asked.answered = 500;
+        assert_eq!(asked.words(later), "2 batches of 70,000 requests at the endpoint, 0 done, 500 answers");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `datamake responses`: what models answered, out of the store, into it, and to look at.
 
+mod batches;
 mod kept;
 
 use super::asked::money;
@@ -24,6 +25,7 @@ Examples:
   datamake responses export responses/train.jsonl.zst --used train
   datamake responses import responses/all.jsonl.zst
   datamake responses show 3f2a91                             one request, and what it was answered
+  datamake responses batches                                 what is on its way in batches
 
 Every answer is recorded under the hash of its request, and never removed. A file that `[project] responses` names is taken in by builds,
 so that a project can be checked in with its answers and be built without a key."
@@ -35,6 +37,7 @@ pub struct Responses {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    Batches(batches::Batches),
     Export(Export),
     Import(Import),
     Show(kept::Show),
@@ -78,6 +81,7 @@ pub struct Stats {}
 
 /// The forms of the JSON, by subcommand.
 pub const FORMS: &[(&str, &str)] = &[
+    ("responses batches", batches::FORM),
     (
         "responses export",
         "{ \"file\": \"responses/all.jsonl.zst\", \"responses\": 240 }\n\nTo stdout it writes the responses themselves, with or without `--json`; docs/format.md has their form.",
@@ -97,6 +101,7 @@ impl Responses {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
         match self.what {
+            What::Batches(args) => args.run(session),
             What::Export(args) => args.run(session),
             What::Import(args) => args.run(session),
             What::Show(args) => args.run(session),

@@ -12,14 +12,14 @@ use super::refer::{Others, repeated};
 use super::rows::{interleave, stays, take_rows};
 use super::stage::{Effort, Flow, schemas};
 use crate::expr::Value;
-use crate::fetch::models::{Delivery, Models, Order, Traffic};
+use crate::fetch::models::{Afoot, Delivery, Models, Order, Traffic};
 use crate::graph::{Ask, NodeId, Stage};
 use crate::hash::{Hash, KeyWriter};
 use crate::op;
 use crate::table::{Batch, RowGroup, Schema};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Rows that wait for answers before more groups are begun.
 const WAITING: usize = 4096;
@@ -28,6 +28,9 @@ const GATHERING: usize = 50_000;
 
 /// How long deliveries are waited for before the user is listened to again.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How often it is told that batches go on, where nothing else happens.
+const REMIND: Duration = Duration::from_secs(10);
 
 /// Consecutive row-wise stages of one dataset.
 pub(super) struct Pipe<'a> {
@@ -60,6 +63,12 @@ impl<'a> Pipe<'a> {
 
     fn schema(&self, at: usize) -> &Schema {
         &self.schemas[self.first + at]
+    }
+
+    /// Returns the positions of the endpoints that it asks.
+    fn endpoints(&self) -> BTreeSet<usize> {
+        let asks = self.stages.iter().filter_map(|stage| if let Stage::Ask(ask) = stage { Some(ask) } else { None });
+        asks.flat_map(|ask| ask.op.specs()).map(|spec| spec.endpoint).collect()
     }
 }
 
@@ -119,6 +128,8 @@ pub(super) struct Ahead<'a> {
     waiting: HashMap<u64, Waiting>,
     /// How many of them are in each pipe.
     waits: Vec<u64>,
+    /// What was last told of batches for each pipe, and when.
+    afoot: Vec<(Afoot, Instant)>,
     sent: HashMap<u64, Sent>,
     /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
     broken: HashSet<usize>,
@@ -156,6 +167,7 @@ impl<'a> Ahead<'a> {
             events,
             waiting: HashMap::new(),
             waits: vec![0; pipes.len()],
+            afoot: vec![(Afoot::default(), Instant::now()); pipes.len()],
             sent: HashMap::new(),
             broken: HashSet::new(),
             counting: Counting::default(),
@@ -499,10 +511,19 @@ impl<'a> Ahead<'a> {
             }
         }
         for (number, pipe) in self.pipes.iter().enumerate() {
-            let Some((answered, unanswered)) = told.remove(&pipe.node) else { continue };
-            let (waiting, traffic) = (self.waits[number], self.traffic(models, pipe.node));
-            let queued = self.queued + self.before(number);
-            (self.events)(Event::Answers { node: pipe.node, answered, unanswered, waiting, queued, traffic });
+            let waiting = self.waits[number];
+            let afoot = if waiting == 0 { Afoot::default() } else { models.afoot_at(&pipe.endpoints()) };
+            let (before, then) = self.afoot[number];
+            let is_news = afoot != before || afoot.batches > 0 && then.elapsed() >= REMIND;
+            let told = told.remove(&pipe.node);
+            if told.is_none() && !is_news {
+                continue;
+            }
+            let (answered, unanswered) = told.unwrap_or_default();
+            self.afoot[number] = (afoot, Instant::now());
+            let (node, traffic, queued) =
+                (pipe.node, self.traffic(models, pipe.node), self.queued + self.before(number));
+            (self.events)(Event::Answers { node, answered, unanswered, waiting, queued, traffic, afoot });
         }
         let mut ready: Vec<_> = ready.into_iter().collect();
         ready.sort_by_key(|(at, _)| *at);

@@ -1,7 +1,7 @@
 //! What happens during a build, told as it happens.
 
 use super::Work;
-use crate::fetch::models::Traffic;
+use crate::fetch::models::{Afoot, Traffic};
 use crate::graph::NodeId;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,8 @@ pub enum Event {
         queued: u64,
         /// What went out for this node in this build so far.
         traffic: Traffic,
+        /// What goes on at the endpoints that it asks; while anything does, this is told now and then.
+        afoot: Afoot,
     },
     End {
         node: NodeId,

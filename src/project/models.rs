@@ -4,7 +4,9 @@ use super::{Project, unusable};
 use crate::ask::{Price, Record, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{Count, Door, NodeRecord, Paid, Run};
-use crate::fetch::models::{Asking, Budget, Endpoint, Models, Provider, Spending, Traffic};
+use crate::fetch::models::{
+    Asking, Budget, Endpoint, Environment, Models, Noted, Provider, Spending, Traffic, Wish, survey,
+};
 use crate::graph::NodeId;
 use crate::hash::Hash;
 use crate::history::{View, read_record, write_view};
@@ -85,6 +87,11 @@ impl Project {
         });
         let asking = Asking { budget, ledger: self.workspace.state().path(LEDGER), batches: self.batches };
         Models::open(endpoints.collect(), self.store.responses().clone(), asking)
+    }
+
+    /// Lists the batches that the store knows to be at endpoints, as those that the project names tell; see [`survey`].
+    pub fn noted_batches(&self, wish: Wish) -> Result<Vec<Noted>, Diagnostics> {
+        survey(&Environment::default(), &self.graph.endpoints(), self.store.responses(), wish)
     }
 
     /// Returns what was asked by the names of nodes, for the history.

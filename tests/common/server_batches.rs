@@ -13,6 +13,8 @@ pub struct Plan {
     pub polls: u32,
     /// So many of its requests are answered; the others get none.
     pub answers: usize,
+    /// So many of them are done before it ends; cancelling leaves it at these.
+    pub done: usize,
     /// How it ends.
     pub status: &'static str,
     /// Code and message, if it is refused as a whole, and from how many requests on.
@@ -32,6 +34,7 @@ impl Default for Plan {
         Plan {
             polls: 2,
             answers: usize::MAX,
+            done: 0,
             status: "completed",
             refusal: None,
             slow: Duration::ZERO,
@@ -55,6 +58,8 @@ pub struct Made {
     asked: u32,
     output: Option<String>,
     errors: Option<String>,
+    /// Requests that were answered, and those that were not and never will be.
+    counts: (usize, usize),
 }
 
 #[derive(Default)]
@@ -147,9 +152,13 @@ pub(super) fn answer(
         },
         ("POST", ["batches", id, "cancel"]) => match number(&desk, id) {
             Some(at) => {
-                desk.batches[at].plan.status = "cancelled";
-                desk.batches[at].plan.answers = 0;
-                fine(describe(at, &desk.batches[at]))
+                let made = &mut desk.batches[at];
+                if !matches!(made.status, "validating" | "in_progress") {
+                    return Some(error(409, &format!("Cannot cancel a batch with status '{}'.", made.status)));
+                }
+                made.status = "cancelling";
+                made.plan = Plan { polls: 0, answers: made.plan.done, status: "cancelled", ..Plan::default() };
+                fine(describe(at, made))
             }
             None => error(404, "no such batch"),
         },
@@ -190,6 +199,7 @@ fn create(desk: &mut Desk, body: &str) -> Reply {
         asked: 0,
         output: None,
         errors: None,
+        counts: (0, 0),
     });
     let at = desk.batches.len() - 1;
     if desk.plan.lies > 0 {
@@ -205,7 +215,7 @@ fn describe(at: usize, made: &Made) -> Value {
     json!({
         "id": format!("batch-{at}"), "object": "batch", "status": made.status, "endpoint": made.endpoint, "errors": errors,
         "input_file_id": made.file, "output_file_id": made.output, "error_file_id": made.errors, "metadata": made.metadata,
-        "request_counts": {"total": made.requests, "completed": 0, "failed": 0},
+        "request_counts": {"total": made.requests, "completed": made.counts.0, "failed": made.counts.1},
     })
 }
 
@@ -214,9 +224,10 @@ fn go_on(state: &State, desk: &mut Desk, at: usize, headers: &[(String, String)]
     let made = desk.batches[at].clone();
     if made.asked < made.plan.polls {
         desk.batches[at].status = "in_progress";
+        desk.batches[at].counts = (made.plan.done, 0);
         return;
     }
-    if !matches!(made.status, "validating" | "in_progress") {
+    if !matches!(made.status, "validating" | "in_progress" | "cancelling") {
         return;
     }
     if made.plan.refusal.is_some_and(|(_, _, from)| made.requests >= from) {
@@ -229,7 +240,8 @@ fn go_on(state: &State, desk: &mut Desk, at: usize, headers: &[(String, String)]
         let line: Value = serde_json::from_str(line).unwrap_or_default();
         let id = line["custom_id"].as_str().unwrap_or_default().to_owned();
         if place >= made.plan.answers {
-            let error = json!({"code": "batch_expired", "message": "This request could not be executed in time."});
+            let code = if made.plan.status == "cancelled" { "batch_cancelled" } else { "batch_expired" };
+            let error = json!({"code": code, "message": "This request could not be executed in time."});
             errors += &format!("{}\n", json!({"id": "r", "custom_id": id, "response": null, "error": error}));
             continue;
         }
@@ -256,6 +268,8 @@ fn go_on(state: &State, desk: &mut Desk, at: usize, headers: &[(String, String)]
         *(if output_of { &mut made.output } else { &mut made.errors }) = Some(id);
     }
     desk.batches[at].status = made.plan.status;
+    let answered = made.plan.answers.min(made.requests);
+    desk.batches[at].counts = (answered, made.requests - answered);
 }
 
 /// Answers one request of a batch as the script says.

@@ -60,8 +60,8 @@ pub(super) struct Shared {
     pub outbox: Outbox,
     pub ledger: Mutex<Ledger>,
     pub traffic: Mutex<BTreeMap<u32, Traffic>>,
-    /// Batches that go on at endpoints.
-    pub afoot: Mutex<Afoot>,
+    /// Batches that go on at endpoints, by group.
+    pub afoot: Mutex<Vec<Afoot>>,
 }
 
 /// Locks what is whole between any two steps.
@@ -118,8 +118,8 @@ impl Dispatcher {
         self.take_up();
         while !self.quit {
             let wake = self.pump();
-            *lock(&self.shared.afoot) =
-                self.groups.iter().filter_map(|group| group.line.as_ref()).map(Line::afoot).sum();
+            let afoot = |group: &Group| group.line.as_ref().map(Line::afoot).unwrap_or_default();
+            *lock(&self.shared.afoot) = self.groups.iter().map(afoot).collect();
             let mut out = std::mem::take(&mut self.out);
             self.shared.outbox.put(&mut out);
             self.out = out;

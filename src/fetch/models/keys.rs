@@ -195,21 +195,22 @@ impl KeyRules {
         Ok(rules)
     }
 
+    /// Returns the variable that the key of an endpoint is in, if it has one.
+    pub fn variable<'a>(&self, endpoint: &'a Endpoint, place: &Place) -> Option<&'a str> {
+        let own = match endpoint.provider {
+            Provider::Replay => return None,
+            Provider::OpenAi => "OPENAI_API_KEY",
+            Provider::Anthropic => "ANTHROPIC_API_KEY",
+        };
+        endpoint.key.as_deref().or(self.is_known(own, place).then_some(own))
+    }
+
     /// Returns the key that goes to an endpoint, if any.
     ///
     /// # Errors
     /// It may not go there, it would go unencrypted, or it is not there.
     pub fn key(&self, endpoint: &Endpoint, place: &Place) -> Result<Option<KeyName>, Diagnostic> {
-        let own = match endpoint.provider {
-            Provider::Replay => return Ok(None),
-            Provider::OpenAi => "OPENAI_API_KEY",
-            Provider::Anthropic => "ANTHROPIC_API_KEY",
-        };
-        let variable = match &endpoint.key {
-            Some(variable) => variable.as_str(),
-            None if self.allows(own, place) && self.is_known(own, place) => own,
-            None => return Ok(None),
-        };
+        let Some(variable) = self.variable(endpoint, place) else { return Ok(None) };
         if !self.allows(variable, place) {
             return Err(self.forbidden(endpoint, variable, place));
         }

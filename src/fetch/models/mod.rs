@@ -18,7 +18,7 @@ mod problem;
 mod retry;
 mod wire;
 
-pub use batch::{Afoot, Batching};
+pub use batch::{Afoot, Batching, Cancel, Noted, Wish, Word, survey};
 pub use endpoint::{Endpoint, Limits, Provider};
 pub use form::worst_case;
 pub use keys::Environment;
@@ -37,7 +37,7 @@ use ledger::Ledger;
 use outbox::Outbox;
 use place::Place;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::AddAssign;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -335,7 +335,14 @@ impl Models {
 
     /// Returns what goes on at endpoints, also if this is dropped: the same requests find it again.
     pub fn afoot(&self) -> Afoot {
-        *lock(&self.shared.afoot)
+        lock(&self.shared.afoot).iter().copied().sum()
+    }
+
+    /// Returns what goes on where these are asked, by their positions.
+    pub fn afoot_at(&self, endpoints: &BTreeSet<usize>) -> Afoot {
+        let groups: BTreeSet<usize> = endpoints.iter().map(|at| self.group_of[*at]).collect();
+        let afoot = lock(&self.shared.afoot);
+        groups.into_iter().filter_map(|group| afoot.get(group)).copied().sum()
     }
 
     /// Returns what went through a lane so far.

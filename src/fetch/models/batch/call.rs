@@ -93,6 +93,11 @@ impl Way {
         self.ask(self.request(Method::GET, &format!("/batches/{id}"), "", Bytes::new())?, self.timeout).await
     }
 
+    /// Cancels a batch: what is not answered by now is not answered any more.
+    pub async fn cancel(&self, id: &str) -> Result<State, Outcome> {
+        self.ask(self.request(Method::POST, &format!("/batches/{id}/cancel"), "", Bytes::new())?, self.timeout).await
+    }
+
     /// Reads a file of results, and hands over what is in it, some lines at a time.
     pub async fn results(
         &self,

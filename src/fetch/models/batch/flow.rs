@@ -59,18 +59,24 @@ impl Dispatcher {
         }
     }
 
-    fn take_up_of(&mut self, at: usize) -> Result<(), StoreError> {
+    /// Takes up what was left behind at one endpoint; returns the labels of the batches that others look after.
+    fn take_up_of(&mut self, at: usize) -> Result<Vec<String>, StoreError> {
         let notes = self.notes(at);
-        for label in note::labels(&self.shared, &notes)? {
+        let mut others = Vec::new();
+        for label in note::labels(&self.shared.responses, &notes)? {
             let claim = note::claim_of(&label);
-            if self.claims.contains(&claim) || self.shared.responses.claim(&claim)? == Claim::Elsewhere {
+            if self.claims.contains(&claim) {
+                continue;
+            }
+            if self.shared.responses.claim(&claim)? == Claim::Elsewhere {
+                others.push(label);
                 continue;
             }
             self.claims.insert(claim);
             let line = self.line(at);
             line.count += 1;
             let number = line.count;
-            let Some(batch) = note::read(&self.shared, &notes, &label, number)? else {
+            let Some(batch) = note::read(&self.shared.responses, &notes, &label, number)? else {
                 self.let_go(&claim);
                 continue;
             };
@@ -82,7 +88,18 @@ impl Dispatcher {
             }
             self.line(at).batches.push(batch);
         }
-        Ok(())
+        Ok(others)
+    }
+
+    /// Returns the requests of batches that somebody else is just taking up, and may not have claimed one by one yet.
+    fn requests_of(&self, at: usize, labels: &[String]) -> Result<HashSet<Hash>, StoreError> {
+        let notes = self.notes(at);
+        let mut requests = HashSet::new();
+        for label in labels {
+            let batch = note::read(&self.shared.responses, &notes, label, 0)?;
+            requests.extend(batch.into_iter().flat_map(|batch| batch.entries.into_keys()));
+        }
+        Ok(requests)
     }
 
     /// Ends a claim of ours.
@@ -154,7 +171,18 @@ impl Dispatcher {
         let jobs = group.next_of_one_task(most, bytes);
         let jobs = self.unanswered(jobs, now)?;
         // Who had the claims before may have left a batch.
-        self.take_up_of(at).map_err(store)?;
+        let theirs = match self.take_up_of(at).and_then(|others| self.requests_of(at, &others)) {
+            Ok(theirs) => theirs,
+            Err(error) => {
+                self.groups[at].put_back(jobs);
+                return Err(store(error));
+            }
+        };
+        let (theirs, jobs): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| theirs.contains(&job.key));
+        for job in theirs {
+            self.let_go(&job.key);
+            self.park(job, now);
+        }
         let jobs: Vec<Job> = jobs.into_iter().filter_map(|job| self.attach(at, job)).collect();
         let entries = self.reserve_all(at, jobs);
         let Some(first) = entries.keys().next() else { return Ok(Closed::Now) };
@@ -173,6 +201,7 @@ impl Dispatcher {
             entries,
             stage: Stage::Due(now, Step::Upload),
             end: None,
+            done: 0,
             polls: 0,
             trouble: 0,
             tries: 0,
@@ -317,7 +346,7 @@ impl Dispatcher {
         shared.responses.claim(&claim).map_err(store)?;
         self.claims.insert(claim);
         let Some(batch) = self.batch(at, number) else { return Ok(()) };
-        note::write(&shared, &notes, batch, batch.file.as_deref().unwrap_or_default(), now).map_err(store)?;
+        note::write(&shared.responses, &notes, batch, batch.file.as_deref().unwrap_or_default(), now).map_err(store)?;
         batch.noted = Some(now);
         Ok(())
     }

@@ -6,8 +6,11 @@ mod call;
 mod flow;
 mod news;
 mod note;
+mod survey;
 mod trouble;
 mod wire;
+
+pub use survey::{Cancel, Noted, Wish, Word, survey};
 
 use super::group::Job;
 use super::ledger::Slip;
@@ -53,7 +56,10 @@ impl Default for Batching {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Afoot {
     pub batches: u64,
+    /// Those without a result here.
     pub requests: u64,
+    /// How many of them the endpoint was through with when it was last asked.
+    pub done: u64,
 }
 
 impl std::iter::Sum for Afoot {
@@ -61,6 +67,7 @@ impl std::iter::Sum for Afoot {
         let add = |sum: Afoot, one: Afoot| Afoot {
             batches: sum.batches + one.batches,
             requests: sum.requests + one.requests,
+            done: sum.done + one.done,
         };
         all.fold(Afoot::default(), add)
     }
@@ -101,6 +108,8 @@ struct Batch {
     stage: Stage,
     /// What the endpoint said when the batch had ended.
     end: Option<State>,
+    /// How many of its requests the endpoint was through with when it was last asked.
+    done: u64,
     /// How often it was asked about.
     polls: u32,
     /// Exchanges in a row that came to nothing.
@@ -196,7 +205,11 @@ impl Line {
     /// Returns what goes on at the endpoint.
     pub fn afoot(&self) -> Afoot {
         let alive = self.batches.iter().filter(|batch| batch.noted.is_some() && batch.end.is_none());
-        alive.map(|batch| Afoot { batches: 1, requests: batch.entries.len() as u64 }).sum()
+        let one = |batch: &Batch| {
+            let requests = batch.entries.len() as u64;
+            Afoot { batches: 1, requests, done: batch.done.min(requests) }
+        };
+        alive.map(one).sum()
     }
 }
 

@@ -69,7 +69,7 @@ impl Dispatcher {
         if let Some(batch) = self.batch(at, number) {
             batch.id = Some(id.to_owned());
             // Without it the batch is found by its label.
-            let _ = note::write_id(&shared, &notes, &batch.label, id);
+            let _ = note::write_id(&shared.responses, &notes, &batch.label, id);
         }
     }
 
@@ -86,6 +86,7 @@ impl Dispatcher {
     fn told(&mut self, at: usize, number: u64, state: State, now: Instant) {
         let pace = self.line(at).pace;
         let Some(batch) = self.batch(at, number) else { return };
+        batch.done = state.done();
         if !state.has_ended() {
             let stage = Stage::Due(now + batch.next_poll(&pace), Step::Poll);
             return self.fine(at, number, stage);
@@ -237,7 +238,7 @@ impl Dispatcher {
         let Some(place) = batches.iter().position(|batch| batch.number == number) else { return };
         let batch = batches.remove(place);
         if batch.is_noted()
-            && let Err(error) = note::remove(&self.shared, &notes, &batch.label)
+            && let Err(error) = note::remove(&self.shared.responses, &notes, &batch.label)
         {
             self.die(store(error));
         }

@@ -1,11 +1,11 @@
 //! Notes of batches: what was handed to an endpoint, written down before it is.
 
-use super::super::dispatch::Shared;
 use super::super::group::Group;
+use super::super::place::Place;
 use super::{Batch, Entry, Origin, Stage, Step};
 use crate::ask::Task;
 use crate::hash::Hash;
-use crate::store::StoreError;
+use crate::store::{Responses, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -50,14 +50,30 @@ pub(super) fn claim_of(label: &str) -> Hash {
 impl Group {
     /// Returns what the names of all notes for this endpoint and key begin with.
     pub(super) fn notes(&self, model: &str) -> String {
-        let place = (self.place.base(), model, self.key.as_ref().map(|key| key.variable.as_str()));
-        let place = serde_json::to_string(&place).expect("texts are plain data");
-        format!("{}-", &Hash::of(place.as_bytes()).to_string()[..16])
+        place(&self.place, model, self.key.as_ref().map(|key| key.variable.as_str()))
     }
 }
 
+/// Returns what the names of all notes begin with for batches that can be asked about here, under this name and with this key.
+pub(super) fn place(place: &Place, model: &str, key: Option<&str>) -> String {
+    let place = serde_json::to_string(&(place.base(), model, key)).expect("texts are plain data");
+    format!("{}-", &Hash::of(place.as_bytes()).to_string()[..16])
+}
+
+/// Takes the name of a note apart: what it begins with, and the label; none if it has something else, such as an id.
+pub(super) fn parts(name: &str) -> Option<(&str, &str)> {
+    let dash = name.find('-')? + 1;
+    (!name.contains('.')).then(|| name.split_at(dash))
+}
+
 /// Writes down what a batch is made of.
-pub(super) fn write(shared: &Shared, notes: &str, batch: &Batch, file: &str, time: u64) -> Result<(), StoreError> {
+pub(super) fn write(
+    responses: &Responses,
+    notes: &str,
+    batch: &Batch,
+    file: &str,
+    time: u64,
+) -> Result<(), StoreError> {
     let mut text = line(&Head { task: batch.task, file: file.to_owned(), time });
     for entry in batch.entries.values() {
         let canonical = entry.canonical.as_deref().or(entry.job.as_ref().map(|job| job.canonical.as_str()));
@@ -65,7 +81,7 @@ pub(super) fn write(shared: &Shared, notes: &str, batch: &Batch, file: &str, tim
         let request = serde_json::from_str(canonical).expect("the canonical form is JSON");
         text.extend(line(&Asked { max_tokens: entry.max_tokens, request }));
     }
-    shared.responses.write_note(&format!("{notes}{}", batch.label), &[&text])
+    responses.write_note(&format!("{notes}{}", batch.label), &[&text])
 }
 
 fn line(value: &impl Serialize) -> Vec<u8> {
@@ -75,27 +91,27 @@ fn line(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Writes down what the endpoint calls a batch.
-pub(super) fn write_id(shared: &Shared, notes: &str, label: &str, id: &str) -> Result<(), StoreError> {
-    shared.responses.write_note(&format!("{notes}{label}{ID}"), &[id.as_bytes()])
+pub(super) fn write_id(responses: &Responses, notes: &str, label: &str, id: &str) -> Result<(), StoreError> {
+    responses.write_note(&format!("{notes}{label}{ID}"), &[id.as_bytes()])
 }
 
 /// Removes the note of a batch. The id goes first: without a note it would stay for good.
-pub(super) fn remove(shared: &Shared, notes: &str, label: &str) -> Result<(), StoreError> {
-    shared.responses.remove_note(&format!("{notes}{label}{ID}"))?;
-    shared.responses.remove_note(&format!("{notes}{label}"))
+pub(super) fn remove(responses: &Responses, notes: &str, label: &str) -> Result<(), StoreError> {
+    responses.remove_note(&format!("{notes}{label}{ID}"))?;
+    responses.remove_note(&format!("{notes}{label}"))
 }
 
 /// Lists the labels of the noted batches of an endpoint.
-pub(super) fn labels(shared: &Shared, notes: &str) -> Result<Vec<String>, StoreError> {
-    let names = shared.responses.list_notes()?;
-    let labels = names.iter().filter_map(|name| name.strip_prefix(notes)).filter(|label| !label.contains('.'));
-    Ok(labels.map(str::to_owned).collect())
+pub(super) fn labels(responses: &Responses, notes: &str) -> Result<Vec<String>, StoreError> {
+    let names = responses.list_notes()?;
+    let labels = names.iter().filter_map(|name| parts(name)).filter(|(place, _)| *place == notes);
+    Ok(labels.map(|(_, label)| label.to_owned()).collect())
 }
 
 /// Reads the note of a batch; none if it is not there any more, or is no note.
-pub(super) fn read(shared: &Shared, notes: &str, label: &str, number: u64) -> Result<Option<Batch>, StoreError> {
-    let Some(text) = shared.responses.read_note(&format!("{notes}{label}"))? else { return Ok(None) };
-    let id = shared.responses.read_note(&format!("{notes}{label}{ID}"))?;
+pub(super) fn read(responses: &Responses, notes: &str, label: &str, number: u64) -> Result<Option<Batch>, StoreError> {
+    let Some(text) = responses.read_note(&format!("{notes}{label}"))? else { return Ok(None) };
+    let id = responses.read_note(&format!("{notes}{label}{ID}"))?;
     let id = id.and_then(|id| String::from_utf8(id).ok()).filter(|id| !id.is_empty());
     let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let head = lines.next().and_then(|line| serde_json::from_slice::<Head>(line).ok());
@@ -119,6 +135,7 @@ pub(super) fn read(shared: &Shared, notes: &str, label: &str, number: u64) -> Re
         entries,
         stage: Stage::Due(Instant::now(), step),
         end: None,
+        done: 0,
         polls: 0,
         trouble: 0,
         tries: 0,

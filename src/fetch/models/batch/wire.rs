@@ -44,6 +44,17 @@ pub(in super::super) struct State {
     metadata: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     errors: Option<Problems>,
+    #[serde(default)]
+    request_counts: Option<Counts>,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Counts {
+    #[serde(default)]
+    completed: u64,
+    #[serde(default)]
+    failed: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +77,11 @@ impl State {
     /// Returns whether nothing more will happen to it.
     pub fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "failed" | "completed" | "expired" | "cancelled")
+    }
+
+    /// Returns how many of its requests are over, well or not.
+    pub fn done(&self) -> u64 {
+        self.request_counts.map_or(0, |counts| counts.completed.saturating_add(counts.failed))
     }
 
     /// Returns whether it was refused as a whole: none of its requests was looked at.
