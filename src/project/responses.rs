@@ -1,7 +1,7 @@
 //! Responses that travel: out of the store as JSON Lines, and back in.
 
 use super::build::{Asking, BuildOptions};
-use super::models::bad_responses;
+use super::models::{bad_responses, model_of};
 use super::{Project, unusable, unwritable};
 use crate::ask::{Record, Response};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -68,27 +68,20 @@ impl Project {
     pub fn export_to(&self, file: &Path, which: Which) -> Result<Travelled, Diagnostics> {
         let mut travelled = Travelled::default();
         let written = write_whole::<Unwritten>(file, |to| {
-            let to = BufWriter::new(to);
+            let mut to = BufWriter::new(to);
+            let export = |to: &mut dyn Write| self.export_responses(which, to).map_err(Unwritten::Problems);
             travelled = match file.extension().and_then(|ending| ending.to_str()) {
                 Some("zst") => {
-                    let mut to = zstd::Encoder::new(to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.finish()?.flush()?;
-                    travelled
+                    let mut packed = zstd::Encoder::new(&mut to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                    export(&mut packed).and_then(|told| packed.finish().map(|_| told).map_err(Unwritten::Io))?
                 }
                 Some("gz") => {
-                    let mut to = flate2::write::GzEncoder::new(to, flate2::Compression::default());
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.finish()?.flush()?;
-                    travelled
+                    let mut packed = flate2::write::GzEncoder::new(&mut to, flate2::Compression::default());
+                    export(&mut packed).and_then(|told| packed.finish().map(|_| told).map_err(Unwritten::Io))?
                 }
-                _ => {
-                    let mut to = to;
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.flush()?;
-                    travelled
-                }
+                _ => export(&mut to)?,
             };
+            to.flush()?;
             Ok(())
         });
         match written {
@@ -134,16 +127,12 @@ impl Project {
 
     /// Adds up what is recorded, by what models are called in keys; and tells how many bytes it takes on disk.
     pub fn recorded_by_model(&self) -> Result<(BTreeMap<String, OfModel>, u64), Diagnostics> {
-        #[derive(Deserialize)]
-        struct Model {
-            model: String,
-        }
         let mut models: BTreeMap<String, OfModel> = BTreeMap::new();
         let each = |key: Hash, body: &[u8]| {
             let record: Record = serde_json::from_slice(body).map_err(|_| StoreError::Missing(key))?;
-            let model: Model = serde_json::from_str(record.request.get()).map_err(|_| StoreError::Missing(key))?;
+            let model = model_of(&record).ok_or(StoreError::Missing(key))?;
             let time = record.response.time;
-            let of = models.entry(model.model).or_insert(OfModel { first: time, ..OfModel::default() });
+            let of = models.entry(model).or_insert(OfModel { first: time, ..OfModel::default() });
             of.sum.answers += 1;
             match record.response.usage {
                 Some(usage) => of.sum.usage += usage,
