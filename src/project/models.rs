@@ -138,7 +138,8 @@ impl Project {
         };
         let known = run.counts.iter().map(|(place, count)| {
             let model = &self.graph.manifest.models[place.endpoint];
-            let past = record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(model.called()).copied());
+            let past =
+                record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(model.called()).copied());
             let told = past.map(|sum| (sum.answers - sum.untold, sum.usage)).filter(|(answers, _)| *answers > 0);
             let usage = match told {
                 Some((answers, usage)) => {
