@@ -65,7 +65,8 @@ Examples:
   datamake responses import responses/*.jsonl.zst
   zstdcat all.jsonl.zst | datamake responses import -
 
-What is recorded already is left alone. A line whose key is not the hash of its request is refused.")]
+What was answered here stays the answer: a response is left out (`known`) if a recorded one answers under the same limit of tokens, or is whole and would no longer
+be the one that counts. A line whose key is not the hash of its request is refused.")]
 pub struct Import {
     /// The files; `-` is stdin
     #[arg(value_name = "FILE", required = true)]

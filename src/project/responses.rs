@@ -3,12 +3,12 @@
 use super::build::{Asking, BuildOptions};
 use super::models::{bad_responses, model_of};
 use super::{Project, unusable, unwritable};
-use crate::ask::{Record, Response};
+use crate::ask::{Finish, Record, Response};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{Mode, Sum};
 use crate::fetch::{plain, write_whole};
 use crate::hash::{Hash, KeyWriter};
-use crate::store::{Store, StoreError};
+use crate::store::{Responses, Store, StoreError};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -189,8 +189,8 @@ impl Project {
         Ok(heard.into_inner().expect("no thread panics with this lock"))
     }
 
-    /// Adds responses that [`Project::export_responses`] wrote. Where one with the same ending under the same limit is recorded
-    /// already, that one stays the answer.
+    /// Adds responses that [`Project::export_responses`] wrote. What was answered here stays the answer: one is left out where a
+    /// recorded one answers under its limit of tokens, and where it would be taken instead of a recorded whole one.
     pub fn import_responses(&self, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
         take_in(&self.store, name, lines)
     }
@@ -243,12 +243,32 @@ pub fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     })
 }
 
+/// Returns the recorded responses to a request, without what they say.
+fn known(responses: &Responses, key: &Hash) -> Result<Vec<Response>, Diagnostics> {
+    let mut known = Vec::new();
+    let each = |body: &[u8]| -> Option<()> {
+        let response = serde_json::from_slice::<Record>(body).ok()?.response;
+        known.push(Response { text: String::new(), reasoning: None, vector: Vec::new(), logprobs: None, ..response });
+        None
+    };
+    responses.find(key, each).map_err(unusable)?;
+    Ok(known)
+}
+
+/// Returns whether a new response is not wanted because of a known one.
+///
+/// It is not, if the known one answers a request with the limit of tokens that the new one was made under; nor if the known one is
+/// whole, and the new one, which would count as the newest, answered in its place a request with the limit of the known one.
+fn covers(known: &Response, new: &Response) -> bool {
+    known.fits(new.max_tokens) || (known.finish != Finish::Length && new.fits(known.max_tokens))
+}
+
 fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
     let responses = store.responses();
     let mut sum = Travelled::default();
     let failed: Arc<Mutex<Option<StoreError>>> = Arc::default();
-    // Whether there was an answer to a request before.
-    let mut had: HashMap<Hash, bool> = HashMap::new();
+    // What was recorded of a request before this file came: of two new responses in it both come in.
+    let mut had: HashMap<Hash, Vec<Response>> = HashMap::new();
     let mut text = String::new();
     for number in 1.. {
         text.clear();
@@ -267,15 +287,10 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
         }
         let response: Response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
         let had = match had.entry(key) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => *new.insert(responses.find(&key, |_| Some(())).map_err(unusable)?.is_some()),
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(known(&responses, &key)?),
         };
-        // What was answered here stays the answer; only what it does not cover comes in.
-        let covers = |known: &[u8]| {
-            let known = serde_json::from_slice::<Record>(known).ok()?.response;
-            (known.finish == response.finish && known.max_tokens == response.max_tokens).then_some(())
-        };
-        if had && responses.find(&key, covers).map_err(unusable)?.is_some() {
+        if had.iter().any(|known| covers(known, &response)) {
             sum.known += 1;
             continue;
         }
