@@ -4,9 +4,10 @@ use super::build::{Asking, BuildOptions};
 use super::models::{bad_responses, model_of};
 use super::{Project, unusable, unwritable};
 use crate::ask::{Finish, Record, Response};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Mode, Sum};
+use crate::diag::{Diagnostic, Diagnostics, list};
+use crate::exec::{Mode, NodeRun, Run, State, Sum};
 use crate::fetch::{plain, write_whole};
+use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
 use crate::store::{Responses, Store, StoreError};
 use serde::Deserialize;
@@ -28,12 +29,20 @@ struct Line<'a> {
     response: &'a RawValue,
 }
 
-/// How many responses went which way.
+/// How many responses came in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Travelled {
     pub responses: u64,
-    /// Coming in: those that were recorded already.
+    /// Those that are not wanted because of what is recorded already.
     pub known: u64,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    pub responses: u64,
+    /// What there is no response for yet, of what was to be exported; none: it is whole.
+    pub missing: Option<Diagnostic>,
 }
 
 /// What is exported.
@@ -65,12 +74,12 @@ pub struct OfModel {
 
 impl Project {
     /// Writes recorded responses into a file, whole or not at all: compressed with zstd or gzip if its name ends so.
-    pub fn export_to(&self, file: &Path, which: Which) -> Result<Travelled, Diagnostics> {
-        let mut travelled = Travelled::default();
+    pub fn export_to(&self, file: &Path, which: Which) -> Result<Exported, Diagnostics> {
+        let mut exported = Exported::default();
         let written = write_whole::<Unwritten>(file, |to| {
             let mut to = BufWriter::new(to);
             let export = |to: &mut dyn Write| self.export_responses(which, to).map_err(Unwritten::Problems);
-            travelled = match file.extension().and_then(|ending| ending.to_str()) {
+            exported = match file.extension().and_then(|ending| ending.to_str()) {
                 Some("zst") => {
                     let mut packed = zstd::Encoder::new(&mut to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
                     export(&mut packed).and_then(|told| packed.finish().map(|_| told).map_err(Unwritten::Io))?
@@ -85,7 +94,7 @@ impl Project {
             Ok(())
         });
         match written {
-            Ok(()) => Ok(travelled),
+            Ok(()) => Ok(exported),
             Err(Unwritten::Problems(problems)) => Err(problems),
             Err(Unwritten::Io(error)) => Err(unwritable(file, &error)),
         }
@@ -147,12 +156,15 @@ impl Project {
     }
 
     /// Writes recorded responses as JSON Lines, sorted by key, the older of one key first.
-    pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Travelled, Diagnostics> {
-        let wanted = match which {
-            Which::All => None,
-            Which::Used(targets) => Some(self.used_responses(targets)?),
+    pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Exported, Diagnostics> {
+        let (wanted, missing) = match which {
+            Which::All => (None, None),
+            Which::Used(targets) => {
+                let (used, missing) = self.used_responses(targets)?;
+                (Some(used), missing)
+            }
         };
-        let mut sum = Travelled::default();
+        let mut sum = Exported { responses: 0, missing };
         let mut failed = None;
         let each = |key: Hash, body: &[u8]| {
             if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&key)) {
@@ -179,14 +191,48 @@ impl Project {
         Ok(sum)
     }
 
-    /// Returns the keys of the responses behind the rows of some nodes.
-    fn used_responses(&self, targets: &[String]) -> Result<BTreeSet<Hash>, Diagnostics> {
+    /// Returns the keys of the responses behind the rows of some nodes, and what there is none for.
+    fn used_responses(&self, targets: &[String]) -> Result<(BTreeSet<Hash>, Option<Diagnostic>), Diagnostics> {
         let heard = Mutex::new(BTreeSet::new());
         let scratch = self.store.scratch();
         self.take_in_responses(&scratch)?;
         let asking = Asking { listener: Some(&heard), ..Asking::default() };
-        self.run(Mode::Plan, &scratch, &BuildOptions::quiet(targets), asking)?;
-        Ok(heard.into_inner().expect("no thread panics with this lock"))
+        let run = self.run(Mode::Plan, &scratch, &BuildOptions::quiet(targets), asking)?;
+        Ok((heard.into_inner().expect("no thread panics with this lock"), self.unanswered(&run)))
+    }
+
+    /// Says which nodes have not all the responses that are behind their rows.
+    fn unanswered(&self, run: &Run) -> Option<Diagnostic> {
+        if run.interrupted {
+            return Some(Diagnostic::error("interrupted", "not all responses were looked for: this was interrupted"));
+        }
+        // A dataset that is not published because of its failed rows has a response for each of them.
+        let is_open = |one: &&NodeRun| {
+            self.graph.asks(one.node) && one.outcome.is_none() && !run.attempts.contains_key(&one.node)
+        };
+        let open: Vec<&NodeRun> = run.nodes.iter().filter(is_open).collect();
+        if open.is_empty() {
+            return None;
+        }
+        let name = |id: NodeId| self.graph.node(id).name.as_str();
+        let names = list(open.iter().map(|one| name(one.node)));
+        let title = format!("not all responses behind the rows of {names} can be told yet");
+        let notes = open.iter().map(|one| {
+            let counts = run.counts.iter().filter(|(place, _)| place.node == one.node);
+            let requests: u64 = counts.map(|(_, count)| count.requests).sum();
+            let why = match &one.state {
+                State::Skipped(failed) => format!("`{}` fails", name(*failed)),
+                State::Failed(problems) => problems.0.first().map_or(String::new(), |problem| problem.title.clone()),
+                _ if run.uncounted.contains(&one.node) || requests == 0 => {
+                    "what it asks is not known before others have run".to_owned()
+                }
+                _ if requests == 1 => "1 request has no answer yet".to_owned(),
+                _ => format!("{requests} requests have no answer yet"),
+            };
+            format!("`{}`: {why}", name(one.node))
+        });
+        let problem = notes.fold(Diagnostic::error("incomplete", title), Diagnostic::note);
+        Some(problem.help("`datamake build` asks for them; export again when it is done"))
     }
 
     /// Adds responses that [`Project::export_responses`] wrote. What was answered here stays the answer: one is left out where a
