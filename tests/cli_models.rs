@@ -596,6 +596,17 @@ fn responses_travel_as_files() {
     assert_eq!(sandbox.run("responses export - --json").stdout, text);
     let used = sandbox.run("responses export - --used questions").stdout;
     assert_eq!(used.iter().filter(|byte| **byte == b'\n').count(), 6);
+    other.check(
+        "responses export in/none.jsonl --used questions",
+        1,
+        r"wrote 0 responses to in/none.jsonl, 0 bytes
+! error[incomplete]: not all responses behind the rows of `questions` can be told yet
+!  |
+!  = note: `questions`: 6 requests have no answer yet
+!  = help: `datamake build` asks for them; export again when it is done
+",
+    );
+    fs::remove_file(other.path("in/none.jsonl")).unwrap();
 
     other.check(
         "responses import in/all.jsonl.gz in/all.jsonl.zst",

@@ -186,6 +186,25 @@ fn more_failed_rows_than_may_keep_a_dataset_back_and_skip_what_is_made_of_it() {
 }
 
 #[test]
+fn a_share_of_failed_rows_is_one_of_the_rows_that_came_to_the_step() {
+    // Four of twenty rows fail, and four of those that have a value stay.
+    let project = PROJECT.replace("id <> 9", "id < 20").replace("id <> 19", "id < 6");
+    let world = World::new(60, &project, |_, digit| (digit == 1 || digit == 2).then_some(Act::Refuse));
+    let share = |old: &str, new: &str| world.sandbox.edit("datamake.toml", old, new);
+    share("max_failed = 0", "max_failed = \"19.9%\"");
+    let (built, _) = world.build(&[]);
+    assert_eq!(world.state(&built, "questions"), "failed-rows");
+    let (id, _) = world.sandbox.project().unwrap().one("questions").unwrap();
+    let State::Failed(problems) = &built.run.of(id).unwrap().state else { panic!("it failed") };
+    let text = format!("{problems:?}");
+    assert!(text.contains("at step 2 it is 4 of 20 rows, 20 %"), "{text}");
+    share("19.9%", "20%");
+    let (built, asked) = world.build(&[]);
+    assert_eq!((world.state(&built, "questions"), asked), ("done".to_owned(), 0));
+    assert_eq!(world.sandbox.rows("questions").len(), 4);
+}
+
+#[test]
 fn what_was_recorded_stands_and_what_was_not_is_asked_again() {
     let world = World::new(20, PROJECT, every_kind);
     world.let_fail(12);

@@ -154,7 +154,7 @@ impl Account {
 /// Returns the names of the models without a price among those that gave some answers.
 fn unpriced(project: &Project, paid: &Paid) -> Vec<String> {
     let models = project.graph.manifest.models.iter().filter(|model| model.price.is_none());
-    let asked = models.filter(|model| paid.0.contains_key(&model.identity.as_ref().unwrap_or(&model.model).value));
+    let asked = models.filter(|model| paid.0.contains_key(model.called()));
     asked.map(|model| model.name.value.clone()).collect()
 }
 

@@ -10,7 +10,7 @@ use super::words::{bytes, count, things, utc};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{Paid, Sum};
 use crate::fetch::plain;
-use crate::project::{OfModel, Travelled, Which, open_responses};
+use crate::project::{Exported, OfModel, Travelled, Which, open_responses};
 use serde_json::{Value, json};
 use std::io::{self, BufReader, Write};
 
@@ -51,7 +51,8 @@ Examples:
   datamake responses export responses/all.jsonl.zst
   datamake responses export --used train clean          to stdout, what is behind the rows of two datasets and all that they need
 
-The file is written whole or not at all. A name that ends in .zst or .gz is compressed so. Lines are sorted by key, so equal responses give an equal file.")]
+The file is written whole or not at all. A name that ends in .zst or .gz is compressed so. Lines are sorted by key, so equal responses give an equal file.
+Where rows of `--used` have no response yet, what there is is written, what is missing is told, and the exit code is 1.")]
 pub struct Export {
     /// The file; `-` is stdout
     #[arg(value_name = "FILE", default_value = "-", hide_default_value = true)]
@@ -68,7 +69,8 @@ Examples:
   datamake responses import responses/*.jsonl.zst
   zstdcat all.jsonl.zst | datamake responses import -
 
-What is recorded already is left alone. A line whose key is not the hash of its request is refused.")]
+What was answered here stays the answer: a response is left out (`known`) if a recorded one answers under the same limit of tokens, or is whole and would no longer
+be the one that counts. A line whose key is not the hash of its request is refused.")]
 pub struct Import {
     /// The files; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
@@ -84,7 +86,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("responses batches", batches::FORM),
     (
         "responses export",
-        "{ \"file\": \"responses/all.jsonl.zst\", \"responses\": 240 }\n\nTo stdout it writes the responses themselves, with or without `--json`; docs/format.md has their form.",
+        "{ \"file\": \"responses/all.jsonl.zst\", \"responses\": 240, \"problems\": [problem] }\n\n`problems` says what `--used` found no response for; then the exit code is 1. To stdout it writes the responses themselves, with or without `--json`; docs/format.md has their form.",
     ),
     (
         "responses import",
@@ -140,19 +142,27 @@ impl Export {
             if let Some(failed) = out.failed {
                 return Err(Fail::Output(failed));
             }
-            exported?;
-            return Ok(Exit::Fine);
+            return told(session, exported?.missing);
         }
         let path = session.directory()?.join(&self.file);
-        let Travelled { responses, .. } = project.export_to(&path, which)?;
+        let Exported { responses, missing } = project.export_to(&path, which)?;
         if session.json() {
-            session.out.json(&json!({ "file": self.file, "responses": responses }))?;
+            let problems = missing.clone().map_or(json!([]), |missing| crate::diag::json(&missing.into()));
+            session.out.json(&json!({ "file": self.file, "responses": responses, "problems": problems }))?;
+            return Ok(if missing.is_none() { Exit::Fine } else { Exit::Failed });
         } else if session.detail > Detail::Quiet {
             let size = std::fs::metadata(&path).map_or(0, |data| data.len());
             writeln!(session.out, "wrote {} to {}, {}", things(responses, "response"), self.file, bytes(size))?;
         }
-        Ok(Exit::Fine)
+        told(session, missing)
     }
+}
+
+/// Tells what is missing, if anything is.
+fn told(session: &mut Session, missing: Option<Diagnostic>) -> Ending {
+    let Some(missing) = missing else { return Ok(Exit::Fine) };
+    session.tell(&missing.into())?;
+    Ok(Exit::Failed)
 }
 
 impl Import {

@@ -249,7 +249,8 @@ impl<'a> Context<'a> {
     fn may_run(&self) -> bool {
         match self.mode {
             Mode::Build => true,
-            Mode::Plan => self.bytes.load(Ordering::Relaxed) < PLAN_BYTES,
+            // Whoever wants to hear of all responses waits for all of them.
+            Mode::Plan => self.desk.listener.is_some() || self.bytes.load(Ordering::Relaxed) < PLAN_BYTES,
             Mode::Check => false,
         }
     }
@@ -450,6 +451,29 @@ impl Columns {
             let Some((oldest, bytes)) = self.order.pop_front() else { break };
             self.known.remove(&oldest);
             self.bytes -= bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryDisk;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn a_plan_ends_with_its_bytes_unless_somebody_wants_to_hear_of_all_responses() {
+        let store = Store::open(Arc::new(MemoryDisk::default()), Path::new("/store")).expect("a store in memory opens");
+        let (never, heard) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
+        for listener in [None, Some(&heard)] {
+            let desk = Desk::new(store.responses().clone(), None, &[]).heard_by(listener);
+            let context =
+                Context::new(&store, Mode::Plan, Limits { min: 2, target: 4, max: 16 }, &never).with_desk(desk);
+            context.bytes.store(PLAN_BYTES, Ordering::Relaxed);
+            let key = Hash::of(&[u8::from(listener.is_some())]);
+            let done = context.action(&Used::default(), key, || Ok(vec![context.put(b"made")?]));
+            assert_eq!(done.is_ok(), listener.is_some(), "{done:?}");
         }
     }
 }

@@ -68,20 +68,23 @@ impl Walk<'_> {
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         let made = count(&groups);
         let bound = &self.bound[&id];
-        let Through { groups, lost, repeated } = flow.run(&bound.stages, &bound.made.schema, groups)?;
+        let Through { groups, lost, came, repeated } = flow.run(&bound.stages, &bound.made.schema, groups)?;
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
         assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
-        let (mut dropped, mut failed) = (Vec::new(), Vec::new());
+        let (mut dropped, mut failed, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
             let counts = lost.reasons.iter().cloned().zip(lost.counts.iter().copied());
             let (reasons, list) = match lost.why {
                 Why::Dropped => (counts.collect(), &mut dropped),
-                Why::Failed => (counts.filter(|(_, rows)| *rows > 0).collect(), &mut failed),
+                Why::Failed => {
+                    asked.push(came[lost.stage]);
+                    (counts.filter(|(_, rows)| *rows > 0).collect(), &mut failed)
+                }
             };
             let table = self.context.put_table(lost.table(&bound.made.key))?;
             list.push(LostRows { step: bound.steps[lost.stage], reasons, table: table.hash });
         }
-        let problem = too_many_failed(dataset, &failed, count(&groups));
+        let problem = too_many_failed(dataset, &failed, &asked);
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();
         let mut tables = Vec::new();
@@ -108,16 +111,27 @@ impl Walk<'_> {
     }
 }
 
-/// Says why a dataset is not published, if more rows failed than may.
-fn too_many_failed(dataset: &Dataset, failed: &[LostRows], rows: u64) -> Option<Diagnostic> {
+/// Says why a dataset is not published, if more rows failed than may: in all steps together, or as a share of the rows that came
+/// to a step. `asked` tells how many came to the steps of `failed`.
+fn too_many_failed(dataset: &Dataset, failed: &[LostRows], asked: &[u64]) -> Option<Diagnostic> {
     let n: u64 = failed.iter().map(LostRows::rows).sum();
-    let (most, written) = match dataset.max_failed {
-        MaxFailed::Rows(most) => (most, most.to_string()),
-        MaxFailed::Share(share) => (((n + rows) as f64 * share) as u64, format!("{} % of {}", share * 100.0, n + rows)),
+    let written = match dataset.max_failed {
+        MaxFailed::Rows(most) if n <= most => return None,
+        MaxFailed::Rows(most) => format!("`max_failed` lets {most} fail"),
+        MaxFailed::Share(share) => {
+            // 29 of 100 rows are 29 %, although no binary fraction is.
+            let too_many = |(lost, came): &(&LostRows, &u64)| {
+                lost.rows() as f64 > **came as f64 * share * (1.0 + f64::EPSILON * 4.0)
+            };
+            let (lost, came) = failed.iter().zip(asked).find(too_many)?;
+            let (step, rows) = (lost.step + 1, lost.rows());
+            let [here, most] = [rows as f64 / *came as f64, share].map(per_cent);
+            let (rows, came) = (grouped(rows), grouped(*came));
+            format!(
+                "`max_failed` lets {most} of a step's rows fail, and at step {step} it is {rows} of {came} rows, {here}"
+            )
+        }
     };
-    if n <= most {
-        return None;
-    }
     let mut kinds: Vec<(&str, u64)> = Vec::new();
     for (kind, rows) in failed.iter().flat_map(|lost| &lost.reasons) {
         match kinds.iter_mut().find(|(known, _)| known == kind) {
@@ -131,12 +145,31 @@ fn too_many_failed(dataset: &Dataset, failed: &[LostRows], rows: u64) -> Option<
     let title = format!("{n} {noun} of `{name}` {verb} no value: {}", written_kinds.join(", "));
     Some(
         Diagnostic::error("failed-rows", title)
-            .at(&dataset.name.span, format!("`max_failed` lets {written} fail"))
+            .at(&dataset.name.span, written)
             .note("every answer that came is recorded: building again asks for nothing that is known")
             .help(format!("`datamake show {name} --failed` has the rows and the replies"))
             .help(again(name, &kinds))
             .help("`max_failed` in the dataset lets rows go"),
     )
+}
+
+/// Writes a share in per cent, with as many digits as tell something.
+fn per_cent(share: f64) -> String {
+    let digits = format!("{:.3}", share * 100.0);
+    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Writes `1,000`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// Tells how rows of these kinds of failure are asked about again.

@@ -59,6 +59,8 @@ pub struct Flow<'a> {
 struct Passed {
     group: Option<Arc<RowGroup>>,
     lost: Vec<Lost>,
+    /// The rows with which it came to each stage.
+    came: Vec<u64>,
     /// How many rows more it got on its way.
     repeated: u64,
 }
@@ -67,6 +69,8 @@ struct Passed {
 pub struct Through {
     pub groups: Vec<Arc<RowGroup>>,
     pub lost: Vec<Dropped>,
+    /// How many rows came to each stage.
+    pub came: Vec<u64>,
     /// How many rows more there were because some stages repeat them.
     pub repeated: u64,
 }
@@ -96,9 +100,11 @@ impl Flow<'_> {
         let schemas = schemas(stages, schema);
         let mut lost: Vec<Dropped> = Vec::new();
         let (mut at, mut repeated) = (0, 0);
+        let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op } => {
+                    came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
                     let takes = self.whole(hashes, *op, &schemas[at], &groups)?;
                     let mut dropped = nothing_dropped(at, &stages[at], &schemas[at]);
                     groups = self.pick(groups, takes, &mut dropped)?;
@@ -114,13 +120,15 @@ impl Flow<'_> {
                     }
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
+                    let own = passed.iter().flat_map(|one| one.came.iter().enumerate());
+                    own.for_each(|(stage, rows)| came[at + stage] += rows);
                     groups = self.gather(passed, stages, &schemas, &mut lost);
                     end
                 }
             };
             at = end;
         }
-        Ok(Through { groups, lost, repeated })
+        Ok(Through { groups, lost, came, repeated })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -165,9 +173,10 @@ impl Flow<'_> {
     }
 
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
-        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), repeated: 0 };
+        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), came: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
             let Some(group) = passed.group.take() else { break };
+            passed.came.push(u64::from(group.rows));
             if let Stage::Repeat { times, .. } = stage {
                 passed.repeated += u64::from(group.rows) * u64::from(times.saturating_sub(1));
             }

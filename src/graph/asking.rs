@@ -389,9 +389,8 @@ fn free(name: &str, schema: &Schema) -> String {
 
 /// Returns a model as a step asks it.
 fn asked(endpoint: usize, model: &Model, task: Task, form: Option<&Form>) -> Asked {
-    let called = model.identity.as_ref().unwrap_or(&model.model);
     let schema = form.map(|form| form.schema().to_owned());
-    let spec = Spec::new(endpoint, task, &called.value, model.params.clone(), schema, model.max_tokens);
+    let spec = Spec::new(endpoint, task, model.called(), model.params.clone(), schema, model.max_tokens);
     let since = model.reuse_since.map_or(0, |day| u64::try_from(i64::from(day) * 86_400).unwrap_or(0));
     Asked { spec: Arc::new(spec.since(since)), since: model.reuse_since }
 }

@@ -483,6 +483,13 @@ pub struct Model {
     pub definition: Words,
 }
 
+impl Model {
+    /// Returns what the model is called in keys.
+    pub fn called(&self) -> &str {
+        &self.identity.as_ref().unwrap_or(&self.model).value
+    }
+}
+
 /// The table `[budget]`: what one build may spend.
 #[derive(Clone, Debug, Default)]
 pub struct Budget {

@@ -14,7 +14,7 @@ pub use clean::{Checked, Garbage, Repair};
 pub use fresh::nothing_to_do;
 pub use inspect::{Explanation, Failed, Published, Rows, Statistics};
 pub use models::{Gap, NodeCost, Outlay, Spent};
-pub use responses::{Kept, OfModel, Travelled, Which, open as open_responses};
+pub use responses::{Exported, Kept, OfModel, Travelled, Which, open as open_responses};
 pub use revision::{NodeDiff, Point, Version};
 
 use crate::diag::{Diagnostic, Diagnostics};

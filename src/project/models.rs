@@ -57,6 +57,15 @@ pub struct Spent {
     pub budget: Budget,
 }
 
+/// Returns what the model of a recorded request is called.
+pub(super) fn model_of(record: &Record) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Model {
+        model: String,
+    }
+    serde_json::from_str(record.request.get()).ok().map(|Model { model }| model)
+}
+
 /// Ends the session of the budget, if anything was asked.
 pub(super) fn close(door: &Door) -> Result<(), Diagnostics> {
     match door.opened() {
@@ -111,22 +120,14 @@ impl Project {
 
     /// Returns the price of a model by what it is called in keys.
     pub fn price(&self, model: &str) -> Option<Price> {
-        let called = |one: &&crate::manifest::Model| one.identity.as_ref().unwrap_or(&one.model).value == model;
+        let called = |one: &&crate::manifest::Model| one.called() == model;
         self.graph.manifest.models.iter().filter(called).find_map(|one| one.price)
     }
 
     /// Returns the price of the model that a recorded request was for; `key` as hexadecimal digits.
     pub fn price_of(&self, key: &str) -> Option<Price> {
-        #[derive(Deserialize)]
-        struct Model {
-            model: String,
-        }
-        let model = |body: &[u8]| {
-            let record: Record = serde_json::from_slice(body).ok()?;
-            serde_json::from_str::<Model>(record.request.get()).ok()
-        };
-        let model = self.store.responses().find(&key.parse().ok()?, model).ok()??;
-        self.price(&model.model)
+        let model = |body: &[u8]| model_of(&serde_json::from_slice(body).ok()?);
+        self.price(&self.store.responses().find(&key.parse().ok()?, model).ok()??)
     }
 
     /// Returns what answers cost at today's prices; none if a price or a usage is not known.
@@ -144,8 +145,8 @@ impl Project {
         };
         let known = run.counts.iter().map(|(place, count)| {
             let model = &self.graph.manifest.models[place.endpoint];
-            let called = &model.identity.as_ref().unwrap_or(&model.model).value;
-            let past = record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(called).copied());
+            let past =
+                record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(model.called()).copied());
             let told = past.map(|sum| (sum.answers - sum.untold, sum.usage)).filter(|(answers, _)| *answers > 0);
             let usage = match told {
                 Some((answers, usage)) => {

@@ -1,14 +1,15 @@
 //! Responses that travel: out of the store as JSON Lines, and back in.
 
 use super::build::{Asking, BuildOptions};
-use super::models::bad_responses;
+use super::models::{bad_responses, model_of};
 use super::{Project, unusable, unwritable};
-use crate::ask::{Record, Response};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Mode, Sum};
+use crate::ask::{Finish, Record, Response};
+use crate::diag::{Diagnostic, Diagnostics, list};
+use crate::exec::{Mode, NodeRun, Run, State, Sum};
 use crate::fetch::{plain, write_whole};
+use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
-use crate::store::{Store, StoreError};
+use crate::store::{Responses, Store, StoreError};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -28,12 +29,20 @@ struct Line<'a> {
     response: &'a RawValue,
 }
 
-/// How many responses went which way.
+/// How many responses came in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Travelled {
     pub responses: u64,
-    /// Coming in: those that were recorded already.
+    /// Those that are not wanted because of what is recorded already.
     pub known: u64,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    pub responses: u64,
+    /// What there is no response for yet, of what was to be exported; none: it is whole.
+    pub missing: Option<Diagnostic>,
 }
 
 /// What is exported.
@@ -65,34 +74,27 @@ pub struct OfModel {
 
 impl Project {
     /// Writes recorded responses into a file, whole or not at all: compressed with zstd or gzip if its name ends so.
-    pub fn export_to(&self, file: &Path, which: Which) -> Result<Travelled, Diagnostics> {
-        let mut travelled = Travelled::default();
+    pub fn export_to(&self, file: &Path, which: Which) -> Result<Exported, Diagnostics> {
+        let mut exported = Exported::default();
         let written = write_whole::<Unwritten>(file, |to| {
-            let to = BufWriter::new(to);
-            travelled = match file.extension().and_then(|ending| ending.to_str()) {
+            let mut to = BufWriter::new(to);
+            let export = |to: &mut dyn Write| self.export_responses(which, to).map_err(Unwritten::Problems);
+            exported = match file.extension().and_then(|ending| ending.to_str()) {
                 Some("zst") => {
-                    let mut to = zstd::Encoder::new(to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.finish()?.flush()?;
-                    travelled
+                    let mut packed = zstd::Encoder::new(&mut to, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                    export(&mut packed).and_then(|told| packed.finish().map(|_| told).map_err(Unwritten::Io))?
                 }
                 Some("gz") => {
-                    let mut to = flate2::write::GzEncoder::new(to, flate2::Compression::default());
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.finish()?.flush()?;
-                    travelled
+                    let mut packed = flate2::write::GzEncoder::new(&mut to, flate2::Compression::default());
+                    export(&mut packed).and_then(|told| packed.finish().map(|_| told).map_err(Unwritten::Io))?
                 }
-                _ => {
-                    let mut to = to;
-                    let travelled = self.export_responses(which, &mut to).map_err(Unwritten::Problems)?;
-                    to.flush()?;
-                    travelled
-                }
+                _ => export(&mut to)?,
             };
+            to.flush()?;
             Ok(())
         });
         match written {
-            Ok(()) => Ok(travelled),
+            Ok(()) => Ok(exported),
             Err(Unwritten::Problems(problems)) => Err(problems),
             Err(Unwritten::Io(error)) => Err(unwritable(file, &error)),
         }
@@ -134,16 +136,12 @@ impl Project {
 
     /// Adds up what is recorded, by what models are called in keys; and tells how many bytes it takes on disk.
     pub fn recorded_by_model(&self) -> Result<(BTreeMap<String, OfModel>, u64), Diagnostics> {
-        #[derive(Deserialize)]
-        struct Model {
-            model: String,
-        }
         let mut models: BTreeMap<String, OfModel> = BTreeMap::new();
         let each = |key: Hash, body: &[u8]| {
             let record: Record = serde_json::from_slice(body).map_err(|_| StoreError::Missing(key))?;
-            let model: Model = serde_json::from_str(record.request.get()).map_err(|_| StoreError::Missing(key))?;
+            let model = model_of(&record).ok_or(StoreError::Missing(key))?;
             let time = record.response.time;
-            let of = models.entry(model.model).or_insert(OfModel { first: time, ..OfModel::default() });
+            let of = models.entry(model).or_insert(OfModel { first: time, ..OfModel::default() });
             of.sum.answers += 1;
             match record.response.usage {
                 Some(usage) => of.sum.usage += usage,
@@ -158,12 +156,15 @@ impl Project {
     }
 
     /// Writes recorded responses as JSON Lines, sorted by key, the older of one key first.
-    pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Travelled, Diagnostics> {
-        let wanted = match which {
-            Which::All => None,
-            Which::Used(targets) => Some(self.used_responses(targets)?),
+    pub fn export_responses(&self, which: Which, out: &mut dyn Write) -> Result<Exported, Diagnostics> {
+        let (wanted, missing) = match which {
+            Which::All => (None, None),
+            Which::Used(targets) => {
+                let (used, missing) = self.used_responses(targets)?;
+                (Some(used), missing)
+            }
         };
-        let mut sum = Travelled::default();
+        let mut sum = Exported { responses: 0, missing };
         let mut failed = None;
         let each = |key: Hash, body: &[u8]| {
             if wanted.as_ref().is_some_and(|wanted| !wanted.contains(&key)) {
@@ -190,18 +191,52 @@ impl Project {
         Ok(sum)
     }
 
-    /// Returns the keys of the responses behind the rows of some nodes.
-    fn used_responses(&self, targets: &[String]) -> Result<BTreeSet<Hash>, Diagnostics> {
+    /// Returns the keys of the responses behind the rows of some nodes, and what there is none for.
+    fn used_responses(&self, targets: &[String]) -> Result<(BTreeSet<Hash>, Option<Diagnostic>), Diagnostics> {
         let heard = Mutex::new(BTreeSet::new());
         let scratch = self.store.scratch();
         self.take_in_responses(&scratch)?;
         let asking = Asking { listener: Some(&heard), ..Asking::default() };
-        self.run(Mode::Plan, &scratch, &BuildOptions::quiet(targets), asking)?;
-        Ok(heard.into_inner().expect("no thread panics with this lock"))
+        let run = self.run(Mode::Plan, &scratch, &BuildOptions::quiet(targets), asking)?;
+        Ok((heard.into_inner().expect("no thread panics with this lock"), self.unanswered(&run)))
     }
 
-    /// Adds responses that [`Project::export_responses`] wrote. Where one with the same ending under the same limit is recorded
-    /// already, that one stays the answer.
+    /// Says which nodes have not all the responses that are behind their rows.
+    fn unanswered(&self, run: &Run) -> Option<Diagnostic> {
+        if run.interrupted {
+            return Some(Diagnostic::error("interrupted", "not all responses were looked for: this was interrupted"));
+        }
+        // A dataset that is not published because of its failed rows has a response for each of them.
+        let is_open = |one: &&NodeRun| {
+            self.graph.asks(one.node) && one.outcome.is_none() && !run.attempts.contains_key(&one.node)
+        };
+        let open: Vec<&NodeRun> = run.nodes.iter().filter(is_open).collect();
+        if open.is_empty() {
+            return None;
+        }
+        let name = |id: NodeId| self.graph.node(id).name.as_str();
+        let names = list(open.iter().map(|one| name(one.node)));
+        let title = format!("not all responses behind the rows of {names} can be told yet");
+        let notes = open.iter().map(|one| {
+            let counts = run.counts.iter().filter(|(place, _)| place.node == one.node);
+            let requests: u64 = counts.map(|(_, count)| count.requests).sum();
+            let why = match &one.state {
+                State::Skipped(failed) => format!("`{}` fails", name(*failed)),
+                State::Failed(problems) => problems.0.first().map_or(String::new(), |problem| problem.title.clone()),
+                _ if run.uncounted.contains(&one.node) || requests == 0 => {
+                    "what it asks is not known before others have run".to_owned()
+                }
+                _ if requests == 1 => "1 request has no answer yet".to_owned(),
+                _ => format!("{requests} requests have no answer yet"),
+            };
+            format!("`{}`: {why}", name(one.node))
+        });
+        let problem = notes.fold(Diagnostic::error("incomplete", title), Diagnostic::note);
+        Some(problem.help("`datamake build` asks for them; export again when it is done"))
+    }
+
+    /// Adds responses that [`Project::export_responses`] wrote. What was answered here stays the answer: one is left out where a
+    /// recorded one answers under its limit of tokens, and where it would be taken instead of a recorded whole one.
     pub fn import_responses(&self, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
         take_in(&self.store, name, lines)
     }
@@ -254,12 +289,32 @@ pub fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     })
 }
 
+/// Returns the recorded responses to a request, without what they say.
+fn known(responses: &Responses, key: &Hash) -> Result<Vec<Response>, Diagnostics> {
+    let mut known = Vec::new();
+    let each = |body: &[u8]| -> Option<()> {
+        let response = serde_json::from_slice::<Record>(body).ok()?.response;
+        known.push(Response { text: String::new(), reasoning: None, vector: Vec::new(), logprobs: None, ..response });
+        None
+    };
+    responses.find(key, each).map_err(unusable)?;
+    Ok(known)
+}
+
+/// Returns whether a new response is not wanted because of a known one.
+///
+/// It is not, if the known one answers a request with the limit of tokens that the new one was made under; nor if the known one is
+/// whole, and the new one, which would count as the newest, answered in its place a request with the limit of the known one.
+fn covers(known: &Response, new: &Response) -> bool {
+    known.fits(new.max_tokens) || (known.finish != Finish::Length && new.fits(known.max_tokens))
+}
+
 fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travelled, Diagnostics> {
     let responses = store.responses();
     let mut sum = Travelled::default();
     let failed: Arc<Mutex<Option<StoreError>>> = Arc::default();
-    // Whether there was an answer to a request before.
-    let mut had: HashMap<Hash, bool> = HashMap::new();
+    // What was recorded of a request before this file came: of two new responses in it both come in.
+    let mut had: HashMap<Hash, Vec<Response>> = HashMap::new();
     let mut text = String::new();
     for number in 1.. {
         text.clear();
@@ -278,15 +333,10 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
         }
         let response: Response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
         let had = match had.entry(key) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => *new.insert(responses.find(&key, |_| Some(())).map_err(unusable)?.is_some()),
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(known(&responses, &key)?),
         };
-        // What was answered here stays the answer; only what it does not cover comes in.
-        let covers = |known: &[u8]| {
-            let known = serde_json::from_slice::<Record>(known).ok()?.response;
-            (known.finish == response.finish && known.max_tokens == response.max_tokens).then_some(())
-        };
-        if had && responses.find(&key, covers).map_err(unusable)?.is_some() {
+        if had.iter().any(|known| covers(known, &response)) {
             sum.known += 1;
             continue;
         }
