@@ -84,6 +84,40 @@ fn the_endings_of_a_reply_are_told_apart() {
 }
 
 #[test]
+fn a_reply_is_a_value_only_if_the_endpoint_calls_it_whole() {
+    const WHOLE: &[&str] = &["stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "STOP"];
+    const CUT: &[&str] = &["length", "max_tokens", "model_length", "MAX_TOKENS"];
+    const WITHHELD: &[&str] = &["content_filter", "SAFETY"];
+    const BROKEN: &[&str] = &["abort", "pause_turn", "insufficient_system_resource", "error", "some_new_word"];
+    let server = Server::with(|asked| {
+        let word = [WHOLE, CUT, WITHHELD, BROKEN].concat().into_iter().find(|word| *word == asked.text);
+        Act::Say("half a".to_owned(), word.expect("a word of the lists")).into()
+    });
+    let models = open(vec![Endpoint { attempts: 2, ..endpoint(server.url()) }], Asking::default());
+    for (words, finish) in [(WHOLE, Finish::Stop), (CUT, Finish::Length), (WITHHELD, Finish::ContentFilter)] {
+        for word in words {
+            assert_eq!(response(&ask_one(&models, word)).finish, finish, "{word}");
+        }
+    }
+    let before = server.requests();
+    for word in BROKEN {
+        let delivery = ask_one(&models, word);
+        let (kind, detail) = failure(&delivery);
+        assert_eq!(kind, FailureKind::Transport, "{word}");
+        assert!(detail.contains(&format!("`{word}`")), "{detail}");
+    }
+    assert_eq!(server.requests() - before, 2 * BROKEN.len() as u64, "each is tried again");
+    let claude = Endpoint {
+        provider: Provider::Anthropic,
+        url: Some(format!("http://{}", server.authority())),
+        attempts: 1,
+        ..endpoint(String::new())
+    };
+    let models = open(vec![claude], Asking::default());
+    assert!(failure(&ask_one(&models, "pause_turn")).1.contains("`pause_turn`"));
+}
+
+#[test]
 fn completions_and_anthropics_messages_work_as_chats_do() {
     let server = Server::start();
     let claude = Endpoint {

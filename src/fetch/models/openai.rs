@@ -3,7 +3,7 @@
 use super::Endpoint;
 use super::form::{Form, Part};
 use super::place::Place;
-use super::wire::{Fault, Said, empty, shown};
+use super::wire::{Fault, Said, empty, ending, shown};
 use crate::ask::{Finish, Response, Spec, Task, Usage};
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
@@ -202,13 +202,7 @@ pub(super) fn read(task: Task, body: &[u8], count: usize) -> Result<Vec<Response
     let choice = choice.ok_or_else(|| Fault::Bad("the answer has no choices".to_owned()))?;
     let mut response = Response { usage, model: reply.model, logprobs: choice.logprobs, ..empty() };
     response.logprobs = response.logprobs.filter(|value| !value.is_null());
-    response.finish = match choice.finish_reason.as_deref() {
-        Some("length" | "max_tokens") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some("refusal") => Finish::Refusal,
-        Some("error") => return Err(Fault::Bad("the endpoint stopped with an error".to_owned())),
-        _ => Finish::Stop,
-    };
+    response.finish = ending(choice.finish_reason.as_deref())?;
     match choice.message {
         None => response.text = choice.text.unwrap_or_default(),
         Some(message) => {

@@ -137,6 +137,27 @@ pub(super) fn judge_success(said: Said) -> Outcome {
     }
 }
 
+/// Returns how a reply ended, by the endpoint's word for it; without one it is taken for whole.
+///
+/// # Errors
+/// The word is none that a whole reply ends with, so what is there may be half of one.
+pub(super) fn ending(word: Option<&str>) -> Result<Finish, Fault> {
+    let word = word.unwrap_or_default();
+    // Some write them in capitals.
+    let lower = word.to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    match lower.as_str() {
+        "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
+        "tool_calls" | "function_call" | "tool_use" => Ok(Finish::Stop),
+        "refusal" => Ok(Finish::Refusal),
+        _ if has(&["length", "max_tokens", "max_output_tokens", "context_window"]) => Ok(Finish::Length),
+        _ if has(&["content_filter", "safety", "moderation", "prohibited_content", "blocklist", "guardrail"]) => {
+            Ok(Finish::ContentFilter)
+        }
+        _ => Err(Fault::Bad(format!("the reply did not come to its end, which the endpoint calls `{}`", shown(word)))),
+    }
+}
+
 /// Returns a response with nothing in it.
 pub(super) fn empty() -> Response {
     Response {
