@@ -515,6 +515,58 @@ fn fatal_answers_break_off_at_once() {
 }
 
 #[test]
+fn one_request_that_is_forbidden_does_not_stop_an_endpoint_that_answers() {
+    let server = Server::with(|asked| match asked.text {
+        "text 7" => Act::error(403, "your input was flagged").into(),
+        "text 8" => Act::error(404, "no such thing").into(),
+        "text 9" => Act::error(405, "not like this").into(),
+        _ => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..5));
+    let taken = ask_all(&models, &spec(Task::Chat), 5..40);
+    for (ticket, words) in [(7, "flagged"), (8, "no such thing"), (9, "not like this")] {
+        let (kind, detail) = failure(&taken[&ticket]);
+        assert!(kind == FailureKind::Rejected && detail.contains(words), "{ticket}: {detail}");
+    }
+    let answered = taken.values().filter(|delivery| matches!(delivery, Delivery::Answer(_))).count();
+    assert_eq!(answered, 32);
+}
+
+#[test]
+fn a_moderated_row_is_withheld_even_if_it_is_asked_first() {
+    let server = Server::with(|asked| match asked.text {
+        "text 0" => {
+            let body = r#"{"error":{"code":403,"message":"no","metadata":{"reasons":["x"],"flagged_input":"te"}}}"#;
+            Act::Status(403, body.to_owned(), Vec::new()).into()
+        }
+        _ => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..3);
+    assert_eq!(response(&taken[&0]).finish, Finish::ContentFilter);
+    assert!(matches!((&taken[&1], &taken[&2]), (Delivery::Answer(_), Delivery::Answer(_))));
+}
+
+#[test]
+fn an_endpoint_that_answers_nothing_any_more_is_broken_off() {
+    let check = |act: Act, most: u64, words: &str| {
+        let server = Server::with(move |asked| if asked.index < 5 { Act::Answer } else { act.clone() }.into());
+        let limits = Limits { concurrency: Some(1), ..Limits::default() };
+        let models = open(vec![Endpoint { limits, ..endpoint(server.url()) }], Asking::default());
+        let taken = ask_all(&models, &spec(Task::Chat), 0..100);
+        assert_eq!(server.requests(), 5 + most, "{words}");
+        let told = taken.values().filter(|delivery| matches!(delivery, Delivery::Unusable(_)));
+        assert!(told.clone().all(|delivery| problem(delivery).title.contains(words)));
+        assert_eq!(told.count() as u64, 96 - most);
+    };
+    check(Act::error(403, "no"), 10, "refuses the key");
+    check(Act::error(404, "no"), 10, "has no model");
+    check(Act::error(401, "no"), 1, "refuses the key");
+    check(Act::error(402, "no"), 1, "until it is paid");
+}
+
+#[test]
 fn what_every_request_is_rejected_for_is_said_once() {
     let server = Server::with(|asked| Act::error(400, &format!("unknown parameter, at {}", asked.index)).into());
     let models = open(vec![endpoint(server.url())], Asking::default());

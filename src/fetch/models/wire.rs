@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How much of what an endpoint says is shown.
 const SHOWN: usize = 400;
 
+/// The code of an error that is about what one request says; so Azure calls it.
+const WITHHELD: &str = "content_filter";
+
 /// Whether an attempt without an answer may have cost money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Billed {
@@ -74,6 +77,10 @@ impl Said {
                 _ => {}
             }
         }
+        // So says OpenRouter which text its moderation did not like.
+        if error.pointer("/metadata/flagged_input").is_some() {
+            said.codes.push(WITHHELD.to_owned());
+        }
         said
     }
 
@@ -103,7 +110,7 @@ pub(super) fn judge(status: u16, wait: Option<Duration>, said: Said, billed: Bil
     match status {
         // Spent quotas are answered with 429 or 400, and do not come back in minutes.
         _ if broke => Outcome::Useless { status: Some(402), why },
-        400 if said.is("content_filter") => Outcome::Answered(vec![Response {
+        400 | 403 if said.is(WITHHELD) => Outcome::Answered(vec![Response {
             finish: Finish::ContentFilter,
             usage: Some(crate::ask::Usage::default()),
             ..empty()
