@@ -187,6 +187,23 @@ fn texts_to_embed_go_out_together_and_are_remembered_apart() {
 }
 
 #[test]
+fn a_vector_that_could_not_be_kept_is_a_bad_answer() {
+    let server = Server::with(|asked| {
+        let number = if asked.before == 0 { "1e39" } else { "1e38" };
+        let body = format!(r#"{{"data":[{{"embedding":[0.5,{number}]}}],"usage":{{"prompt_tokens":1}}}}"#);
+        Act::Status(200, body, Vec::new()).into()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let kept = responses(folder.path());
+    let models = Models::open_in(&nothing(), vec![endpoint(server.url())], kept.clone(), Asking::default()).unwrap();
+    let request = user(&spec(Task::Embedding), "text");
+    models.order(order(0, &request));
+    let taken = take(&models, 1);
+    assert_eq!((&response(&taken[&0]).vector, response(&taken[&0]).attempts), (&vec![0.5, 1e38], 2));
+    assert_eq!(ask::find(&kept, &request.key(), &request).unwrap().unwrap().vector, [0.5, 1e38]);
+}
+
+#[test]
 fn one_text_that_is_rejected_does_not_take_the_others_with_it() {
     let server = Server::with(|asked| match asked.body.contains("text 3\"") {
         true => Act::error(400, "too long").into(),

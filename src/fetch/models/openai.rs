@@ -231,6 +231,10 @@ fn vectors(
     if data.len() != count {
         return Err(wrong());
     }
+    // What is beyond the numbers of a vector could be written down, but not read again.
+    if data.iter().flat_map(|one| &one.embedding).any(|number| !number.is_finite()) {
+        return Err(Fault::Bad("a vector in the answer has a number that is too large".to_owned()));
+    }
     let mut places: Vec<Option<usize>> = vec![None; count];
     for (at, one) in data.iter().enumerate() {
         match places.get_mut(one.index.unwrap_or(at)) {
@@ -252,4 +256,17 @@ fn vectors(
 pub(super) fn unreadable(spec: &Spec) -> Option<&'static str> {
     let format = spec.params.get("encoding_format").and_then(Value::as_str);
     (spec.task == Task::Embedding && format.is_some_and(|format| format != "float")).then_some("encoding_format")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_with_a_number_that_is_none_is_no_answer() {
+        let read = |number: f32| vectors(vec![Embedding { embedding: vec![0.5, number], index: None }], 1, None, None);
+        assert!(read(f32::MAX).is_ok());
+        assert!(matches!(read(f32::INFINITY), Err(Fault::Bad(_))));
+        assert!(matches!(read(f32::NAN), Err(Fault::Bad(_))));
+    }
 }
