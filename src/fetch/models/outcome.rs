@@ -261,7 +261,8 @@ impl Dispatcher {
         let key = group.key.as_ref().map(|key| key.variable.as_str());
         let mut problem = problem::useless(endpoint, &group.place, key, status, why);
         if before > 0 {
-            problem = problem.note(format!("{} requests in a row ended like this, after others were answered", before + 1));
+            problem =
+                problem.note(format!("{} requests in a row ended like this, after others were answered", before + 1));
         }
         self.break_off(at, jobs, problem);
     }
