@@ -567,7 +567,7 @@ fn what_a_batch_of_fifty_thousand_costs() {
     let mut count = 0;
     while count < 50_000 {
         assert!(Instant::now() < end);
-        count += models.deliver_all(Duration::from_secs(1)).len();
+        count += models.deliver_all(Duration::from_secs(1)).unwrap().len();
     }
     println!(
         "ordered {ordered:?}, created {created:?}, delivered {:?}, {:?}",

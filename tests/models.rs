@@ -84,6 +84,40 @@ fn the_endings_of_a_reply_are_told_apart() {
 }
 
 #[test]
+fn a_reply_is_a_value_only_if_the_endpoint_calls_it_whole() {
+    const WHOLE: &[&str] = &["stop", "eos", "eos_token", "stop_sequence", "end_turn", "tool_calls", "STOP"];
+    const CUT: &[&str] = &["length", "max_tokens", "model_length", "MAX_TOKENS"];
+    const WITHHELD: &[&str] = &["content_filter", "SAFETY"];
+    const BROKEN: &[&str] = &["abort", "pause_turn", "insufficient_system_resource", "error", "some_new_word"];
+    let server = Server::with(|asked| {
+        let word = [WHOLE, CUT, WITHHELD, BROKEN].concat().into_iter().find(|word| *word == asked.text);
+        Act::Say("half a".to_owned(), word.expect("a word of the lists")).into()
+    });
+    let models = open(vec![Endpoint { attempts: 2, ..endpoint(server.url()) }], Asking::default());
+    for (words, finish) in [(WHOLE, Finish::Stop), (CUT, Finish::Length), (WITHHELD, Finish::ContentFilter)] {
+        for word in words {
+            assert_eq!(response(&ask_one(&models, word)).finish, finish, "{word}");
+        }
+    }
+    let before = server.requests();
+    for word in BROKEN {
+        let delivery = ask_one(&models, word);
+        let (kind, detail) = failure(&delivery);
+        assert_eq!(kind, FailureKind::Transport, "{word}");
+        assert!(detail.contains(&format!("`{word}`")), "{detail}");
+    }
+    assert_eq!(server.requests() - before, 2 * BROKEN.len() as u64, "each is tried again");
+    let claude = Endpoint {
+        provider: Provider::Anthropic,
+        url: Some(format!("http://{}", server.authority())),
+        attempts: 1,
+        ..endpoint(String::new())
+    };
+    let models = open(vec![claude], Asking::default());
+    assert!(failure(&ask_one(&models, "pause_turn")).1.contains("`pause_turn`"));
+}
+
+#[test]
 fn completions_and_anthropics_messages_work_as_chats_do() {
     let server = Server::start();
     let claude = Endpoint {
@@ -150,6 +184,23 @@ fn texts_to_embed_go_out_together_and_are_remembered_apart() {
     let billed = server.account().input;
     assert_eq!(taken.values().map(|delivery| response(delivery).usage.unwrap().input).sum::<u64>(), billed);
     assert_eq!(models.traffic(0).usage, Usage { input: billed, output: 0 });
+}
+
+#[test]
+fn a_vector_that_could_not_be_kept_is_a_bad_answer() {
+    let server = Server::with(|asked| {
+        let number = if asked.before == 0 { "1e39" } else { "1e38" };
+        let body = format!(r#"{{"data":[{{"embedding":[0.5,{number}]}}],"usage":{{"prompt_tokens":1}}}}"#);
+        Act::Status(200, body, Vec::new()).into()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let kept = responses(folder.path());
+    let models = Models::open_in(&nothing(), vec![endpoint(server.url())], kept.clone(), Asking::default()).unwrap();
+    let request = user(&spec(Task::Embedding), "text");
+    models.order(order(0, &request));
+    let taken = take(&models, 1);
+    assert_eq!((&response(&taken[&0]).vector, response(&taken[&0]).attempts), (&vec![0.5, 1e38], 2));
+    assert_eq!(ask::find(&kept, &request.key(), &request).unwrap().unwrap().vector, [0.5, 1e38]);
 }
 
 #[test]
@@ -478,6 +529,58 @@ fn fatal_answers_break_off_at_once() {
     check(Act::Status(400, balance.to_owned(), Vec::new()), "until it is paid");
     let in_body = r#"{"error":{"message":"no auth","code":401}}"#;
     check(Act::Status(200, in_body.to_owned(), Vec::new()), "refuses the key");
+}
+
+#[test]
+fn one_request_that_is_forbidden_does_not_stop_an_endpoint_that_answers() {
+    let server = Server::with(|asked| match asked.text {
+        "text 7" => Act::error(403, "your input was flagged").into(),
+        "text 8" => Act::error(404, "no such thing").into(),
+        "text 9" => Act::error(405, "not like this").into(),
+        _ => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    assert_answered(&ask_all(&models, &spec(Task::Chat), 0..5));
+    let taken = ask_all(&models, &spec(Task::Chat), 5..40);
+    for (ticket, words) in [(7, "flagged"), (8, "no such thing"), (9, "not like this")] {
+        let (kind, detail) = failure(&taken[&ticket]);
+        assert!(kind == FailureKind::Rejected && detail.contains(words), "{ticket}: {detail}");
+    }
+    let answered = taken.values().filter(|delivery| matches!(delivery, Delivery::Answer(_))).count();
+    assert_eq!(answered, 32);
+}
+
+#[test]
+fn a_moderated_row_is_withheld_even_if_it_is_asked_first() {
+    let server = Server::with(|asked| match asked.text {
+        "text 0" => {
+            let body = r#"{"error":{"code":403,"message":"no","metadata":{"reasons":["x"],"flagged_input":"te"}}}"#;
+            Act::Status(403, body.to_owned(), Vec::new()).into()
+        }
+        _ => Act::Answer.into(),
+    });
+    let models = open(vec![endpoint(server.url())], Asking::default());
+    let taken = ask_all(&models, &spec(Task::Chat), 0..3);
+    assert_eq!(response(&taken[&0]).finish, Finish::ContentFilter);
+    assert!(matches!((&taken[&1], &taken[&2]), (Delivery::Answer(_), Delivery::Answer(_))));
+}
+
+#[test]
+fn an_endpoint_that_answers_nothing_any_more_is_broken_off() {
+    let check = |act: Act, most: u64, words: &str| {
+        let server = Server::with(move |asked| if asked.index < 5 { Act::Answer } else { act.clone() }.into());
+        let limits = Limits { concurrency: Some(1), ..Limits::default() };
+        let models = open(vec![Endpoint { limits, ..endpoint(server.url()) }], Asking::default());
+        let taken = ask_all(&models, &spec(Task::Chat), 0..100);
+        assert_eq!(server.requests(), 5 + most, "{words}");
+        let told = taken.values().filter(|delivery| matches!(delivery, Delivery::Unusable(_)));
+        assert!(told.clone().all(|delivery| problem(delivery).title.contains(words)));
+        assert_eq!(told.count() as u64, 96 - most);
+    };
+    check(Act::error(403, "no"), 10, "refuses the key");
+    check(Act::error(404, "no"), 10, "has no model");
+    check(Act::error(401, "no"), 1, "refuses the key");
+    check(Act::error(402, "no"), 1, "until it is paid");
 }
 
 #[test]

@@ -90,6 +90,29 @@ fn a_budget_of_requests_counts_every_attempt() {
 }
 
 #[test]
+fn a_build_without_a_budget_that_comes_to_its_end_leaves_no_old_session() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let open_with = |requests: Option<u64>| {
+        let budget = Budget { money: None, requests };
+        open(vec![endpoint(server.url())], Asking { budget, ledger: path.clone(), ..Asking::default() })
+    };
+    let killed = open_with(Some(20));
+    assert_answered(&ask_all(&killed, &spec(Task::Chat), 0..5));
+    drop(killed);
+    let whole = open_with(None);
+    assert_eq!(whole.spending().carried, (0.0, 0));
+    whole.close_budget().unwrap();
+    assert!(!path.exists());
+    assert_eq!(open_with(Some(20)).spending().carried, (0.0, 0));
+    // What is not a ledger is nobody's to remove.
+    std::fs::write(&path, "my diary\n").unwrap();
+    open_with(None).close_budget().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "my diary\n");
+}
+
+#[test]
 fn small_replies_leave_room_for_more_than_their_worst() {
     let server =
         Server::with(|_| Play { usage: Some((1, 1)), latency: Duration::from_millis(1), ..Act::Answer.into() });

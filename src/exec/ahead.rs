@@ -497,7 +497,7 @@ impl<'a> Ahead<'a> {
         };
         let mut ready: HashMap<(usize, usize), Vec<Waiting>> = HashMap::new();
         let mut told: HashMap<NodeId, (u64, u64)> = HashMap::new();
-        for (ticket, delivery) in models.deliver_all(PATIENCE) {
+        for (ticket, delivery) in models.deliver_all(PATIENCE)? {
             let Some(sent) = self.sent.remove(&ticket) else { continue };
             let Some(waiting) = self.waiting.get(&sent.row) else { continue };
             let node = self.pipes[waiting.pipe].node;

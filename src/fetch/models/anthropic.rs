@@ -4,8 +4,8 @@ use super::Endpoint;
 use super::form::{Form, Part};
 use super::openai::{bad, field, put};
 use super::problem;
-use super::wire::{Fault, Said, empty};
-use crate::ask::{Finish, Message, Response, Role, Task, Usage};
+use super::wire::{Fault, Said, empty, ending};
+use crate::ask::{Message, Response, Role, Task, Usage};
 use crate::diag::Diagnostic;
 use hyper::body::Bytes;
 use serde::Deserialize;
@@ -157,11 +157,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, Fault> {
             _ => {}
         }
     }
-    response.finish = match reply.stop_reason.as_deref() {
-        Some("max_tokens" | "model_context_window_exceeded") => Finish::Length,
-        Some("refusal") => Finish::Refusal,
-        _ => Finish::Stop,
-    };
+    response.finish = ending(reply.stop_reason.as_deref())?;
     response.usage = reply.usage.filter(|tokens| tokens.output_tokens.is_some()).map(|tokens| Usage {
         input: [tokens.input_tokens, tokens.cache_creation_input_tokens, tokens.cache_read_input_tokens]
             .into_iter()

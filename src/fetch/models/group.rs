@@ -75,6 +75,8 @@ pub(super) struct Group {
     pub given_up: u32,
     /// Why requests were rejected before any was answered.
     pub rejections: Vec<String>,
+    /// In a row, requests that were forbidden or not found after others were answered.
+    pub forbidden: u32,
     /// In a row, told to ask less although it was one at a time.
     pub throttles: u32,
     /// How often in a row nothing could be sent, since when, and when last.
@@ -110,6 +112,7 @@ impl Group {
             answered: 0,
             given_up: 0,
             rejections: Vec::new(),
+            forbidden: 0,
             throttles: 0,
             unreachable: None,
             broken: None,

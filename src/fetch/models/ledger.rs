@@ -1,7 +1,7 @@
 //! The ledger: what may be spent, and a file in which spending stands before it happens.
 //!
 //! The file is text. Its first line is `datamake ledger 1`; then `r ID AMOUNT` reserves money for one request that is about to
-//! be sent, and `s ID AMOUNT` says what it came to. Amounts are in millionths of a millionth. `c AMOUNT REQUESTS` carries what
+//! be sent, `s ID AMOUNT` says what it came to, and `x ID` takes it back: it never went out. Amounts are in millionths of a millionth. `c AMOUNT REQUESTS` carries what
 //! was spent before. A line without an end was not written in time, so what it reserves was never sent.
 
 use super::Budget;
@@ -38,6 +38,40 @@ pub(super) struct Slip {
     amount: u64,
 }
 
+/// A file that is appended to, and whose end can be cut off again.
+trait Growing: io::Write + std::fmt::Debug + Send {
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Growing for File {
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// A file of whole lines: half a line that was written when the disk was full is cut off before anything else is written.
+#[derive(Debug)]
+struct Lines {
+    file: Box<dyn Growing>,
+    /// So long are the lines that were written in full.
+    length: u64,
+    /// Whether something may be behind them.
+    torn: bool,
+}
+
+impl Lines {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if self.torn {
+            self.file.cut(self.length)?;
+        }
+        self.torn = true;
+        self.file.write_all(text.as_bytes())?;
+        self.torn = false;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+}
+
 /// What was spent and what could still come.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -51,7 +85,7 @@ pub(super) struct Ledger {
     next: u64,
     path: PathBuf,
     /// None without a budget: nothing has to be remembered.
-    file: Option<File>,
+    file: Option<Lines>,
     /// Lines that are not written yet.
     lines: String,
 }
@@ -85,9 +119,11 @@ impl Ledger {
         (ledger.spent, ledger.sent) = ledger.carried;
         // Begun anew with the sum, beside the old one until it is whole.
         let beside = path.with_extension("new");
-        fs::write(&beside, format!("{HEADER}\nc {} {}\n", ledger.spent, ledger.sent))?;
+        let start = format!("{HEADER}\nc {} {}\n", ledger.spent, ledger.sent);
+        fs::write(&beside, &start)?;
         fs::rename(&beside, path)?;
-        ledger.file = Some(OpenOptions::new().append(true).open(path)?);
+        let file = Box::new(OpenOptions::new().append(true).open(path)?);
+        ledger.file = Some(Lines { file, length: start.len() as u64, torn: false });
         Ok(ledger)
     }
 
@@ -132,25 +168,36 @@ impl Ledger {
     /// Takes a request back that never went out.
     pub fn cancel(&mut self, slip: Slip) {
         self.sent -= 1;
-        self.settle(slip, Some(0));
+        self.reserved -= slip.amount;
+        if self.file.is_some() {
+            writeln!(self.lines, "x {}", slip.id).expect("a string takes all");
+        }
     }
 
     /// Hands all lines to the operating system: they outlive the process.
     pub fn write(&mut self) -> io::Result<()> {
         if let (Some(file), false) = (&mut self.file, self.lines.is_empty()) {
-            file.write_all(self.lines.as_bytes())?;
+            file.write(&self.lines)?;
             self.lines.clear();
         }
         Ok(())
     }
 
-    /// Ends the session: what was spent in it does not count any more.
+    /// Ends the session: what was spent in it, and in those that were not closed before, does not count any more. Without a
+    /// budget nothing was read so far, so what lies there is looked at first: it may be something else.
     pub fn close(&mut self) -> io::Result<()> {
         self.lines.clear();
-        if self.file.take().is_some() {
-            fs::remove_file(&self.path)?;
+        if self.path.as_os_str().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let ours = match self.file.take() {
+            Some(_) => Ok(true),
+            None => fs::read(&self.path).map(|bytes| read(&bytes).is_ok()),
+        };
+        match ours.and_then(|ours| if ours { fs::remove_file(&self.path) } else { Ok(()) }) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
     }
 
     /// Returns where the ledger is.
@@ -207,6 +254,7 @@ fn read(bytes: &[u8]) -> io::Result<(u64, u64)> {
                 open.remove(&number()?);
                 spent = spent.saturating_add(number()?);
             }
+            Some("x") => requests -= u64::from(open.remove(&number()?).is_some()),
             _ => return Err(strange()),
         }
     }
@@ -260,6 +308,62 @@ mod tests {
         fs::write(&path, "my diary\n").unwrap();
         assert!(Ledger::open(Budget { money: Some(1.0), requests: None }, &path).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "my diary\n");
+    }
+
+    /// A file on a disk that is full after so many bytes, until there is room again.
+    #[derive(Debug)]
+    struct Full(File, std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+    impl io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            use std::sync::atomic::Ordering::SeqCst;
+            let room = self.1.load(SeqCst).min(bytes.len());
+            self.1.fetch_sub(room, SeqCst);
+            if room == 0 { Err(io::ErrorKind::StorageFull.into()) } else { self.0.write(&bytes[..room]) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Growing for Full {
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.0.set_len(length)
+        }
+    }
+
+    #[test]
+    fn half_a_line_on_a_full_disk_is_cut_off_before_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let mut ledger = open(&path, 1.0);
+        let room = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(8));
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        ledger.file.as_mut().unwrap().file = Box::new(Full(file, room.clone()));
+        let first = ledger.reserve(parts(0.25));
+        assert!(ledger.write().is_err());
+        room.store(1000, std::sync::atomic::Ordering::SeqCst);
+        ledger.settle(first, Some(parts(0.125)));
+        let _second = ledger.reserve(parts(0.5));
+        ledger.write().unwrap();
+        drop(ledger);
+        assert!(
+            fs::read_to_string(&path).unwrap().ends_with("\nr 0 250000000000\ns 0 125000000000\nr 1 500000000000\n")
+        );
+        assert_eq!(open(&path, 1.0).carried(), (0.625, 2));
+    }
+
+    #[test]
+    fn a_request_that_was_taken_back_does_not_count_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let mut ledger = open(&path, 1.0);
+        let (first, second) = (ledger.reserve(parts(0.25)), ledger.reserve(parts(0.5)));
+        ledger.cancel(first);
+        ledger.settle(second, Some(0));
+        drop(ledger);
+        assert_eq!(open(&path, 1.0).carried(), (0.0, 1));
     }
 
     #[test]

@@ -303,22 +303,17 @@ impl Models {
         form
     }
 
-    /// Waits for the next delivery. Each order has one; who waits for more than were ordered waits forever.
-    ///
-    /// # Panics
-    /// The thread that talks to endpoints has ended, which it does only in [`Drop`].
-    pub fn deliver(&self) -> (u64, Delivery) {
-        self.shared.outbox.take(None).expect("the thread for asking models ends only when this is dropped")
-    }
-
-    /// Waits for the next delivery, but not longer than this.
+    /// Waits for the next delivery, but not longer than this. Each order has one.
     pub fn deliver_within(&self, time: Duration) -> Option<(u64, Delivery)> {
-        self.shared.outbox.take(Some(time))
+        self.shared.outbox.take(time)
     }
 
-    /// Waits until something is delivered, but not longer than this, and takes all that is there.
-    pub fn deliver_all(&self, time: Duration) -> Vec<(u64, Delivery)> {
-        self.shared.outbox.take_all(time)
+    /// Waits until something is delivered, but not longer than this, and takes all that is there; nothing if the time is up.
+    ///
+    /// # Errors
+    /// The thread that talks to endpoints has ended, so nothing more will be delivered, whatever was ordered.
+    pub fn deliver_all(&self, time: Duration) -> Result<Vec<(u64, Delivery)>, Diagnostic> {
+        self.shared.outbox.take_all(time).ok_or_else(problem::ended)
     }
 
     /// Sends nothing more; what is on its way is still delivered.

@@ -3,7 +3,7 @@
 use super::Endpoint;
 use super::form::{Form, Part};
 use super::place::Place;
-use super::wire::{Fault, Said, empty, shown};
+use super::wire::{Fault, Said, empty, ending, shown};
 use crate::ask::{Finish, Response, Spec, Task, Usage};
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
@@ -202,13 +202,7 @@ pub(super) fn read(task: Task, body: &[u8], count: usize) -> Result<Vec<Response
     let choice = choice.ok_or_else(|| Fault::Bad("the answer has no choices".to_owned()))?;
     let mut response = Response { usage, model: reply.model, logprobs: choice.logprobs, ..empty() };
     response.logprobs = response.logprobs.filter(|value| !value.is_null());
-    response.finish = match choice.finish_reason.as_deref() {
-        Some("length" | "max_tokens") => Finish::Length,
-        Some("content_filter") => Finish::ContentFilter,
-        Some("refusal") => Finish::Refusal,
-        Some("error") => return Err(Fault::Bad("the endpoint stopped with an error".to_owned())),
-        _ => Finish::Stop,
-    };
+    response.finish = ending(choice.finish_reason.as_deref())?;
     match choice.message {
         None => response.text = choice.text.unwrap_or_default(),
         Some(message) => {
@@ -237,6 +231,10 @@ fn vectors(
     if data.len() != count {
         return Err(wrong());
     }
+    // What is beyond the numbers of a vector could be written down, but not read again.
+    if data.iter().flat_map(|one| &one.embedding).any(|number| !number.is_finite()) {
+        return Err(Fault::Bad("a vector in the answer has a number that is too large".to_owned()));
+    }
     let mut places: Vec<Option<usize>> = vec![None; count];
     for (at, one) in data.iter().enumerate() {
         match places.get_mut(one.index.unwrap_or(at)) {
@@ -258,4 +256,17 @@ fn vectors(
 pub(super) fn unreadable(spec: &Spec) -> Option<&'static str> {
     let format = spec.params.get("encoding_format").and_then(Value::as_str);
     (spec.task == Task::Embedding && format.is_some_and(|format| format != "float")).then_some("encoding_format")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_with_a_number_that_is_none_is_no_answer() {
+        let read = |number: f32| vectors(vec![Embedding { embedding: vec![0.5, number], index: None }], 1, None, None);
+        assert!(read(f32::MAX).is_ok());
+        assert!(matches!(read(f32::INFINITY), Err(Fault::Bad(_))));
+        assert!(matches!(read(f32::NAN), Err(Fault::Bad(_))));
+    }
 }

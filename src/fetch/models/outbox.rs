@@ -36,34 +36,47 @@ impl Outbox {
     }
 
     /// Waits until something is there, it is closed, or the time is up.
-    fn wait(&self, until: Option<Instant>) -> MutexGuard<'_, State> {
+    fn wait(&self, time: Duration) -> MutexGuard<'_, State> {
+        let until = Instant::now() + time;
         let mut state = self.lock();
         while state.queue.is_empty() && !state.closed {
-            state = match until {
-                None => self.ready.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return state;
-                    }
-                    self.ready.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.ready.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state
     }
 
     /// Takes the next; none if the time is up, or nothing will come any more.
-    pub fn take(&self, time: Option<Duration>) -> Option<(u64, Delivery)> {
-        self.wait(time.map(|time| Instant::now() + time)).queue.pop_front()
+    pub fn take(&self, time: Duration) -> Option<(u64, Delivery)> {
+        self.wait(time).queue.pop_front()
     }
 
-    /// Takes all that is there.
-    pub fn take_all(&self, time: Duration) -> Vec<(u64, Delivery)> {
-        self.wait(Some(Instant::now() + time)).queue.drain(..).collect()
+    /// Takes all that is there, which is nothing if the time is up; none: nothing will come any more.
+    pub fn take_all(&self, time: Duration) -> Option<Vec<(u64, Delivery)>> {
+        let mut state = self.wait(time);
+        (!state.closed || !state.queue.is_empty()).then(|| state.queue.drain(..).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_is_told_when_nothing_will_come_any_more() {
+        let outbox = Outbox::default();
+        assert_eq!(outbox.take_all(Duration::ZERO).map(|all| all.len()), Some(0), "something may come yet");
+        outbox.put(&mut vec![(1, Delivery::Stopped)]);
+        outbox.close();
+        assert_eq!(outbox.take_all(Duration::ZERO).map(|all| all.len()), Some(1), "what came is delivered");
+        assert!(outbox.take_all(Duration::from_secs(3600)).is_none());
+        assert!(outbox.take(Duration::from_secs(3600)).is_none());
     }
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 /// Requests that may be rejected for the same reason before any is answered.
 const REJECTIONS: usize = 3;
+/// Requests in a row that an endpoint which has answered before may forbid, or not find, before it is of no use.
+const FORBIDDEN: u32 = 10;
 /// Requests that may come to nothing before any is answered.
 const HOPELESS: u32 = 20;
 /// How often a connection is tried before the first answer, and how often if each try takes its whole time.
@@ -65,12 +67,7 @@ impl Dispatcher {
             Outcome::Useless { status: Some(300..400), why } if self.groups[at].answered > 0 => {
                 self.again_later(at, &endpoint, jobs, &why, None, now);
             }
-            Outcome::Useless { status, why } => {
-                let group = &self.groups[at];
-                let key = group.key.as_ref().map(|key| key.variable.as_str());
-                let problem = problem::useless(&endpoint, &group.place, key, status, &why);
-                self.break_off(at, jobs, problem);
-            }
+            Outcome::Useless { status, why } => self.denied(at, &endpoint, jobs, (status, &why), now),
             Outcome::Unreachable { why } => self.unreachable(at, &endpoint, jobs, &why, sent, now),
         }
     }
@@ -107,6 +104,7 @@ impl Dispatcher {
     fn answered(&mut self, at: usize, jobs: Vec<Job>, answers: Vec<Response>) {
         let group = &mut self.groups[at];
         group.answered += 1;
+        group.forbidden = 0;
         group.throttles = 0;
         group.unreachable = None;
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -240,6 +238,33 @@ impl Dispatcher {
             let failure = failure(&job, FailureKind::Rejected, why);
             self.finish(job, Delivery::Failed(failure));
         }
+    }
+
+    /// Takes in that the endpoint will have none of this. After it has answered, that may be about these requests alone (one
+    /// that a moderation forbids), until it says so again and again; a key or an account that it refuses is about all.
+    pub(super) fn denied(
+        &mut self,
+        at: usize,
+        endpoint: &Endpoint,
+        jobs: Vec<Job>,
+        (status, why): (Option<u16>, &str),
+        now: Instant,
+    ) {
+        let group = &mut self.groups[at];
+        let before = group.forbidden;
+        if group.answered > 0 && matches!(status, Some(403..=405)) {
+            group.forbidden += 1;
+            if group.forbidden < FORBIDDEN {
+                return self.rejected(at, endpoint, jobs, why, now);
+            }
+        }
+        let key = group.key.as_ref().map(|key| key.variable.as_str());
+        let mut problem = problem::useless(endpoint, &group.place, key, status, why);
+        if before > 0 {
+            problem =
+                problem.note(format!("{} requests in a row ended like this, after others were answered", before + 1));
+        }
+        self.break_off(at, jobs, problem);
     }
 
     fn unreachable(

@@ -204,6 +204,16 @@ fn amount(money: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// The thread that talks to endpoints has ended before its time.
+pub(super) fn ended() -> Diagnostic {
+    Diagnostic::error(
+        "models-ended",
+        "models cannot be asked any more in this build: the thread that does it has ended",
+    )
+    .note("requests that were on their way may have been paid for; what was answered before is kept")
+    .help("run the same command again, and report what it said if it does not help")
+}
+
 /// The log of responses cannot be written or read.
 pub(super) fn store(why: &str) -> Diagnostic {
     Diagnostic::error("responses", "responses cannot be kept")

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// How much of what an endpoint says is shown.
 const SHOWN: usize = 400;
 
+/// The code of an error that is about what one request says; so Azure calls it.
+const WITHHELD: &str = "content_filter";
+
 /// Whether an attempt without an answer may have cost money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Billed {
@@ -74,6 +77,10 @@ impl Said {
                 _ => {}
             }
         }
+        // So says OpenRouter which text its moderation did not like.
+        if error.pointer("/metadata/flagged_input").is_some() {
+            said.codes.push(WITHHELD.to_owned());
+        }
         said
     }
 
@@ -103,7 +110,7 @@ pub(super) fn judge(status: u16, wait: Option<Duration>, said: Said, billed: Bil
     match status {
         // Spent quotas are answered with 429 or 400, and do not come back in minutes.
         _ if broke => Outcome::Useless { status: Some(402), why },
-        400 if said.is("content_filter") => Outcome::Answered(vec![Response {
+        400 | 403 if said.is(WITHHELD) => Outcome::Answered(vec![Response {
             finish: Finish::ContentFilter,
             usage: Some(crate::ask::Usage::default()),
             ..empty()
@@ -134,6 +141,27 @@ pub(super) fn judge_success(said: Said) -> Outcome {
             wait: None,
             billed: Billed::Perhaps,
         },
+    }
+}
+
+/// Returns how a reply ended, by the endpoint's word for it; without one it is taken for whole.
+///
+/// # Errors
+/// The word is none that a whole reply ends with, so what is there may be half of one.
+pub(super) fn ending(word: Option<&str>) -> Result<Finish, Fault> {
+    let word = word.unwrap_or_default();
+    // Some write them in capitals.
+    let lower = word.to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    match lower.as_str() {
+        "" | "stop" | "eos" | "eos_token" | "stop_sequence" | "end_turn" => Ok(Finish::Stop),
+        "tool_calls" | "function_call" | "tool_use" => Ok(Finish::Stop),
+        "refusal" => Ok(Finish::Refusal),
+        _ if has(&["length", "max_tokens", "max_output_tokens", "context_window"]) => Ok(Finish::Length),
+        _ if has(&["content_filter", "safety", "moderation", "prohibited_content", "blocklist", "guardrail"]) => {
+            Ok(Finish::ContentFilter)
+        }
+        _ => Err(Fault::Bad(format!("the reply did not come to its end, which the endpoint calls `{}`", shown(word)))),
     }
 }
 

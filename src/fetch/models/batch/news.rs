@@ -154,6 +154,7 @@ impl Dispatcher {
         match (outcome, entry.job) {
             (Outcome::Answered(mut answers), job) => {
                 self.groups[at].answered += 1;
+                self.groups[at].forbidden = 0;
                 let canonical = job.as_ref().map(|job| job.canonical.clone()).or(entry.canonical);
                 let (Some(answer), Some(canonical)) = (answers.pop(), canonical) else { return };
                 let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -165,10 +166,7 @@ impl Dispatcher {
             (_, None) => self.let_go(&key),
             (Outcome::Rejected { why }, Some(job)) => self.rejected(at, &endpoint, vec![job], &why, now),
             (Outcome::Useless { status, why }, Some(job)) => {
-                let group = &self.groups[at];
-                let key = group.key.as_ref().map(|key| key.variable.as_str());
-                let problem = problem::useless(&endpoint, &group.place, key, status, &why);
-                self.break_off(at, vec![job], problem);
+                self.denied(at, &endpoint, vec![job], (status, &why), now);
             }
             (
                 Outcome::Throttled { why, .. } | Outcome::Again { why, .. } | Outcome::Unreachable { why },
