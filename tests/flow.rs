@@ -7,6 +7,7 @@ mod server;
 
 use common::Sandbox;
 use server::{Act, Asked, Play, Server};
+use std::time::Duration;
 
 const ROWS: u64 = 40;
 
@@ -117,4 +118,46 @@ generate = { prompt = "two", model = "m", into = "question" }
         assert!(of_two(half) >= half.len() / 4, "{} of {}", of_two(half), half.len());
         assert!(of_two(half) <= half.len() * 3 / 4, "{} of {}", of_two(half), half.len());
     }
+}
+
+#[test]
+fn a_judge_that_is_of_no_use_leaves_no_row_waiting_and_no_answer_of_the_other_unrecorded() {
+    let useless = Server::with(|_| Act::error(401, "no such key").into());
+    let useful = Server::with(|asked| {
+        let reply = r#"{"reason": "so", "level": "good"}"#;
+        let act = if asked.body.contains("response_format") { Act::say(reply) } else { Act::Answer };
+        Play { latency: Duration::from_millis(20), ..act.into() }
+    });
+    let sandbox = Sandbox::on_real_disk();
+    sandbox.write("seeds.jsonl", (0..40).map(|id| format!("{{\"id\": {id}}}\n")).collect::<String>());
+    let model = |name: &str, server: &Server| {
+        format!("[model.{name}]\nprovider = \"openai\"\nurl = \"{}\"\nname = \"{name}\"\nmax_tokens = 64\n", server.url())
+    };
+    sandbox.write(
+        "datamake.toml",
+        model("writer", &useful)
+            + &model("one", &useless)
+            + &model("two", &useful)
+            + r#"
+[prompt.write]
+template = "Write about {{ id }}"
+
+[prompt.grade]
+template = "Grade {{ text }}"
+
+[dataset.judged]
+files = "seeds.jsonl"
+key = "id"
+steps = [
+  { generate = { prompt = "write", model = "writer", into = "text" } },
+  { judge = { prompt = "grade", model = ["one", "two"], scale = { poor = 1, good = 2 }, into = "score" } },
+]
+"#,
+    );
+    // Row groups of four: most rows come to the judges after one of them is known to be of no use.
+    let built = sandbox.build().expect("the manifest is right");
+    assert!(matches!(built.run.nodes.last().map(|node| &node.state), Some(datamake::exec::State::Failed(_))));
+    assert_eq!(useful.requests(), 80, "the other judge was asked about every row");
+    sandbox.build().expect("the manifest is right");
+    assert_eq!(useful.requests(), 80, "and all of its answers are recorded");
 }

@@ -627,7 +627,8 @@ impl<'a> Ahead<'a> {
             if self.context.cancelled() {
                 models.stop();
             }
-            for (ticket, delivery) in models.deliver_all(PATIENCE) {
+            let Ok(deliveries) = models.deliver_all(PATIENCE) else { return };
+            for (ticket, delivery) in deliveries {
                 let sent = self.sent.remove(&ticket);
                 let waiting = sent.as_ref().and_then(|sent| self.waiting.get(&sent.row));
                 if let (Some(sent), Some(waiting), Delivery::Failed(failure)) = (&sent, waiting, delivery) {

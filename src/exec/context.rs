@@ -469,7 +469,7 @@ mod tests {
         for listener in [None, Some(&heard)] {
             let desk = Desk::new(store.responses().clone(), None, &[]).heard_by(listener);
             let context =
-                Context::new(&store, Mode::Plan, Limits { min: 2, target: 4, max: 16 }, &never).with_desk(desk);
+                Context::new(&store, Mode::Plan, Limits { min: 2, target: 4, max: 16 }, &never).at(desk.into());
             context.bytes.store(PLAN_BYTES, Ordering::Relaxed);
             let key = Hash::of(&[u8::from(listener.is_some())]);
             let done = context.action(&Used::default(), key, || Ok(vec![context.put(b"made")?]));
