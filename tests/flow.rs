@@ -131,7 +131,10 @@ fn a_judge_that_is_of_no_use_leaves_no_row_waiting_and_no_answer_of_the_other_un
     let sandbox = Sandbox::on_real_disk();
     sandbox.write("seeds.jsonl", (0..40).map(|id| format!("{{\"id\": {id}}}\n")).collect::<String>());
     let model = |name: &str, server: &Server| {
-        format!("[model.{name}]\nprovider = \"openai\"\nurl = \"{}\"\nname = \"{name}\"\nmax_tokens = 64\n", server.url())
+        format!(
+            "[model.{name}]\nprovider = \"openai\"\nurl = \"{}\"\nname = \"{name}\"\nmax_tokens = 64\n",
+            server.url()
+        )
     };
     sandbox.write(
         "datamake.toml",

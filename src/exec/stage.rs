@@ -4,6 +4,7 @@ use super::Progress;
 use super::ask::{FAILURE, failure_type};
 use super::context::{Context, Mode, Stop, Used};
 use super::refer::Others;
+use super::rows::stays;
 use super::wave;
 use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
@@ -336,8 +337,6 @@ impl Flow<'_> {
                 .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
                 .collect::<Result<Vec<ArrayRef>, Stop>>()?;
             // A condition that is null has not said that the row may stay.
-            let stays =
-                |mask: &ArrayRef, row: usize| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|m| m.value(row));
             let first_no: Vec<Option<i64>> = (0..group.rows as usize)
                 .map(|row| masks.iter().position(|mask| !stays(mask, row)).map(|at| at as i64))
                 .collect();

@@ -1,0 +1,103 @@
+//! The way that rows go: the row-wise stages of a dataset, and those of the datasets made from it.
+
+use super::super::count::Unknown;
+use super::super::refer::Others;
+use super::super::rows::take_rows;
+use super::super::stage::schemas;
+use crate::graph::{NodeId, Stage};
+use crate::table::{Batch, RowGroup, Schema};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Consecutive row-wise stages of one dataset.
+pub struct Pipe<'a> {
+    pub node: NodeId,
+    pub name: &'a str,
+    pub others: Others,
+    pub stages: &'a [Stage],
+    /// The position of the first of them in the dataset.
+    pub first: usize,
+    /// The columns before each of them.
+    schemas: Vec<Schema>,
+    /// The pipes that rows go on to at the end.
+    pub next: Vec<usize>,
+}
+
+impl<'a> Pipe<'a> {
+    /// Takes the row-wise stages from `first` on; `schema` has the columns before the first stage of all.
+    pub fn new(
+        node: NodeId,
+        name: &'a str,
+        others: Others,
+        all: &'a [Stage],
+        first: usize,
+        schema: &Schema,
+    ) -> Pipe<'a> {
+        let row_wise = all[first..].iter().take_while(|stage| !matches!(stage, Stage::Whole { .. })).count();
+        let stages = &all[first..first + row_wise];
+        let schemas = schemas(&all[..first + row_wise], schema).split_off(first);
+        Pipe { node, name, others, stages, first, schemas, next: Vec::new() }
+    }
+
+    /// Takes one stage alone, the `at`th of the dataset.
+    pub fn of(node: NodeId, name: &'a str, stage: &'a Stage, at: usize, schema: &Schema) -> Pipe<'a> {
+        let stages = std::slice::from_ref(stage);
+        Pipe {
+            node,
+            name,
+            others: Others::default(),
+            stages,
+            first: at,
+            schemas: vec![schema.clone()],
+            next: Vec::new(),
+        }
+    }
+
+    /// Returns the columns before a stage.
+    pub fn schema(&self, at: usize) -> &Schema {
+        &self.schemas[at]
+    }
+
+    /// Returns the positions of the endpoints that it asks.
+    pub fn endpoints(&self) -> BTreeSet<usize> {
+        let asks = self.stages.iter().filter_map(|stage| if let Stage::Ask(ask) = stage { Some(ask) } else { None });
+        asks.flat_map(|ask| ask.op.specs()).map(|spec| spec.endpoint).collect()
+    }
+}
+
+/// Row groups that are to go through a pipe.
+pub struct Source {
+    pub pipe: usize,
+    pub groups: VecDeque<Arc<RowGroup>>,
+}
+
+/// Rows at a stage of a pipe.
+#[derive(Clone)]
+pub struct Parcel {
+    pub pipe: usize,
+    pub stage: usize,
+    pub batch: Batch,
+    /// In a plan: the columns that `batch` lacks, because they depend on answers.
+    pub unknown: Unknown,
+}
+
+impl Parcel {
+    /// Begins with rows of which all is known.
+    pub fn of(pipe: usize, stage: usize, batch: Batch) -> Parcel {
+        Parcel { pipe, stage, batch, unknown: Unknown::default() }
+    }
+
+    /// Picks rows by position.
+    pub fn take(&self, rows: Vec<u32>) -> Parcel {
+        let unknown = self.unknown.take(&rows);
+        Parcel { batch: take_rows(&self.batch, rows), unknown, ..*self }
+    }
+}
+
+/// Bits of a lane's number that say which stage of the node it is.
+const STAGE_BITS: u32 = 12;
+
+/// Returns the lane of a stage of a node.
+pub fn lane(node: NodeId, stage: usize) -> u32 {
+    node.0 << STAGE_BITS | stage as u32
+}

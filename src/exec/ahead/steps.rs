@@ -1,0 +1,177 @@
+//! Rows through one stage: computed, kept, asked about; in a plan, counted.
+
+use super::super::ask::concluded;
+use super::super::context::{Mode, Stop, Used};
+use super::super::count::{Place, nth};
+use super::super::dialogue::{Dialogue, Standing};
+use super::super::event::Progress;
+use super::super::refer::repeated;
+use super::super::rows::stays;
+use super::super::stage::{Effort, Flow};
+use super::Ahead;
+use super::counter::Waiting;
+use super::pipe::Parcel;
+use crate::graph::{Ask, Stage};
+use crate::hash::{Hash, KeyWriter};
+use crate::op;
+use crate::table::Batch;
+use std::sync::Arc;
+
+impl<'a> Ahead<'a> {
+    /// Takes rows through one stage; returns those that are through. Nothing, if a row cannot be computed.
+    pub(super) fn step(
+        &mut self,
+        stage: &'a Stage,
+        mut parcel: Parcel,
+        open: &mut Vec<Parcel>,
+    ) -> Result<Option<Parcel>, Stop> {
+        let pipe = &self.pipes[parcel.pipe];
+        Ok(Some(match stage {
+            Stage::Compute(works) => {
+                let (mut made, mut unknown) = (Vec::new(), parcel.unknown.clone());
+                for work in works {
+                    if parcel.unknown.has(work.op.reads()) {
+                        let key = op_key(work.op.name(), |key| work.op.write_key(key));
+                        let identities = parcel.unknown.identities(&parcel.batch, work.op.reads(), key);
+                        unknown.add(work.op.writes().iter().map(|_| work.name.clone()), &identities);
+                    } else {
+                        let Ok(columns) = work.op.run(&parcel.batch) else { return Ok(None) };
+                        made.extend(columns.into_iter().map(|column| (work.name.clone(), column)));
+                    }
+                }
+                parcel.batch.columns.extend(made);
+                Parcel { unknown, ..parcel }
+            }
+            Stage::Select(columns) => {
+                let schema = pipe.schema(parcel.stage);
+                let names = || columns.iter().map(|(index, new)| (schema.0[*index].name.as_str(), new.as_str()));
+                let column = |(old, new): (&str, &str)| Some((new.to_owned(), parcel.batch.column(old)?.clone()));
+                let batch = Batch { rows: parcel.batch.rows, columns: names().filter_map(column).collect() };
+                Parcel { batch, unknown: parcel.unknown.select(names()), ..parcel }
+            }
+            Stage::Filter(works) => {
+                let mut masks = Vec::new();
+                for work in works {
+                    if parcel.unknown.has(work.op.reads()) {
+                        parcel.unknown.filter();
+                        continue;
+                    }
+                    let Ok(mask) = work.op.run(&parcel.batch) else { return Ok(None) };
+                    masks.extend(mask);
+                }
+                let stay = |row: &u32| masks.iter().all(|mask| stays(mask, *row as usize));
+                parcel.take((0..parcel.batch.rows as u32).filter(stay).collect())
+            }
+            Stage::Repeat { times, index } => {
+                let (take, column) = repeated(*times, parcel.batch.rows);
+                let mut parcel = parcel.take(take.indices().to_vec());
+                parcel.batch.columns.push((index.clone(), column));
+                parcel
+            }
+            Stage::Refer { op, input, .. } => {
+                let names = op.writes().iter().map(|field| field.name.clone());
+                if parcel.unknown.has(op.reads()) {
+                    let key = op_key(op.name(), |key| {
+                        op.write_key(key);
+                        key.int("node", i64::from(pipe.node.0)).int("input", *input as i64);
+                    });
+                    let identities = parcel.unknown.identities(&parcel.batch, op.reads(), key);
+                    parcel.unknown.add(names, &identities);
+                    return Ok(Some(parcel));
+                }
+                let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
+                let flow = Flow {
+                    context: self.context,
+                    used: &used,
+                    node: pipe.name,
+                    progress: &progress,
+                    others: &pipe.others,
+                    effort: Effort::Run,
+                };
+                let Some(columns) = flow.refer_rows(op.as_ref(), *input, &parcel.batch)? else { return Ok(None) };
+                parcel.batch.columns.extend(names.zip(columns));
+                parcel
+            }
+            Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
+            Stage::Ask(ask) => return self.ask(ask, parcel, open),
+            Stage::Whole { .. } => unreachable!("a pipe has row-wise stages only"),
+        }))
+    }
+
+    /// Asks what rows need; returns those that have all their answers, with the columns made of them. In a plan, rows whose
+    /// answers are missing are added to `open`.
+    pub(super) fn ask(&mut self, ask: &'a Ask, parcel: Parcel, open: &mut Vec<Parcel>) -> Result<Option<Parcel>, Stop> {
+        let Ok(begun) = ask.op.begin(&parcel.batch) else { return Ok(None) };
+        let batch = Arc::new(parcel.batch.clone());
+        let (mut through, mut answers) = (Vec::new(), Vec::new());
+        let (mut stopped, mut identities) = (Vec::new(), Vec::new());
+        for (row, requests) in begun.into_iter().enumerate() {
+            let mut dialogues: Vec<Dialogue> = requests.into_iter().map(Dialogue::new).collect();
+            let (mut ended, mut waits, mut failed) = (vec![None; dialogues.len()], Vec::new(), false);
+            for (which, dialogue) in dialogues.iter_mut().enumerate() {
+                match self.context.desk.advance(ask.op.as_ref(), dialogue, |_, _| ())? {
+                    Standing::Ended(value) => ended[which] = Some(value),
+                    Standing::Failed(_) => failed = true,
+                    Standing::Waits { key, reuse } => waits.push((which, key, reuse)),
+                }
+            }
+            if waits.is_empty() {
+                if !failed {
+                    through.push(row as u32);
+                    answers.push(ask.op.conclude(&batch, row, ended.into_iter().flatten().collect()));
+                }
+            } else if self.context.mode == Mode::Build {
+                let (pipe, stage, open) = (parcel.pipe, parcel.stage, waits.len());
+                self.park(Waiting { pipe, stage, batch: batch.clone(), row, open, dialogues, ended }, waits);
+            } else {
+                for (which, key, _) in waits {
+                    let request = &dialogues[which].request;
+                    let place = self.place(&parcel, request.spec.endpoint);
+                    self.counting.request(place, request, key, &parcel.unknown);
+                }
+                if !failed {
+                    stopped.push(row as u32);
+                    identities.push(op_key(ask.op.name(), |key| {
+                        ask.op.write_key(key);
+                        dialogues.iter().for_each(|dialogue| _ = key.hash("request", dialogue.request.key()));
+                    }));
+                }
+            }
+        }
+        let names = ask.op.writes().iter().map(|field| field.name.clone());
+        if !stopped.is_empty() {
+            let mut rest = parcel.take(stopped);
+            rest.unknown.add(names.clone(), &identities);
+            open.push(Parcel { stage: parcel.stage + 1, ..rest });
+        }
+        let mut after = parcel.take(through);
+        after.batch.columns.extend(names.zip(concluded(ask, answers)));
+        Ok(Some(after))
+    }
+
+    /// Counts what rows ask at a step that reads what is unknown.
+    fn count_unknown(&mut self, ask: &Ask, mut parcel: Parcel) -> Parcel {
+        let key = op_key(ask.op.name(), |key| ask.op.write_key(key));
+        let identities = parcel.unknown.identities(&parcel.batch, ask.op.reads(), key);
+        for (which, spec) in ask.op.specs().iter().enumerate() {
+            let place = self.place(&parcel, spec.endpoint);
+            for identity in &identities {
+                self.counting.unknown(place, spec, nth(*identity, which), &parcel.unknown);
+            }
+        }
+        parcel.unknown.add(ask.op.writes().iter().map(|field| field.name.clone()), &identities);
+        parcel
+    }
+
+    fn place(&self, parcel: &Parcel, endpoint: usize) -> Place {
+        let pipe = &self.pipes[parcel.pipe];
+        Place { node: pipe.node, step: pipe.first + parcel.stage, endpoint }
+    }
+}
+
+/// Returns what stands for an op, and for what else `write` writes.
+fn op_key(name: &'static str, write: impl FnOnce(&mut KeyWriter)) -> Hash {
+    let mut key = op::key(name);
+    write(&mut key);
+    key.finish()
+}
