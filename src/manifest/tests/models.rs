@@ -109,6 +109,16 @@ fn a_field_that_something_else_says_is_not_in_the_body() {
 }
 
 #[test]
+fn a_text_without_an_end_is_an_error_and_no_panic() {
+    // Where the quotes should be is the middle of a letter.
+    for start in
+        ["]'''from = \"b\"\n[model.m]\nprovider = \"openai\"\nname = \"x\"\nkey = \"sk-", "[model.m]\nkey = '''sk-"]
+    {
+        assert!(load_with(&format!("{start}𒾐"), &[], &[]).is_err(), "{start}");
+    }
+}
+
+#[test]
 fn a_line_break_may_end_a_reply_and_nothing_may_not() {
     let stop = |text: &str| format!("{M}stop = {text}\n");
     assert_eq!(json!(model(&stop("[\"\\n\", \"END\"]")).params), json!({ "stop": ["\n", "END"] }));
