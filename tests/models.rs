@@ -7,7 +7,7 @@ mod server;
 
 use asking::*;
 use datamake::ask::{self, FailureKind, Finish, Message, Request, Role, Spec, Task, Usage};
-use datamake::fetch::models::{Asking, Budget, Delivery, Endpoint, Limits, Models, Order, Provider};
+use datamake::fetch::models::{Asking, Budget, Delivery, Endpoint, Limits, Models, Order, Provider, TokensField};
 use server::{Account, Act, Play, Server, Setup, answer_to, vector_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -239,11 +239,29 @@ fn replay_sends_nothing_and_says_what_is_missing() {
 fn a_parameter_that_would_change_what_comes_back_is_refused() {
     let server = Server::start();
     let models = open(vec![endpoint(server.url())], Asking::default());
-    let params = BTreeMap::from([("stream".to_owned(), true.into())]);
-    let spec = Arc::new(Spec::new(0, Task::Chat, "small", params, None, None));
-    models.order(order(0, &user(&spec, "text")));
-    assert!(problem(&take(&models, 1)[&0]).title.contains("`stream`"));
+    for name in ["stream", "stream_options", "best_of", "model", "max_tokens", "max_completion_tokens"] {
+        let params = BTreeMap::from([(name.to_owned(), true.into())]);
+        let spec = Arc::new(Spec::new(0, Task::Chat, "small", params, None, None));
+        models.order(order(0, &user(&spec, "text")));
+        assert!(problem(&take(&models, 1)[&0]).title.contains(&format!("`{name}`")));
+    }
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn the_limit_of_tokens_goes_out_in_the_field_that_the_model_says() {
+    let server = Server::start();
+    for (said, name) in [
+        (None, "max_tokens"),
+        (Some(TokensField::MaxTokens), "max_tokens"),
+        (Some(TokensField::MaxCompletionTokens), "max_completion_tokens"),
+    ] {
+        let models = open(vec![Endpoint { max_tokens_field: said, ..endpoint(server.url()) }], Asking::default());
+        response(&ask_one(&models, "text"));
+        let body: serde_json::Value = serde_json::from_str(&server.log().last().unwrap().body).unwrap();
+        let limits: Vec<_> = body.as_object().unwrap().iter().filter(|(field, _)| field.contains("tokens")).collect();
+        assert_eq!(limits, [(&name.to_owned(), &serde_json::json!(100))]);
+    }
 }
 
 // --- The memo --------------------------------------------------------------------------------------------------------

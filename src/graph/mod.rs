@@ -136,6 +136,7 @@ impl Graph {
             url: model.url.as_ref().map(|url| url.value.clone()),
             model: model.model.value.clone(),
             key: model.key.as_ref().map(|key| key.value.clone()),
+            max_tokens_field: model.max_tokens_field,
             limits: model.limits,
             timeout: Duration::try_from_secs_f64(model.timeout).unwrap_or(Duration::MAX),
             attempts: model.attempts,

@@ -79,6 +79,13 @@ pub static MODEL: Table = Table {
                 "The tokens that a reply may have. A reply that meets the limit is a failed row. A larger limit asks again only for those.",
             ),
             key(
+                "max_tokens_field",
+                Description,
+                Shape::Text(Text::OneOf(&["max_tokens", "max_completion_tokens"])),
+                "The field of the request's body in which `max_tokens` goes out. Without it, `max_completion_tokens` for chats at \
+                 `api.openai.com`, else `max_tokens`.",
+            ),
+            key(
                 "logprobs",
                 Definition,
                 Shape::Int(0, 20),

@@ -2,7 +2,7 @@
 
 use crate::ask::Price;
 use crate::diag::Span;
-use crate::fetch::models::{Limits, Provider};
+use crate::fetch::models::{Limits, Provider, TokensField};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
 use crate::op::Recipe;
@@ -470,6 +470,8 @@ pub struct Model {
     /// Decoding parameters and further fields of the body, as they are sent.
     pub params: BTreeMap<String, serde_json::Value>,
     pub max_tokens: Option<u32>,
+    /// The field of the body that says `max_tokens`; none: the one that the endpoint's host is known to take.
+    pub max_tokens_field: Option<TokensField>,
     /// The environment variable that holds the key.
     pub key: Option<Text>,
     pub price: Option<Price>,

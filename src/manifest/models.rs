@@ -7,31 +7,9 @@ use super::value::{Entry, Kind, Table, Value, as_written};
 use super::{asking, check};
 use crate::ask::Price;
 use crate::diag::{Diagnostic, Span};
-use crate::fetch::models::{Limits, Provider};
+use crate::fetch::models::{Limits, Provider, RESERVED, Says, TokensField};
 use crate::time::read_date;
 use std::collections::BTreeMap;
-
-/// Fields of a request's body that `body` must not have, and the key that says them; none: datamake sets them.
-const RESERVED: &[(&str, Option<&str>)] = &[
-    ("input", None),
-    ("logprobs", Some("logprobs")),
-    ("max_completion_tokens", Some("max_tokens")),
-    ("max_tokens", Some("max_tokens")),
-    ("messages", None),
-    ("model", Some("name")),
-    ("n", None),
-    ("prompt", None),
-    ("response_format", None),
-    ("seed", Some("seed")),
-    ("stop", Some("stop")),
-    ("stop_sequences", Some("stop")),
-    ("stream", None),
-    ("stream_options", None),
-    ("system", None),
-    ("temperature", Some("temperature")),
-    ("top_logprobs", Some("logprobs")),
-    ("top_p", Some("top_p")),
-];
 
 impl Declarer<'_> {
     /// Reads `[budget]`.
@@ -80,6 +58,7 @@ impl Declarer<'_> {
             completions,
             params,
             max_tokens: self.small(table, "max_tokens"),
+            max_tokens_field: self.text(table, "max_tokens_field").and_then(|text| tokens_field(&text.value)),
             key: self.text(table, "key"),
             price,
             limits,
@@ -97,7 +76,7 @@ impl Declarer<'_> {
         let mut params = BTreeMap::new();
         for (name, entry) in table.get("body").and_then(|entry| entry.value.table()).into_iter().flatten() {
             match RESERVED.iter().find(|(reserved, _)| *reserved == name) {
-                Some((_, own)) => self.reserved(model, name, entry, *own),
+                Some((_, says)) => self.reserved(model, name, entry, *says),
                 None => drop(params.insert(name.to_owned(), json(&entry.value))),
             }
         }
@@ -120,21 +99,26 @@ impl Declarer<'_> {
         params
     }
 
-    fn reserved(&mut self, model: &Text, field: &str, entry: &Entry, own: Option<&str>) {
+    fn reserved(&mut self, model: &Text, field: &str, entry: &Entry, says: Says) {
         let title = format!("`model.{}.body` must not have `{field}`", model.value);
         let problem = Diagnostic::error("reserved-field", title);
-        self.problems.push(match own {
-            Some(key) => (problem.at(&self.span(entry.key), "has a key of its own"))
+        let problem = match says {
+            Says::Key(key) | Says::Param(key) => (problem.at(&self.span(entry.key), "has a key of its own"))
                 .help(format!("write it as `{key}`, beside `body`")),
-            None => (problem.at(&self.span(entry.key), "datamake itself says this"))
+            Says::Datamake => (problem.at(&self.span(entry.key), "datamake itself says this"))
                 .help("take it out: messages come from prompts, `n` and the form of a reply from steps and prompts"),
+        };
+        self.problems.push(match tokens_field(field) {
+            Some(TokensField::MaxCompletionTokens) => problem
+                .help(format!("if the endpoint takes it only by this name, `max_tokens_field = \"{field}\"` says so")),
+            _ => problem,
         });
     }
 
     /// Reports what Anthropic's Messages do not have, and what they need.
     fn anthropic(&mut self, model: &Text, table: &Table, completions: bool) {
         let provider = table.get("provider").map(|entry| self.span(entry.value.at));
-        for name in ["api", "logprobs", "seed"] {
+        for name in ["api", "logprobs", "max_tokens_field", "seed"] {
             let Some(entry) = table.get(name).filter(|_| name != "api" || completions) else { continue };
             let title = format!("Anthropic's Messages cannot do what `model.{}.{name}` says", model.value);
             let problem = Diagnostic::error("unsupported", title).at(&self.span(entry.key), "cannot be sent");
@@ -295,4 +279,9 @@ impl Declarer<'_> {
     fn small(&self, table: &Table, key: &str) -> Option<u32> {
         u32::try_from(self.count(table, key)?.value).ok()
     }
+}
+
+/// Reads the name of a field that says how many tokens a reply may have.
+fn tokens_field(name: &str) -> Option<TokensField> {
+    [TokensField::MaxTokens, TokensField::MaxCompletionTokens].into_iter().find(|field| field.name() == name)
 }

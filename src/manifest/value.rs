@@ -146,7 +146,8 @@ impl<'t> Value<'t> {
                 _ if literal.len() >= 2 && literal.starts_with(['"', '\'']) => 1,
                 _ => 0,
             };
-            let inner = &literal[quotes..literal.len() - quotes];
+            // Where the end of a string was forgotten, there is something else in place of its quotes.
+            let inner = literal.get(quotes..literal.len() - quotes).unwrap_or(literal);
             // A newline right after three quotes is not part of the string.
             let skip = inner.len().saturating_sub(value.len());
             if inner.get(skip..) == Some(&value) && matches!(&inner[..skip], "" | "\n" | "\r\n") {

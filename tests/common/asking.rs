@@ -22,6 +22,7 @@ pub fn endpoint(url: String) -> Endpoint {
         url: Some(url),
         model: "small".to_owned(),
         key: None,
+        max_tokens_field: None,
         limits: Limits::default(),
         timeout: Duration::from_secs(10),
         attempts: 4,

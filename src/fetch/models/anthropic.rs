@@ -44,7 +44,7 @@ pub(super) fn begin(form: &mut Form, endpoint: &Endpoint) -> Result<(), Diagnost
     for (name, value) in &spec.params {
         match (name.as_str(), value) {
             // The interface has no seeds: samples differ all the same.
-            ("seed" | "max_tokens", _) => {}
+            ("seed", _) => {}
             ("output_config", Value::Object(_)) if spec.schema.is_some() => {}
             ("stop", Value::String(_)) => field(out, "stop_sequences", &[value]),
             ("stop", _) => field(out, "stop_sequences", value),

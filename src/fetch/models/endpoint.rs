@@ -15,6 +15,25 @@ pub enum Provider {
     Replay,
 }
 
+/// The field of a body in OpenAI's interface that says how many tokens a reply may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokensField {
+    /// The older, which endpoints that are compatible with OpenAI have.
+    MaxTokens,
+    /// The newer, without which OpenAI's own models take no limit.
+    MaxCompletionTokens,
+}
+
+impl TokensField {
+    /// Returns how it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokensField::MaxTokens => "max_tokens",
+            TokensField::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
 /// How much an endpoint may be asked; none: no limit of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -52,6 +71,8 @@ pub struct Endpoint {
     pub model: String,
     /// The environment variable with the key; none: the provider's own at the provider's own URL, else no key is sent.
     pub key: Option<String>,
+    /// None: the newer for chats at `api.openai.com`, else the older.
+    pub max_tokens_field: Option<TokensField>,
     pub limits: Limits,
     /// From the first byte sent to the last received.
     pub timeout: Duration,

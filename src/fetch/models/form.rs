@@ -10,8 +10,39 @@ use hyper::Uri;
 use hyper::body::Bytes;
 use std::sync::Arc;
 
-/// Fields of the body that are ours to write: with them in `params` we would read the answer wrongly, or pay for more of them.
-const OURS: [&str; 9] = ["model", "messages", "prompt", "input", "system", "stream", "n", "best_of", "response_format"];
+/// Who says what a field of a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// datamake itself: with another value we would read the answer wrongly, or pay for more of them.
+    Datamake,
+    /// A key of the model that is written apart from `params`.
+    Key(&'static str),
+    /// A key of the model that is in `params`.
+    Param(&'static str),
+}
+
+/// Fields of a request's body that `body` of a model must not have, and who says them.
+pub const RESERVED: &[(&str, Says)] = &[
+    ("best_of", Says::Datamake),
+    ("input", Says::Datamake),
+    ("logprobs", Says::Param("logprobs")),
+    ("max_completion_tokens", Says::Key("max_tokens")),
+    ("max_tokens", Says::Key("max_tokens")),
+    ("messages", Says::Datamake),
+    ("model", Says::Key("name")),
+    ("n", Says::Datamake),
+    ("prompt", Says::Datamake),
+    ("response_format", Says::Datamake),
+    ("seed", Says::Param("seed")),
+    ("stop", Says::Param("stop")),
+    ("stop_sequences", Says::Key("stop")),
+    ("stream", Says::Datamake),
+    ("stream_options", Says::Datamake),
+    ("system", Says::Datamake),
+    ("temperature", Says::Param("temperature")),
+    ("top_logprobs", Says::Param("logprobs")),
+    ("top_p", Says::Param("top_p")),
+];
 
 /// One way to write bodies and to read what comes back.
 #[derive(Debug)]
@@ -54,7 +85,8 @@ impl Form {
     /// # Errors
     /// The endpoint could not be asked in this way.
     pub fn new(endpoint: &Endpoint, place: &Place, spec: &Arc<Spec>) -> Result<Form, Diagnostic> {
-        if let Some(name) = OURS.iter().find(|name| spec.params.contains_key(**name)) {
+        let is_ours = |(name, says): &&(&str, Says)| !matches!(says, Says::Param(_)) && spec.params.contains_key(*name);
+        if let Some((name, _)) = RESERVED.iter().find(is_ours) {
             return Err(problem::ours(endpoint, name));
         }
         if let Some(name) = openai::unreadable(spec) {

@@ -19,8 +19,8 @@ mod retry;
 mod wire;
 
 pub use batch::{Afoot, Batching, Cancel, Noted, Wish, Word, survey};
-pub use endpoint::{Endpoint, Limits, Provider};
-pub use form::worst_case;
+pub use endpoint::{Endpoint, Limits, Provider, TokensField};
+pub use form::{RESERVED, Says, worst_case};
 pub use keys::Environment;
 pub use problem::NOT_RECORDED;
 

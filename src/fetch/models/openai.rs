@@ -1,17 +1,13 @@
 //! OpenAI's interface, and that of all who are compatible with it: chat completions, completions, embeddings.
 
-use super::Endpoint;
 use super::form::{Form, Part};
 use super::place::Place;
 use super::wire::{Fault, Said, empty, ending, shown};
+use super::{Endpoint, TokensField};
 use crate::ask::{Finish, Response, Spec, Task, Usage};
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// The name under which newer models of OpenAI's take the limit of tokens. It is used at `api.openai.com`, and wherever
-/// `params` have it.
-const NEWER_LIMIT: &str = "max_completion_tokens";
 
 /// Writes a value as JSON behind `out`.
 pub(super) fn put(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
@@ -29,20 +25,22 @@ pub(super) fn field(out: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Si
 /// Writes the body up to the messages.
 pub(super) fn begin(form: &mut Form, endpoint: &Endpoint, place: &Place) {
     let spec = form.spec.clone();
-    let newer = spec.task == Task::Chat && (place.host == "api.openai.com" || spec.params.contains_key(NEWER_LIMIT));
-    let limit = if newer { NEWER_LIMIT } else { "max_tokens" };
+    let limit = endpoint.max_tokens_field.unwrap_or(match spec.task == Task::Chat && place.host == "api.openai.com" {
+        true => TokensField::MaxCompletionTokens,
+        false => TokensField::MaxTokens,
+    });
     let out = &mut form.prefix;
     out.extend_from_slice(b"{\"model\":");
     put(out, &endpoint.model);
     for (name, value) in &spec.params {
         if name == "seed" && value.is_i64() {
             form.seed = value.as_i64();
-        } else if name != limit || spec.max_tokens.is_none() {
+        } else {
             field(out, name, value);
         }
     }
     if let (Some(tokens), Task::Chat | Task::Completion) = (spec.max_tokens, spec.task) {
-        field(out, limit, &tokens);
+        field(out, limit.name(), &tokens);
     }
     if let Some(schema) = &spec.schema {
         // In strict mode the endpoint takes only schemas that leave nothing open. Others are a help to it, and checked here.

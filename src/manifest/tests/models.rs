@@ -2,7 +2,7 @@
 
 use super::{different, load, load_with, same};
 use crate::ask::Price;
-use crate::fetch::models::{Limits, Provider};
+use crate::fetch::models::{Limits, Provider, RESERVED, TokensField};
 use crate::manifest::*;
 use serde_json::json;
 
@@ -68,6 +68,7 @@ fn a_model_is_what_it_is_called_and_asked_and_not_where_it_is() {
         "timeout = 1",
         "attempts = 1",
         "batch = true",
+        "max_tokens_field = \"max_completion_tokens\"",
         "doc = \"d\"",
         "api = \"chat\"",
         "identity = \"x\"",
@@ -92,6 +93,29 @@ fn a_model_is_what_it_is_called_and_asked_and_not_where_it_is() {
     different(&check(""), "[model.m]\nprovider = \"openai\"\nname = \"z\"\n");
     // With an identity, endpoints may call the model what they like.
     same(&check("identity = \"y\""), "[model.m]\nprovider = \"openai\"\nname = \"z\"\nidentity = \"y\"\n");
+}
+
+#[test]
+fn a_field_that_something_else_says_is_not_in_the_body() {
+    for (field, _) in RESERVED {
+        let text = format!("[model.m]\n{M}body = {{ {field} = 1 }}\n");
+        let problems = load_with(&text, &[], &[]).expect_err("a field that is reserved");
+        assert!(problems.0.iter().any(|problem| problem.code == "reserved-field"), "{field}");
+    }
+    let named = |field: &str| model(&format!("{M}max_tokens_field = \"{field}\"\n")).max_tokens_field;
+    assert_eq!(named("max_tokens"), Some(TokensField::MaxTokens));
+    assert_eq!(named("max_completion_tokens"), Some(TokensField::MaxCompletionTokens));
+    assert_eq!(model(M).max_tokens_field, None);
+}
+
+#[test]
+fn a_text_without_an_end_is_an_error_and_no_panic() {
+    // Where the quotes should be is the middle of a letter.
+    for start in
+        ["]'''from = \"b\"\n[model.m]\nprovider = \"openai\"\nname = \"x\"\nkey = \"sk-", "[model.m]\nkey = '''sk-"]
+    {
+        assert!(load_with(&format!("{start}𒾐"), &[], &[]).is_err(), "{start}");
+    }
 }
 
 #[test]
