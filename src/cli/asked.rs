@@ -7,6 +7,7 @@ use crate::fetch::models::Traffic;
 use crate::graph::NodeId;
 use crate::project::{Built, Project, Spent};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Writes an amount of money: with two digits after the point, or three that count.
 pub fn money(n: f64) -> String {
@@ -92,8 +93,9 @@ impl Account {
             Some(Output::Table { rows, .. }) => *rows,
             _ => 0,
         };
-        let unpriced = unpriced(project, &all);
-        Some(Account { asked, worth: project.money(&all), all, rows, unpriced })
+        let unpriced = record.map_or(Vec::new(), |record| unpriced(project, id, record));
+        let worth = record.map_or(Some(0.0), |record| project.money(id, record));
+        Some(Account { asked, worth, all, rows, unpriced })
     }
 
     fn answers(&self) -> u64 {
@@ -151,11 +153,13 @@ impl Account {
     }
 }
 
-/// Returns the names of the models without a price among those that gave some answers.
-fn unpriced(project: &Project, paid: &Paid) -> Vec<String> {
-    let models = project.graph.manifest.models.iter().filter(|model| model.price.is_none());
-    let asked = models.filter(|model| paid.0.contains_key(model.called()));
-    asked.map(|model| model.name.value.clone()).collect()
+/// Returns the names of the models without a price among those that gave the answers behind the rows of a node.
+fn unpriced(project: &Project, id: NodeId, record: &NodeRecord) -> Vec<String> {
+    let asked = record.paid.iter().flat_map(|(step, paid)| {
+        project.asked_by(id, *step).filter(|model| model.price.is_none() && paid.0.contains_key(model.called()))
+    });
+    let names: BTreeSet<&str> = asked.map(|model| model.name.value.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Adds up what was asked for a node.
