@@ -32,7 +32,7 @@ pub fn tokens(usage: Usage) -> String {
 }
 
 /// Writes `22 requests (2 of them retries), 80 tokens in, 120 out, cost 0.0031`; `unpriced` are the models without a price, if
-/// that is known.
+/// that is known. Where texts went out together it is `1,000 texts in 16 requests`: a plan counts the texts.
 pub fn traffic(of: &Traffic, unpriced: Option<&[String]>) -> String {
     let retries = match of.retried {
         0 => String::new(),
@@ -40,7 +40,12 @@ pub fn traffic(of: &Traffic, unpriced: Option<&[String]>) -> String {
         n => format!(" ({} of them retries)", count(n)),
     };
     let tokens = if of.usage == Usage::default() { String::new() } else { format!(", {}", tokens(of.usage)) };
-    format!("{}{retries}{tokens}, {}", things(of.requests, "request"), cost(of, unpriced))
+    let answers = match of.usage.output {
+        _ if of.answers <= of.requests => String::new(),
+        0 => format!("{} in ", things(of.answers, "text")),
+        _ => format!("{} in ", things(of.answers, "answer")),
+    };
+    format!("{answers}{}{retries}{tokens}, {}", things(of.requests, "request"), cost(of, unpriced))
 }
 
 fn cost(of: &Traffic, unpriced: Option<&[String]>) -> String {
@@ -66,7 +71,8 @@ pub fn json(of: &Traffic) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-*Asked* is `{ \"requests\", \"retried\", \"answers\", \"input_tokens\", \"output_tokens\", \"money\", \"unpriced\" }`: what went out. `requests` counts every attempt, `retried` those \
+*Asked* is `{ \"requests\", \"retried\", \"answers\", \"input_tokens\", \"output_tokens\", \"money\", \"unpriced\" }`: what went out. `requests` counts every attempt, of which several texts to embed share one, `answers` \
+what came of them, each text for itself, as `datamake plan` counts; `retried` those requests \
 that were not the first; `money` is null if any price or count of tokens is not known, and `unpriced` counts such requests.";
 
 /// What a node has to do with models in a build: what was asked for it, and all answers behind its rows.
