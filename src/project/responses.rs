@@ -334,7 +334,7 @@ fn take_in(store: &Store, name: &str, lines: &mut dyn BufRead) -> Result<Travell
         let response: Response = serde_json::from_str(line.response.get()).map_err(|error| bad(&error.to_string()))?;
         let had = match had.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(known(&responses, &key)?),
+            Entry::Vacant(new) => new.insert(known(responses, &key)?),
         };
         if had.iter().any(|known| covers(known, &response)) {
             sum.known += 1;
