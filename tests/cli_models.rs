@@ -574,6 +574,38 @@ fn the_json_of_a_build_has_what_was_asked_and_what_reuse_saved() {
 }
 
 #[test]
+fn texts_are_counted_alike_before_and_after_they_are_embedded() {
+    let server = Server::with(|_| Act::Answer.into());
+    let sandbox = Sandbox::with(
+        &r#"
+[dataset.seeds]
+files = "seeds.jsonl"
+key = "id"
+
+[model.vectors]
+provider = "openai"
+url = "URL"
+name = "v"
+price = { input = 10, output = 0 }
+
+[dataset.near]
+from = "seeds"
+embed = { text = "topic", model = "vectors", into = "vector" }
+"#
+        .replace("URL", &server.url()),
+    );
+    sandbox.write("seeds.jsonl", &seeds(0..200));
+    let plan = String::from_utf8(sandbox.run("plan").stdout).unwrap();
+    assert!(plan.contains("200 texts to vectors: "), "{plan}");
+    assert!(plan.contains("would embed 200 texts: "), "{plan}");
+    let planned = sandbox.json("plan")["asks"]["requests"].clone();
+    let built = String::from_utf8(sandbox.run("build").stdout).unwrap();
+    let said = format!("asked 200 texts in {} requests, ", server.requests());
+    assert!(server.requests() < 50 && built.contains(&said), "{said}: {built}");
+    assert_eq!(planned, 200);
+}
+
+#[test]
 fn responses_travel_as_files() {
     let server = Server::start();
     let sandbox = project(&server);

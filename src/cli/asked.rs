@@ -7,6 +7,7 @@ use crate::fetch::models::Traffic;
 use crate::graph::NodeId;
 use crate::project::{Built, Project, Spent};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Writes an amount of money: with two digits after the point, or three that count.
 pub fn money(n: f64) -> String {
@@ -31,7 +32,7 @@ pub fn tokens(usage: Usage) -> String {
 }
 
 /// Writes `22 requests (2 of them retries), 80 tokens in, 120 out, cost 0.0031`; `unpriced` are the models without a price, if
-/// that is known.
+/// that is known. Where texts went out together it is `1,000 texts in 16 requests`: a plan counts the texts.
 pub fn traffic(of: &Traffic, unpriced: Option<&[String]>) -> String {
     let retries = match of.retried {
         0 => String::new(),
@@ -39,7 +40,12 @@ pub fn traffic(of: &Traffic, unpriced: Option<&[String]>) -> String {
         n => format!(" ({} of them retries)", count(n)),
     };
     let tokens = if of.usage == Usage::default() { String::new() } else { format!(", {}", tokens(of.usage)) };
-    format!("{}{retries}{tokens}, {}", things(of.requests, "request"), cost(of, unpriced))
+    let answers = match of.usage.output {
+        _ if of.answers <= of.requests => String::new(),
+        0 => format!("{} in ", things(of.answers, "text")),
+        _ => format!("{} in ", things(of.answers, "answer")),
+    };
+    format!("{answers}{}{retries}{tokens}, {}", things(of.requests, "request"), cost(of, unpriced))
 }
 
 fn cost(of: &Traffic, unpriced: Option<&[String]>) -> String {
@@ -65,7 +71,8 @@ pub fn json(of: &Traffic) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-*Asked* is `{ \"requests\", \"retried\", \"answers\", \"input_tokens\", \"output_tokens\", \"money\", \"unpriced\" }`: what went out. `requests` counts every attempt, `retried` those \
+*Asked* is `{ \"requests\", \"retried\", \"answers\", \"input_tokens\", \"output_tokens\", \"money\", \"unpriced\" }`: what went out. `requests` counts every attempt, of which several texts to embed share one, `answers` \
+what came of them, each text for itself, as `datamake plan` counts; `retried` those requests \
 that were not the first; `money` is null if any price or count of tokens is not known, and `unpriced` counts such requests.";
 
 /// What a node has to do with models in a build: what was asked for it, and all answers behind its rows.
@@ -92,8 +99,9 @@ impl Account {
             Some(Output::Table { rows, .. }) => *rows,
             _ => 0,
         };
-        let unpriced = unpriced(project, &all);
-        Some(Account { asked, worth: project.money(&all), all, rows, unpriced })
+        let unpriced = record.map_or(Vec::new(), |record| unpriced(project, id, record));
+        let worth = record.map_or(Some(0.0), |record| project.money(id, record));
+        Some(Account { asked, worth, all, rows, unpriced })
     }
 
     fn answers(&self) -> u64 {
@@ -151,11 +159,13 @@ impl Account {
     }
 }
 
-/// Returns the names of the models without a price among those that gave some answers.
-fn unpriced(project: &Project, paid: &Paid) -> Vec<String> {
-    let models = project.graph.manifest.models.iter().filter(|model| model.price.is_none());
-    let asked = models.filter(|model| paid.0.contains_key(model.called()));
-    asked.map(|model| model.name.value.clone()).collect()
+/// Returns the names of the models without a price among those that gave the answers behind the rows of a node.
+fn unpriced(project: &Project, id: NodeId, record: &NodeRecord) -> Vec<String> {
+    let asked = record.paid.iter().flat_map(|(step, paid)| {
+        project.asked_by(id, *step).filter(|model| model.price.is_none() && paid.0.contains_key(model.called()))
+    });
+    let names: BTreeSet<&str> = asked.map(|model| model.name.value.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Adds up what was asked for a node.

@@ -42,7 +42,8 @@ pub const FORM: &str = "\
   \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3,
   \"asks\": { \"requests\": 10, \"at_most\": false, \"more\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null } }
 
-`groups` and `rows_stale` are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `at_most` tells that a filter may yet drop rows before they ask;
+`groups` and `rows_stale` are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `requests` counts the answers that come of them, each text to embed for itself (`answers`
+of a build; up to 64 texts share one HTTP request); `at_most` tells that a filter may yet drop rows before they ask;
 `estimate` whether tokens and money follow from answers to the same step (`past`) or from messages and `max_tokens` (`guess`: the most that replies can have). Tokens and money
 that cannot be told are null, as `requests`, `step` and `model` are where others have to run first; `more` tells that there are such nodes.";
 

@@ -8,7 +8,6 @@ use super::grid::Grid;
 use super::session::{Detail, Ending, Exit, Fail, Session};
 use super::words::{bytes, count, things, utc};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Paid, Sum};
 use crate::fetch::plain;
 use crate::project::{Exported, OfModel, Travelled, Which, open_responses};
 use serde_json::{Value, json};
@@ -95,7 +94,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ("responses show", kept::FORM),
     (
         "responses stats",
-        "{ \"responses\": 240, \"bytes\": 120000,\n  \"models\": [{ \"model\": \"gemma-3-270m\", \"responses\": 240, \"input_tokens\": 9600, \"output_tokens\": 14400, \"untold\": 0, \"money\": 0.0101 | null,\n              \"first\": \"2026-01-02T03:04:05Z\", \"last\": \"2026-01-02T03:09:05Z\" }] }\n\n`untold` counts those whose tokens the endpoint did not tell; `money` is what they cost at today's prices.",
+        "{ \"responses\": 240, \"bytes\": 120000,\n  \"models\": [{ \"model\": \"gemma-3-270m\", \"responses\": 240, \"input_tokens\": 9600, \"output_tokens\": 14400, \"untold\": 0, \"money\": 0.0101 | null,\n              \"first\": \"2026-01-02T03:04:05Z\", \"last\": \"2026-01-02T03:09:05Z\" }] }\n\n`untold` counts those whose tokens the endpoint did not tell; `money` is what they cost at today's prices; null if that is not known, or if models of one identity have several prices.",
     ),
 ];
 
@@ -196,13 +195,12 @@ impl Stats {
     fn run(self, session: &mut Session) -> Ending {
         let project = session.project()?;
         let (models, size) = project.recorded_by_model()?;
-        let worth = |model: &str, of: &Sum| project.money(&Paid([(model.to_owned(), *of)].into()));
         let all: u64 = models.values().map(|of| of.sum.answers).sum();
         if session.json() {
             let one = |(model, of): (&String, &OfModel)| {
                 json!({
                     "model": model, "responses": of.sum.answers, "input_tokens": of.sum.usage.input,
-                    "output_tokens": of.sum.usage.output, "untold": of.sum.untold, "money": worth(model, &of.sum),
+                    "output_tokens": of.sum.usage.output, "untold": of.sum.untold, "money": project.money_of(model, &of.sum),
                     "first": utc(of.first), "last": utc(of.last),
                 })
             };
@@ -222,7 +220,7 @@ impl Stats {
             let when =
                 if of.first == of.last { utc(of.last) } else { format!("{} to {}", utc(of.first), utc(of.last)) };
             let (answers, usage) = (count(of.sum.answers), of.sum.usage);
-            let cost = worth(model, &of.sum).map_or("unknown".to_owned(), money);
+            let cost = project.money_of(model, &of.sum).map_or("unknown".to_owned(), money);
             grid.row([super::words::plain(model), answers, count(usage.input), count(usage.output), cost, when]);
         }
         grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;

@@ -15,7 +15,7 @@ use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Take, Ty
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::AddAssign;
 
 /// The column of a table of failed rows that says why each failed.
@@ -29,7 +29,11 @@ pub(super) struct Answered {
     pub failed: Option<(Take, Hash)>,
 }
 
-/// What the answers behind some rows took when they were bought, in this build or a former one: model → sums.
+/// What the answers behind some rows took when they were bought, in this build or a former one: what models are called in keys →
+/// sums.
+///
+/// An answer counts once in a row group, however many of its rows it stands behind. Where rows of several groups or steps have the
+/// same answer, it counts for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Paid(pub BTreeMap<String, Sum>);
@@ -163,11 +167,15 @@ impl Flow<'_> {
     fn dialogues(&self, ask: &Ask, batch: &Batch) -> Result<Rows, Stop> {
         let begun = ask.op.begin(batch).map_err(|error| self.ask_error(ask, batch, error))?;
         let mut rows = Rows { standings: Vec::with_capacity(batch.rows), paid: Paid::default() };
+        let mut counted = HashSet::new();
         for requests in begun {
             let standings = requests.into_iter().map(|request| {
-                let paid = &mut rows.paid;
+                let (paid, counted) = (&mut rows.paid, &mut counted);
                 let mut dialogue = Dialogue::new(request);
                 let standing = self.context.desk.advance(ask.op.as_ref(), &mut dialogue, |request, response| {
+                    if !counted.insert(request.key()) {
+                        return;
+                    }
                     let sum = paid.0.entry(request.spec.model.clone()).or_default();
                     sum.answers += 1;
                     match response.usage {

@@ -216,6 +216,16 @@ impl Step {
         matches!(self, Step::Generate(_) | Step::Judge(_) | Step::Embed(_))
     }
 
+    /// Returns the names of the models that are asked.
+    pub fn models(&self) -> &[Text] {
+        match self {
+            Step::Generate(generate) => std::slice::from_ref(&generate.model),
+            Step::Judge(judge) => &judge.models,
+            Step::Embed(embed) => std::slice::from_ref(&embed.model),
+            _ => &[],
+        }
+    }
+
     /// Returns where the step stands.
     pub fn span(&self) -> Span {
         match self {

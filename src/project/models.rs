@@ -3,13 +3,14 @@
 use super::{Project, unusable};
 use crate::ask::{Price, Record, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{Count, Door, NodeRecord, Paid, Run};
+use crate::exec::{Count, Door, NodeRecord, Run, Sum};
 use crate::fetch::models::{
     Asking, Budget, Endpoint, Environment, Models, Noted, Provider, Spending, Traffic, Wish, survey,
 };
-use crate::graph::NodeId;
+use crate::graph::{Kind, NodeId};
 use crate::hash::Hash;
 use crate::history::{View, read_record, write_view};
+use crate::manifest::{Model, Step, Text};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,24 +119,48 @@ impl Project {
         if view.is_empty() { Ok(None) } else { write_view(&self.store, &view).map(Some).map_err(unusable) }
     }
 
-    /// Returns the price of a model by what it is called in keys.
+    /// Returns the price of a model by what it is called in keys; none also where several are called so and their prices differ.
     pub fn price(&self, model: &str) -> Option<Price> {
-        let called = |one: &&crate::manifest::Model| one.called() == model;
-        self.graph.manifest.models.iter().filter(called).find_map(|one| one.price)
+        let called = self.graph.manifest.models.iter().filter(|one| one.called() == model);
+        let mut prices = called.filter_map(|one| one.price);
+        let first = prices.next()?;
+        prices.all(|price| price == first).then_some(first)
     }
 
-    /// Returns the price of the model that a recorded request was for; `key` as hexadecimal digits.
-    pub fn price_of(&self, key: &str) -> Option<Price> {
+    /// Returns the models that a step of a node asks.
+    pub fn asked_by(&self, node: NodeId, step: usize) -> impl Iterator<Item = &Model> {
+        let node = self.graph.node(node);
+        let dataset = self.graph.manifest.datasets.get(node.declaration).filter(|_| node.kind == Kind::Dataset);
+        let names = dataset.and_then(|dataset| dataset.steps.get(step)).map_or(&[][..], Step::models);
+        let model = |name: &Text| self.graph.manifest.models.iter().find(|one| one.name.value == name.value);
+        names.iter().filter_map(model)
+    }
+
+    /// Returns the price of a model by what it is called in keys, as the model is declared that a step of a node asks: others may
+    /// be called the same and have another price. A step that asks another model by now tells nothing.
+    fn price_in(&self, node: NodeId, step: usize, model: &str) -> Option<Price> {
+        match self.asked_by(node, step).find(|one| one.called() == model) {
+            Some(one) => one.price,
+            None => self.price(model),
+        }
+    }
+
+    /// Returns the price of the model that a recorded request of a step was for; `key` as hexadecimal digits.
+    pub fn price_of(&self, node: NodeId, step: usize, key: &str) -> Option<Price> {
         let model = |body: &[u8]| model_of(&serde_json::from_slice(body).ok()?);
-        self.price(&self.store.responses().find(&key.parse().ok()?, model).ok()??)
+        self.price_in(node, step, &self.store.responses().find(&key.parse().ok()?, model).ok()??)
     }
 
-    /// Returns what answers cost at today's prices; none if a price or a usage is not known.
-    pub fn money(&self, paid: &Paid) -> Option<f64> {
-        paid.0.iter().try_fold(0.0, |sum, (model, of)| match self.price(model) {
-            Some(price) if of.untold == 0 => Some(sum + price.of(of.usage)),
-            _ => None,
-        })
+    /// Returns what the answers behind the rows of a node cost at today's prices of the models that its steps ask; none if a price
+    /// or a usage is not known.
+    pub fn money(&self, node: NodeId, record: &NodeRecord) -> Option<f64> {
+        let sums = record.paid.iter().flat_map(|(step, paid)| paid.0.iter().map(move |(model, of)| (*step, model, of)));
+        sums.map(|(step, model, of)| worth(self.price_in(node, step, model), of)).sum()
+    }
+
+    /// Returns what recorded answers of a model cost at today's price, whoever asked.
+    pub fn money_of(&self, model: &str, of: &Sum) -> Option<f64> {
+        worth(self.price(model), of)
     }
 
     /// Tells what a plan counted in tokens and money.
@@ -179,6 +204,11 @@ impl Project {
         });
         known.chain(open).collect()
     }
+}
+
+/// Returns what answers cost; none if the price or a usage is not known.
+fn worth(price: Option<Price>, of: &Sum) -> Option<f64> {
+    price.filter(|_| of.untold == 0).map(|price| price.of(of.usage))
 }
 
 /// Bytes of English that come to a token, about.

@@ -19,7 +19,11 @@ fn line(cost: &NodeCost, planned: &Planned, names: &Names) -> String {
         return format!("how many requests is unknown until {} ran", until(planned, cost.node, names));
     }
     let most = if cost.count.at_most { "at most " } else { "" };
-    let requests = format!("{most}{} to {}", things(cost.count.requests, "request"), cost.model);
+    let requests = format!(
+        "{most}{} to {}",
+        things(cost.count.requests, if embeds(cost) { "text" } else { "request" }),
+        cost.model
+    );
     let outlay = &cost.outlay;
     let source = if outlay.from_past { " (from past answers)" } else { "" };
     let cost = match (outlay.money, outlay.gap) {
@@ -29,6 +33,11 @@ fn line(cost: &NodeCost, planned: &Planned, names: &Names) -> String {
         (None, None) => "price unknown".to_owned(),
     };
     format!("{requests}: {}{source}, {cost}", tokens(outlay))
+}
+
+/// Returns whether texts are embedded: several of them go out in one request, so the texts are what is counted.
+fn embeds(cost: &NodeCost) -> bool {
+    cost.count.output_limit == Some(0)
 }
 
 /// Writes an amount of money that is told beforehand.
@@ -64,6 +73,8 @@ fn until(planned: &Planned, node: NodeId, names: &Names) -> String {
 #[derive(Default)]
 struct Total {
     requests: u64,
+    /// Of these, texts to embed.
+    texts: u64,
     at_most: bool,
     /// Nodes that ask, nobody knows how often.
     open: Vec<NodeId>,
@@ -88,6 +99,7 @@ impl Total {
                 continue;
             }
             sum.requests += cost.count.requests;
+            sum.texts += if embeds(cost) { cost.count.requests } else { 0 };
             sum.at_most |= cost.count.at_most;
             sum.input += cost.outlay.usage.input;
             sum.output += cost.outlay.usage.output;
@@ -147,7 +159,12 @@ pub fn total(planned: &Planned, project: &Project, names: &Names) -> Option<Stri
     let budget = project.graph.manifest.budget.money.as_ref();
     let budget = budget.map_or(String::new(), |budget| format!("; the budget is {}", money(budget.value)));
     let more = if sum.open.is_empty() { String::new() } else { format!("; and more for {open}") };
-    Some(format!("would ask {bound}{}: {input}{out}, {cost}{more}{budget}", things(sum.requests, "request")))
+    let what = match (sum.requests - sum.texts, things(sum.texts, "text")) {
+        (requests, _) if sum.texts == 0 => format!("ask {bound}{}", things(requests, "request")),
+        (0, texts) => format!("embed {bound}{texts}"),
+        (requests, texts) => format!("ask {bound}{} and embed {texts}", things(requests, "request")),
+    };
+    Some(format!("would {what}: {input}{out}, {cost}{more}{budget}"))
 }
 
 /// Writes what a node would ask as JSON.

@@ -5,7 +5,7 @@ use super::super::session::{Ending, Exit, Fail, Session};
 use super::super::words::{count, plain, things};
 use super::Show;
 use super::rows::{Drawing, json_row, until};
-use crate::ask::{FailureKind, Usage};
+use crate::ask::{FailureKind, Price, Usage};
 use crate::diag::{Diagnostic, list};
 use crate::exec::LostRows;
 use crate::expr::Value;
@@ -99,6 +99,9 @@ fn check(args: &Show, steps: &[(LostRows, Arc<Table>)], which: Which) -> Result<
     Err(Diagnostic::error("unknown-reason", title).note(note).did_you_mean(reason, known).into())
 }
 
+/// Tells the price of the model that a request was for.
+type Prices<'a> = &'a dyn Fn(&str) -> Option<Price>;
+
 /// Why a row is lost.
 enum Why {
     /// By this filter or step.
@@ -119,7 +122,7 @@ struct Failure {
 
 impl Why {
     /// Reads the last value of a row.
-    fn of(value: &Value, step: &LostRows, which: Which, project: &Project) -> Why {
+    fn of(value: &Value, step: &LostRows, which: Which, price: Prices) -> Why {
         match which {
             Which::Dropped => {
                 let position = match value {
@@ -128,7 +131,7 @@ impl Why {
                 };
                 Why::By(step.reasons.get(position).map_or("", |(name, _)| name.as_str()).to_owned())
             }
-            Which::Failed => Why::Failed(Failure::of(value, project)),
+            Which::Failed => Why::Failed(Failure::of(value, price)),
         }
     }
 
@@ -141,8 +144,8 @@ impl Why {
 }
 
 impl Failure {
-    fn of(value: &Value, project: &Project) -> Failure {
-        let Value::Struct(fields) = value else { return Failure::of(&Value::Struct(Vec::new()), project) };
+    fn of(value: &Value, price: Prices) -> Failure {
+        let Value::Struct(fields) = value else { return Failure::of(&Value::Struct(Vec::new()), price) };
         let field =
             |name: &str| fields.iter().find(|(own, _)| own == name).map_or(Value::Null, |(_, value)| value.clone());
         let text = |name: &str| match field(name) {
@@ -156,7 +159,7 @@ impl Failure {
         let request = text("request").unwrap_or_default();
         let usage = number("input_tokens").zip(number("output_tokens"));
         let usage = usage.map(|(input, output)| Usage { input, output });
-        let cost = usage.and_then(|usage| Some(project.price_of(&request)?.of(usage)));
+        let cost = usage.and_then(|usage| Some(price(&request)?.of(usage)));
         let (kind, detail) = (text("kind").unwrap_or_default(), text("detail").unwrap_or_default());
         Failure { kind, detail, attempts: field("attempts"), usage, cost, reply: text("reply"), request }
     }
@@ -223,6 +226,8 @@ fn draw(
         columns.extend(BEHIND.map(|(name, ty)| Field::new(name, ty)));
     }
     let mut drawing = Drawing::new(session, &Schema(columns), args.wide);
+    let (node, _) = project.one(&args.node)?;
+    let price = |request: &str| project.price_of(node, step.step, request);
     // Where every row counts, no page need be larger than what is shown.
     let most = match args.reason {
         None => left.saturating_add(usize::try_from(*skip).unwrap_or(usize::MAX)),
@@ -230,7 +235,7 @@ fn draw(
     };
     until(project, table, 0, most, |at, row| {
         let Some((why, values)) = row.split_last() else { return Ok(ControlFlow::Continue(())) };
-        let why = Why::of(why, step, which, project);
+        let why = Why::of(why, step, which, &price);
         if args.reason.as_deref().is_some_and(|wanted| wanted != why.word()) {
             return Ok(ControlFlow::Continue(()));
         }
