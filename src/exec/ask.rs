@@ -11,7 +11,7 @@ use crate::fetch::models::NOT_RECORDED;
 use crate::graph::{Ask, Stage};
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Take, Type};
+use crate::table::{Batch, ColumnRef, Field, RowGroup, Schema, Take, Type};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use serde::{Deserialize, Serialize};
@@ -165,7 +165,7 @@ impl Flow<'_> {
 
     /// Takes the dialogues of all rows as far as recorded responses lead.
     fn dialogues(&self, ask: &Ask, batch: &Batch) -> Result<Rows, Stop> {
-        let begun = ask.op.begin(batch).map_err(|error| self.ask_error(ask, batch, error))?;
+        let begun = ask.op.begin(batch).map_err(|error| self.uncomputable("a request", &ask.span, batch, error))?;
         let mut rows = Rows { standings: Vec::with_capacity(batch.rows), paid: Paid::default() };
         let mut counted = HashSet::new();
         for requests in begun {
@@ -218,19 +218,6 @@ impl Flow<'_> {
             problem.notes.insert(0, format!("{missing}, and those that would be asked for once they are there"));
         }
         Some(Diagnostics(problems))
-    }
-
-    fn ask_error(&self, ask: &Ask, batch: &Batch, error: RowError) -> Stop {
-        let title = format!("a request of `{}` cannot be made: {}", self.node, error.message);
-        let mut diagnostic = Diagnostic::error("row-error", title).at(&ask.span, "asked here");
-        for (name, column) in &batch.columns {
-            if error.row < column.len() {
-                let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();
-                diagnostic = diagnostic.note(format!("in that row `{name}` is {shown}"));
-            }
-        }
-        diagnostic.help.extend(error.help);
-        diagnostic.into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::{Stop, TableRef};
 use super::stage::Flow;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::Span;
 use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, ReferOp};
 use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take};
@@ -81,12 +81,8 @@ impl Flow<'_> {
             let columns = work.reads().iter().zip(&reads);
             let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
             let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
-            let made = work.run(&batch, self.whole_of(&other)?).map_err(|error| {
-                let title = format!("a row of `{}` cannot be computed: {}", self.node, error.message);
-                let mut diagnostic = Diagnostic::error("row-error", title).at(span, "computed here");
-                diagnostic.help.extend(error.help);
-                Stop::from(diagnostic)
-            })?;
+            let made = work.run(&batch, self.whole_of(&other)?);
+            let made = made.map_err(|error| self.uncomputable("a row", span, &batch, error))?;
             made.iter().map(|column| self.context.put_column(column)).collect()
         })
     }

@@ -7,7 +7,7 @@ use super::refer::Others;
 use super::rows::stays;
 use super::wave;
 use crate::ask::FailureKind;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use crate::graph::{Parts, Stage, WholeOp, Work};
 use crate::hash::{Hash, Key};
 use crate::op;
@@ -304,15 +304,15 @@ impl Flow<'_> {
                 .map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)))
                 .collect::<Result<_, Stop>>()?;
             let batch = Batch { rows: group.rows as usize, columns };
-            let made = work.op.run(&batch).map_err(|error| self.row_error(work, &batch, error))?;
+            let made = work.op.run(&batch).map_err(|error| self.uncomputable("a row", &work.span, &batch, error))?;
             made.iter().map(|column| self.context.put_column(column)).collect()
         })
     }
 
-    fn row_error(&self, work: &Work, batch: &Batch, error: RowError) -> Stop {
-        let mut diagnostic =
-            Diagnostic::error("row-error", format!("a row of `{}` cannot be computed: {}", self.node, error.message))
-                .at(&work.span, "computed here");
+    /// Says what is wrong with a row, and shows it; `what` of the node could not be made of it.
+    pub(super) fn uncomputable(&self, what: &str, span: &Span, batch: &Batch, error: RowError) -> Stop {
+        let title = format!("{what} of `{}` cannot be computed: {}", self.node, error.message);
+        let mut diagnostic = Diagnostic::error("row-error", title).at(span, "computed here");
         for (name, column) in &batch.columns {
             if error.row < column.len() {
                 let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();

@@ -182,21 +182,26 @@ pub(super) fn never_answered(endpoint: &Endpoint, place: &Place, count: u32, why
 pub(super) fn over_budget(endpoint: &Endpoint, ledger: &Ledger, budget: Budget) -> Diagnostic {
     let (money, requests) = ledger.spent();
     let money_cap = budget.money.map(|cap| format!("{cap} in money"));
-    let caps: Vec<String> = money_cap.into_iter().chain(budget.requests.map(|cap| format!("{cap} requests"))).collect();
+    let caps: Vec<String> = money_cap.into_iter().chain(budget.requests.map(count)).collect();
     let title = format!("the next request to `{}` could pass the budget", endpoint.node);
     let mut diagnostic = Diagnostic::error("over-budget", title)
         .at(&endpoint.span, "asked here")
-        .note(format!("the budget is {}; spent: {} and {requests} requests", caps.join(" and "), amount(money)))
+        .note(format!("the budget is {}; spent: {} and {}", caps.join(" and "), amount(money), count(requests)))
         .help("run it again with a larger budget: what was answered is kept");
     let (carried, before) = ledger.carried();
     if before > 0 {
         let text = format!(
-            "of that, {} and {before} requests are from a build that was killed; what it had not settled counts in full",
-            amount(carried)
+            "of that, {} and {} are from a build that was killed; what it had not settled counts in full",
+            amount(carried),
+            count(before)
         );
         diagnostic = diagnostic.note(text);
     }
     diagnostic
+}
+
+fn count(requests: u64) -> String {
+    if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") }
 }
 
 fn amount(money: f64) -> String {
