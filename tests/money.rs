@@ -80,3 +80,29 @@ fn two_models_of_one_identity_have_each_its_own_price() {
     // Who asked is not recorded with an answer: what all of them cost together has no one price.
     assert!(project.price("m").is_none());
 }
+
+#[test]
+fn a_plan_of_a_repeat_build_tells_its_money_within_a_tenth_although_some_replies_are_sent_back() {
+    // Every fifth reply is of the wrong form the first time.
+    let server = Server::with(|asked| {
+        let wrong = asked.hash() % 5 == 0 && !asked.body.contains("\"assistant\"");
+        Act::say(if wrong { "no" } else { "{\"answer\": \"yes, as it seems\"}" }).into()
+    });
+    let sandbox = Sandbox::on_real_disk();
+    sandbox.write("seeds.jsonl", (0..200).map(|id| format!("{{\"id\": {id}}}\n")).collect::<String>());
+    sandbox.write(
+        "datamake.toml",
+        format!(
+            "[model.m]\nprovider = \"openai\"\nurl = \"{}\"\nname = \"m\"\nmax_tokens = 64\nprice = {{ input = 1, output = 2 }}\n\
+             [prompt.ask]\ntemplate = \"Is {{{{ id }}}} a number?\"\nreply = {{ fields = {{ answer = \"string\" }}, retries = 2 }}\n\
+             [dataset.answers]\nfiles = \"seeds.jsonl\"\nkey = \"id\"\ngenerate = {{ prompt = \"ask\", model = \"m\" }}\n",
+            server.url()
+        ),
+    );
+    sandbox.built();
+    sandbox.edit("datamake.toml", "a number?", "a count?");
+    let told: f64 = sandbox.plan().cost.iter().filter_map(|cost| cost.outlay.money).sum();
+    let built = sandbox.built();
+    let spent: f64 = built.run.traffic.values().map(|traffic| traffic.money).sum();
+    assert!((told / spent - 1.0).abs() < 0.1, "told {told}, spent {spent}");
+}

@@ -50,7 +50,8 @@ pub struct Build {
     /// Asks again about rows that failed in this way (cut-off, refusal, content-filter, empty, invalid-json, invalid-schema); may be repeated
     #[arg(long, value_name = "KIND")]
     retry: Vec<FailureKind>,
-    /// Asks models about so many rows of each dataset only, always the same: the whole build later does not pay for them again
+    /// Asks models about so many rows of each dataset only, always the same: the whole build later does not pay for them again. Datasets
+    /// that others look into (for examples, or the nearest rows) are made whole
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rows: Option<u64>,
 }

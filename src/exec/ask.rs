@@ -42,6 +42,9 @@ pub struct Paid(pub BTreeMap<String, Sum>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
     pub answers: u64,
+    /// The dialogues that they are of: a reply that was sent back is an answer more, and no dialogue.
+    #[serde(default)]
+    pub dialogues: u64,
     pub usage: Usage,
     /// Answers whose usage the endpoint did not tell.
     pub untold: u64,
@@ -52,6 +55,7 @@ impl AddAssign<&Paid> for Paid {
         for (model, sum) in &other.0 {
             let own = self.0.entry(model.clone()).or_default();
             own.answers += sum.answers;
+            own.dialogues += sum.dialogues;
             own.usage += sum.usage;
             own.untold += sum.untold;
         }
@@ -172,12 +176,15 @@ impl Flow<'_> {
             let standings = requests.into_iter().map(|request| {
                 let (paid, counted) = (&mut rows.paid, &mut counted);
                 let mut dialogue = Dialogue::new(request);
+                let mut begins = 1;
                 let standing = self.context.desk.advance(ask.op.as_ref(), &mut dialogue, |request, response| {
+                    let begun = std::mem::take(&mut begins);
                     if !counted.insert(request.key()) {
                         return;
                     }
                     let sum = paid.0.entry(request.spec.model.clone()).or_default();
                     sum.answers += 1;
+                    sum.dialogues += begun;
                     match response.usage {
                         Some(usage) => sum.usage += usage,
                         None => sum.untold += 1,

@@ -172,11 +172,13 @@ impl Project {
             let model = &self.graph.manifest.models[place.endpoint];
             let past =
                 record(place.node).and_then(|record| record.paid.get(&place.step)?.0.get(model.called()).copied());
-            let told = past.map(|sum| (sum.answers - sum.untold, sum.usage)).filter(|(answers, _)| *answers > 0);
+            let told = past.filter(|sum| sum.answers > sum.untold);
             let usage = match told {
-                Some((answers, usage)) => {
-                    let share = |tokens: u64| (tokens as f64 / answers as f64 * count.requests as f64).round() as u64;
-                    Usage { input: share(usage.input), output: share(usage.output) }
+                Some(sum) => {
+                    // Replies that are sent back cost too: so many answers a dialogue, so many tokens an answer.
+                    let answers = sum.answers as f64 / sum.dialogues.max(1) as f64 * count.requests as f64;
+                    let share = |tokens| (tokens as f64 / (sum.answers - sum.untold) as f64 * answers).round() as u64;
+                    Usage { input: share(sum.usage.input), output: share(sum.usage.output) }
                 }
                 None => guess(count),
             };
