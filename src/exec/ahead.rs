@@ -141,14 +141,7 @@ impl<'a> Ahead<'a> {
             let pipe = &self.pipes[number];
             let used = Used::default();
             let progress = Progress::new(pipe.node, &|_| ());
-            let flow = Flow {
-                context: self.context,
-                used: &used,
-                node: pipe.name,
-                progress: &progress,
-                others: &pipe.others,
-                effort: Effort::Look,
-            };
+            let flow = pipe.flow(self.context, &used, &progress, Effort::Look);
             let mut at = 0;
             loop {
                 if !self.asks(number, at) {

@@ -4,6 +4,7 @@ use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::refer::Others;
+use super::rows::stays;
 use super::stage::{Effort, Flow};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
@@ -13,8 +14,7 @@ use crate::hash::Hash;
 use crate::manifest::Metric;
 use crate::op;
 use crate::table::{Batch, RowError, RowGroup, Schema, Take};
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::ArrayRef;
 
 impl Walk<'_> {
     /// Computes a metric over each table that it is on.
@@ -88,8 +88,7 @@ impl Flow<'_> {
 }
 
 fn keep(batch: Batch, mask: &ArrayRef) -> Batch {
-    let stays = |row| !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|mask| mask.value(row));
-    let take = Take::of_mask((0..batch.rows).map(stays));
+    let take = Take::of_mask((0..batch.rows).map(|row| stays(mask, row)));
     let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column))).collect();
     Batch { rows: take.len(), columns }
 }

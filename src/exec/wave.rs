@@ -60,14 +60,7 @@ impl Walk<'_> {
         for ((id, pipe), end) in roots.into_iter().zip(ends) {
             let Some(inputs) = self.inputs(id) else { continue };
             let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
-            let flow = Flow {
-                context: &self.context,
-                used: &used,
-                node: &self.request.graph.node(id).name,
-                progress: &progress,
-                others: &pipes[pipe].others,
-                effort: Effort::Run,
-            };
+            let flow = pipes[pipe].flow(&self.context, &used, &progress, Effort::Run);
             match self.maker_groups(id, &inputs, &flow) {
                 Ok(groups) => {
                     sources.push(Source { pipe, groups: groups.into() });

@@ -211,7 +211,7 @@ impl Binder<'_> {
             }
             columns
         };
-        if let Some(taken) = columns.iter().find(|field| field.name == "similarity") {
+        if let Some(taken) = columns.iter().find(|field| field.name == op::SIMILARITY) {
             let span =
                 step.columns.iter().find(|name| name.value == taken.name).map_or(&step.to.span, |name| &name.span);
             let problem =

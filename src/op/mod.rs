@@ -21,7 +21,7 @@ pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
 pub use mix::{MixError, mix};
-pub use referring::{Choice, Examples, Nearest, Same};
+pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::{Sample, smallest};
 pub use split::Split;

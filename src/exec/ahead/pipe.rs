@@ -1,9 +1,11 @@
 //! The way that rows go: the row-wise stages of a dataset, and those of the datasets made from it.
 
+use super::super::context::{Context, Used};
 use super::super::count::Unknown;
+use super::super::event::Progress;
 use super::super::refer::Others;
 use super::super::rows::take_rows;
-use super::super::stage::schemas;
+use super::super::stage::{Effort, Flow, schemas};
 use crate::graph::{NodeId, Stage};
 use crate::table::{Batch, RowGroup, Schema};
 use std::collections::{BTreeSet, VecDeque};
@@ -51,6 +53,17 @@ impl<'a> Pipe<'a> {
             schemas: vec![schema.clone()],
             next: Vec::new(),
         }
+    }
+
+    /// Lets row groups go through its stages, beside the making of its dataset.
+    pub fn flow<'f>(
+        &'f self,
+        context: &'f Context<'f>,
+        used: &'f Used,
+        progress: &'f Progress<'f>,
+        effort: Effort,
+    ) -> Flow<'f> {
+        Flow { context, used, node: self.name, progress, others: &self.others, effort }
     }
 
     /// Returns the columns before a stage.

@@ -7,7 +7,7 @@ use super::super::dialogue::{Dialogue, Standing};
 use super::super::event::Progress;
 use super::super::refer::repeated;
 use super::super::rows::stays;
-use super::super::stage::{Effort, Flow};
+use super::super::stage::Effort;
 use super::Ahead;
 use super::counter::Waiting;
 use super::pipe::Parcel;
@@ -80,14 +80,7 @@ impl<'a> Ahead<'a> {
                     return Ok(Some(parcel));
                 }
                 let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
-                let flow = Flow {
-                    context: self.context,
-                    used: &used,
-                    node: pipe.name,
-                    progress: &progress,
-                    others: &pipe.others,
-                    effort: Effort::Run,
-                };
+                let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
                 let Some(columns) = flow.refer_rows(op.as_ref(), *input, &parcel.batch)? else { return Ok(None) };
                 parcel.batch.columns.extend(names.zip(columns));
                 parcel

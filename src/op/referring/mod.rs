@@ -6,7 +6,7 @@ mod nearest;
 mod vectors;
 
 pub use examples::{Choice, Examples, Same};
-pub use nearest::Nearest;
+pub use nearest::{Nearest, SIMILARITY};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Float64Array};
 use std::sync::Arc;
 
 /// The field of what is found that holds the cosine.
-pub(super) const SIMILARITY: &str = "similarity";
+pub const SIMILARITY: &str = "similarity";
 
 /// One column: a list of `{ similarity, … }`, the nearest first; rows that are as near go by position. Exact, with cosines in 32 bits.
 ///
