@@ -28,6 +28,11 @@ impl StateFolder {
         fs::read_to_string(self.path(name)).ok()
     }
 
+    /// Reads a file, if it is there.
+    pub fn read_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.path(name)).ok()
+    }
+
     /// Writes a file whole or not at all; makes the folder.
     pub fn write(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         self.make()?;
