@@ -56,9 +56,9 @@ pub struct Flow<'a> {
     pub effort: Effort,
 }
 
-/// A row group on its way; `None` once all its rows are lost.
+/// What a row group has become on its way: nothing once all its rows are lost, several where its rows have become many.
 struct Passed {
-    group: Option<Arc<RowGroup>>,
+    groups: Vec<Arc<RowGroup>>,
     lost: Vec<Lost>,
     /// The rows with which it came to each stage.
     came: Vec<u64>,
@@ -119,6 +119,7 @@ impl Flow<'_> {
                         // Rows of the first stages went ahead together with those of other datasets.
                         wave::rows_of(self, stages, at, schema, &groups)?;
                     }
+                    self.begin_joins(&stages[at..end])?;
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
                     let own = passed.iter().flat_map(|one| one.came.iter().enumerate());
@@ -174,29 +175,35 @@ impl Flow<'_> {
     }
 
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
-        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), came: Vec::new(), repeated: 0 };
+        let mut passed = Passed { groups: vec![group.clone()], lost: Vec::new(), came: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
-            let Some(group) = passed.group.take() else { break };
-            passed.came.push(u64::from(group.rows));
-            if let Stage::Repeat { times, .. } = stage {
-                passed.repeated += u64::from(group.rows) * u64::from(times.saturating_sub(1));
+            let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+            let came = rows(&passed.groups);
+            passed.came.push(came);
+            let mut dropped = 0;
+            for group in std::mem::take(&mut passed.groups) {
+                let (stay, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
+                passed.groups.extend(stay);
+                dropped += lost.as_ref().map_or(0, |lost| lost.counts.iter().sum());
+                passed.lost.extend(lost);
             }
-            let (stays, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
-            passed.group = stays;
-            passed.lost.extend(lost);
+            if let Stage::Fan { .. } = stage {
+                passed.repeated += rows(&passed.groups) + dropped - came;
+            }
         }
         Ok(passed)
     }
 
-    /// Sends a row group through one row-wise stage; nothing stays of it once all its rows are lost.
+    /// Sends a row group through one row-wise stage. Nothing stays of it where all its rows are lost, and several groups where they
+    /// have become many.
     pub fn stage(
         &self,
         at: usize,
         stage: &Stage,
         schema: &Schema,
         group: &Arc<RowGroup>,
-    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
-        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), None));
+    ) -> Result<(Vec<Arc<RowGroup>>, Option<Lost>), Stop> {
+        let whole = |columns| Ok((vec![Arc::new(RowGroup { rows: group.rows, columns })], None));
         let added = |chunks: Vec<Hash>| {
             let new = chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None });
             group.columns.iter().copied().chain(new).collect()
@@ -211,7 +218,7 @@ impl Flow<'_> {
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
             Stage::Refer { op, input, span } => whole(added(self.refer(op.as_ref(), *input, span, schema, group)?)),
-            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), None)),
+            Stage::Fan { fan, span } => self.fan(at, fan, span, schema, group),
             Stage::Filter(works) => {
                 let (keep, reasons) = self.filter(works, schema, group)?;
                 self.part(at, group, group, &keep, reasons, || self.count(reasons, works.len()))
@@ -220,7 +227,7 @@ impl Flow<'_> {
                 let answered = self.ask(at, stage, schema, group)?;
                 let columns: Vec<ColumnRef> = added(answered.values);
                 let all = Arc::new(RowGroup { rows: group.rows, columns });
-                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), None)) };
+                let Some((keep, failures)) = answered.failed else { return Ok((vec![all], None)) };
                 self.part(at, &all, group, &keep, failures, || self.count_failures(failures))
             }
             Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
@@ -237,15 +244,27 @@ impl Flow<'_> {
         keep: &Take,
         reasons: Hash,
         counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
-    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
+    ) -> Result<(Vec<Arc<RowGroup>>, Option<Lost>), Stop> {
         if keep.is_identity() {
-            return Ok((Some(after.clone()), None));
+            return Ok((vec![after.clone()], None));
         }
-        let mut lost = self.retake(before, &keep.complement())?;
-        lost.columns.push(ColumnRef { chunk: reasons, take: None });
-        let lost = Lost { stage, group: Arc::new(lost), counts: counts()? };
-        let stays = if keep.is_empty() { None } else { Some(Arc::new(self.retake(after, keep)?)) };
+        let lost = self.lose(stage, before, &keep.complement(), reasons, counts()?)?;
+        let stays = if keep.is_empty() { Vec::new() } else { vec![Arc::new(self.retake(after, keep)?)] };
         Ok((stays, Some(lost)))
+    }
+
+    /// Takes lost rows out of a group; `reasons` has a value for each of them.
+    pub(super) fn lose(
+        &self,
+        stage: usize,
+        group: &RowGroup,
+        rows: &Take,
+        reasons: Hash,
+        counts: Vec<u64>,
+    ) -> Result<Lost, Stop> {
+        let mut lost = self.retake(group, rows)?;
+        lost.columns.push(ColumnRef { chunk: reasons, take: None });
+        Ok(Lost { stage, group: Arc::new(lost), counts })
     }
 
     fn gather(
@@ -257,7 +276,7 @@ impl Flow<'_> {
     ) -> Vec<Arc<RowGroup>> {
         let mut groups = Vec::with_capacity(passed.len());
         for one in passed {
-            groups.extend(one.group);
+            groups.extend(one.groups);
             for Lost { stage: at, group, counts } in one.lost {
                 let lost = match dropped.iter().position(|lost| lost.stage == at) {
                     Some(found) => &mut dropped[found],
@@ -492,6 +511,7 @@ fn nothing_dropped(at: usize, stage: &Stage, schema: &Schema) -> Dropped {
             (Why::Dropped, DROPPED_BY, Type::Int, works.iter().map(|work| work.name.as_str()).collect())
         }
         Stage::Whole { op, .. } => (Why::Dropped, DROPPED_BY, Type::Int, vec![op_name(*op)]),
+        Stage::Fan { fan, .. } => (Why::Dropped, DROPPED_BY, Type::Int, vec![fan.name()]),
         Stage::Ask(_) => {
             (Why::Failed, FAILURE, failure_type(), FailureKind::ALL.iter().map(|kind| kind.word()).collect())
         }
@@ -534,7 +554,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
                 let field = |(index, name): &(usize, String)| Field::new(name, before.0[*index].ty.clone());
                 schema = Schema(columns.iter().map(field).collect());
             }
-            Stage::Repeat { index, .. } => schema.0.push(Field::new(index, Type::Int)),
+            Stage::Fan { fan, .. } => schema.0.extend(fan.writes().iter().cloned()),
             Stage::Ask(ask) => schema.0.extend(ask.op.writes().iter().cloned()),
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Filter(_) | Stage::Whole { .. } => {}
