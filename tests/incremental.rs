@@ -89,6 +89,7 @@ enum Step {
     Fraction(usize),
     Rows(usize),
     Drop(usize),
+    Join(usize, String, usize, usize),
     Split(usize),
 }
 
@@ -188,7 +189,7 @@ impl Model {
         let name = format!("d{}", self.id());
         let mut dataset = Dataset { name, maker, steps: Vec::new() };
         for _ in 0..self.random.below(4) {
-            let step = self.step();
+            let step = self.step(self.datasets.len());
             dataset.steps.push(step);
         }
         if self.random.chance(15) {
@@ -201,10 +202,12 @@ impl Model {
         self.datasets.push(dataset);
     }
 
-    fn step(&mut self) -> Step {
+    /// Makes a step for a dataset behind so many others.
+    fn step(&mut self, behind: usize) -> Step {
         let id = self.id() as usize;
+        let earlier: Vec<String> = self.datasets[..behind].iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        match random.below(8) {
+        match random.below(if earlier.is_empty() { 8 } else { 9 }) {
             0 => Step::Where(random.below(CONDITIONS.len())),
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
@@ -217,7 +220,8 @@ impl Model {
                     Step::Rows(1 + random.below(30))
                 }
             }
-            _ => Step::Drop(id),
+            7 => Step::Drop(id),
+            _ => Step::Join(id, random.one(&earlier).clone(), random.below(4), random.below(3)),
         }
     }
 
@@ -303,8 +307,8 @@ impl Model {
                 "node removed"
             }
             14 => {
-                let step = self.step();
                 let at = self.random.below(self.datasets.len());
+                let step = self.step(at);
                 let steps = &mut self.datasets[at].steps;
                 let end = steps.iter().position(|step| matches!(step, Step::Split(_))).unwrap_or(steps.len());
                 steps.insert(end, step);
@@ -332,6 +336,11 @@ impl Model {
         };
         self.metrics.iter_mut().for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
+            dataset.steps.iter_mut().for_each(|step| {
+                if let Step::Join(_, name, ..) = step {
+                    swap(name);
+                }
+            });
             match &mut dataset.maker {
                 Maker::From(name) => swap(name),
                 Maker::Concat(names) => names.iter_mut().for_each(swap),
@@ -410,6 +419,16 @@ impl Model {
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),
             Step::Drop(id) => format!("{{ select = [\"* exclude (x)\", \"x as old{id}\", \"x\"] }}"),
+            Step::Join(id, with, kind, on) => {
+                let kind = ["inner", "left", "semi", "anti"][*kind];
+                let on = ["\"id\"", "{ n = \"n\" }", "[\"tag\", \"n\"]"][*on];
+                let columns = if matches!(kind, "inner" | "left") {
+                    format!(", columns = [\"text as text{id}\", \"x as x{id}\"]")
+                } else {
+                    String::new()
+                };
+                format!("{{ join = {{ with = \"{with}\", on = {on}, kind = \"{kind}\"{columns} }} }}")
+            }
             Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
         }
     }

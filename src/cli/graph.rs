@@ -168,6 +168,11 @@ fn step(step: &Step) -> String {
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
         Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
+        Step::Explode(explode) => format!("explode {}", explode.column.value),
+        Step::Join(join) => {
+            let on: Vec<&str> = join.on.iter().map(|(own, _)| own.value.as_str()).collect();
+            format!("{} join {} on {}", join.kind.word(), join.with.value, on.join(", "))
+        }
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
             format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })

@@ -52,9 +52,9 @@ pub struct Flow<'a> {
     pub effort: Effort,
 }
 
-/// A row group on its way; `None` once all its rows are lost.
+/// What a row group has become on its way: nothing once all its rows are lost, several where its rows have become many.
 struct Passed {
-    group: Option<Arc<RowGroup>>,
+    groups: Vec<Arc<RowGroup>>,
     lost: Vec<Lost>,
     /// The rows with which it came to each stage.
     came: Vec<u64>,
@@ -107,13 +107,14 @@ impl Flow<'_> {
                         // Rows of the first stages went ahead together with those of other datasets.
                         wave::rows_of(self, stages, at, schema, &groups)?;
                     }
+                    self.begin_joins(&stages[at..end])?;
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
                     let own = passed.iter().flat_map(|one| one.came.iter().enumerate());
                     own.for_each(|(stage, rows)| came[at + stage] += rows);
                     groups = Vec::with_capacity(passed.len());
                     for one in passed {
-                        groups.extend(one.group);
+                        groups.extend(one.groups);
                         lost.extend(one.lost);
                     }
                     end
@@ -166,29 +167,35 @@ impl Flow<'_> {
     }
 
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
-        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), came: Vec::new(), repeated: 0 };
+        let mut passed = Passed { groups: vec![group.clone()], lost: Vec::new(), came: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
-            let Some(group) = passed.group.take() else { break };
-            passed.came.push(u64::from(group.rows));
-            if let Stage::Repeat { times, .. } = stage {
-                passed.repeated += u64::from(group.rows) * u64::from(times.saturating_sub(1));
+            let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+            let came = rows(&passed.groups);
+            passed.came.push(came);
+            let mut dropped = 0;
+            for group in std::mem::take(&mut passed.groups) {
+                let (stay, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
+                passed.groups.extend(stay);
+                dropped += lost.iter().flat_map(|lost| &lost.counts).sum::<u64>();
+                passed.lost.extend(lost);
             }
-            let (stays, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
-            passed.group = stays;
-            passed.lost.extend(lost);
+            if let Stage::Fan { .. } = stage {
+                passed.repeated += rows(&passed.groups) + dropped - came;
+            }
         }
         Ok(passed)
     }
 
-    /// Sends a row group through one row-wise stage; nothing stays of it once all its rows are lost.
+    /// Sends a row group through one row-wise stage. Nothing stays of it where all its rows are lost, and several groups where they
+    /// have become many.
     pub fn stage(
         &self,
         at: usize,
         stage: &Stage,
         schema: &Schema,
         group: &Arc<RowGroup>,
-    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
-        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), Vec::new()));
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let whole = |columns| Ok((vec![Arc::new(RowGroup { rows: group.rows, columns })], Vec::new()));
         let added = |chunks: Vec<Hash>| {
             let new = chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None });
             group.columns.iter().copied().chain(new).collect()
@@ -203,7 +210,7 @@ impl Flow<'_> {
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
             Stage::Refer { op, input, span } => whole(added(self.refer(op.as_ref(), *input, span, schema, group)?)),
-            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), Vec::new())),
+            Stage::Fan { fan, span } => self.fan(at, fan, span, schema, group),
             Stage::Filter(works) => {
                 let (keep, reasons) = self.filter(works, schema, group)?;
                 let counts = || self.count(reasons, works.len());
@@ -213,7 +220,7 @@ impl Flow<'_> {
                 let answered = self.ask(at, stage, schema, group)?;
                 let columns: Vec<ColumnRef> = added(answered.values);
                 let all = Arc::new(RowGroup { rows: group.rows, columns });
-                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), Vec::new())) };
+                let Some((keep, failures)) = answered.failed else { return Ok((vec![all], Vec::new())) };
                 self.part((at, Why::Failed), &all, group, &keep, failures, || self.context.count_failures(failures))
             }
             Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
@@ -230,15 +237,27 @@ impl Flow<'_> {
         keep: &Take,
         reasons: Hash,
         counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
-    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
         if keep.is_identity() {
-            return Ok((Some(after.clone()), Vec::new()));
+            return Ok((vec![after.clone()], Vec::new()));
         }
-        let mut lost = self.retake(before, &keep.complement())?;
-        lost.columns.push(ColumnRef { chunk: reasons, take: None });
-        let lost = Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] };
-        let stays = if keep.is_empty() { None } else { Some(Arc::new(self.retake(after, keep)?)) };
+        let lost = self.lose((at, why), before, &keep.complement(), reasons, counts()?)?;
+        let stays = if keep.is_empty() { Vec::new() } else { vec![Arc::new(self.retake(after, keep)?)] };
         Ok((stays, vec![lost]))
+    }
+
+    /// Takes lost rows out of a group; `reasons` has a value for each of them.
+    pub(super) fn lose(
+        &self,
+        (at, why): (usize, Why),
+        group: &RowGroup,
+        rows: &Take,
+        reasons: Hash,
+        counts: Vec<u64>,
+    ) -> Result<Lost, Stop> {
+        let mut lost = self.retake(group, rows)?;
+        lost.columns.push(ColumnRef { chunk: reasons, take: None });
+        Ok(Lost { stage: Some(at), why, counts, groups: vec![Arc::new(lost)] })
     }
 
     /// Returns the outputs of an action, as far as the flow goes.
@@ -393,7 +412,7 @@ impl Flow<'_> {
             |flow, (group, take)| {
                 let take = flow.context.take(*take)?;
                 if take.is_identity() {
-                    return Ok((Some(group.clone()), Vec::new()));
+                    return Ok((vec![group.clone()], Vec::new()));
                 }
                 let rows = (take.source_rows() - take.len()) as u64;
                 let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
@@ -463,6 +482,7 @@ impl Lost {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
             (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
+            (_, Some(Stage::Fan { fan, .. })) => vec![fan.name()],
             _ => unreachable!("no other stage drops rows"),
         };
         let counts = names.into_iter().map(str::to_owned).zip(self.counts.iter().copied());
@@ -512,7 +532,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
                 let field = |(index, name): &(usize, String)| Field::new(name, before.0[*index].ty.clone());
                 schema = Schema(columns.iter().map(field).collect());
             }
-            Stage::Repeat { index, .. } => schema.0.push(Field::new(index, Type::Int)),
+            Stage::Fan { fan, .. } => schema.0.extend(fan.writes().iter().cloned()),
             Stage::Ask(ask) => schema.0.extend(ask.op.writes().iter().cloned()),
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Filter(_) | Stage::Whole { .. } => {}

@@ -159,12 +159,13 @@ impl<'a> Walk<'a> {
         if self.request.mode != Mode::Plan {
             return Vec::new();
         }
+        let open = self.context.desk.uncounted();
         let asks = |id: &NodeId| {
             let stages = self.bound.get(id).map_or(&[][..], |bound| &bound.stages);
             let last = stages.iter().rposition(|stage| matches!(stage, Stage::Ask(_)));
             last.is_some_and(|last| {
                 let whole = stages[..last].iter().any(|stage| matches!(stage, Stage::Whole { .. }));
-                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id))
+                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id) || open.contains(id))
             })
         };
         self.order.iter().copied().filter(asks).collect()

@@ -4,7 +4,9 @@ use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
 use crate::manifest::{Amount, Dataset, Maker, Method, Metric, Step, Text};
-use crate::op::{AskOp, Computed, Fingerprint, Matching, Over, ReferOp, Render, RowOp, Sample, Split, row_identity};
+use crate::op::{
+    AskOp, Computed, FanOp, Fingerprint, JoinKind, Matching, Over, ReferOp, Render, RowOp, Sample, Split, row_identity,
+};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
 
@@ -36,14 +38,70 @@ pub enum Stage {
     Select(Vec<(usize, String)>),
     /// A row stays if every op says true; the name of the first that does not is the reason.
     Filter(Vec<Work>),
-    /// Every row comes `times` times; a column of this name says which of them it is, from 0.
-    Repeat { times: u32, index: String },
+    /// Every row comes as often as an op says, with columns that it makes; one that does not come is dropped.
+    Fan { fan: Fan, span: Span },
     /// Models are asked about each row.
     Ask(Ask),
     /// Columns are made of each row and the whole table of an input of the node.
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Work, op: WholeOp },
+}
+
+/// What says how often a row comes.
+pub enum Fan {
+    /// The row itself.
+    Own(Arc<dyn FanOp>),
+    /// Its matches in another table.
+    Join(Join),
+}
+
+/// A join with another table.
+pub struct Join {
+    pub kind: JoinKind,
+    /// Makes the hashes of the keys of the rows.
+    pub own: Work,
+    /// Makes those of the other table.
+    pub their: Work,
+    /// The input of the node that is the other table.
+    pub input: usize,
+    /// What is taken of the other table: the column there, and what it is here.
+    pub columns: Vec<(String, Field)>,
+    fields: Vec<Field>,
+}
+
+impl Join {
+    /// Joins with an input; `columns` are taken of it.
+    pub fn new(kind: JoinKind, own: Work, their: Work, input: usize, columns: Vec<(String, Field)>) -> Join {
+        let fields = columns.iter().map(|(_, field)| field.clone()).collect();
+        Join { kind, own, their, input, columns, fields }
+    }
+}
+
+impl Fan {
+    /// Returns the reason of rows that do not come.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fan::Own(op) => op.name(),
+            Fan::Join(_) => "join",
+        }
+    }
+
+    /// Returns exactly the columns that are read of the rows.
+    pub fn reads(&self) -> &[String] {
+        match self {
+            Fan::Own(op) => op.reads(),
+            Fan::Join(join) => join.own.op.reads(),
+        }
+    }
+
+    /// Returns the columns that are made.
+    pub fn writes(&self) -> &[Field] {
+        match self {
+            Fan::Own(op) => op.writes(),
+            Fan::Join(join) => &join.fields,
+        }
+    }
 }
 
 /// An op that asks models, at its place in the manifest.
@@ -276,6 +334,8 @@ impl Binder<'_> {
             Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
             Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
             Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
+            Step::Explode(explode) => self.explode(explode).map(Bind::Stages),
+            Step::Join(join) => self.join(at, join).map(Bind::Stages),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,
@@ -332,7 +392,7 @@ impl Binder<'_> {
         }
     }
 
-    fn refuse(&mut self, diagnostic: Diagnostic) -> Option<Bind> {
+    pub(super) fn refuse<T>(&mut self, diagnostic: Diagnostic) -> Option<T> {
         self.problems.push(diagnostic);
         None
     }
@@ -419,7 +479,7 @@ fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
 }
 
 /// Places an expression's error in the manifest.
-fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
+pub(super) fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(error.code, error.title)
         .at(&text.inside(error.range), error.label)
         .note(format!("in `{node}`"));

@@ -2,11 +2,14 @@
 
 mod asking;
 mod bind;
+mod fanning;
 mod resolve;
 mod select;
 mod texts;
 
-pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use bind::{
+    Ask, Bound, BoundMetric, Fan, Join, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape,
+};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

@@ -44,6 +44,7 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
     };
     let of = |step: &'a Step| match step {
         Step::Nearest(nearest) => Some(Edge { verb: "looks into", ..edge(&nearest.to) }),
+        Step::Join(join) => Some(Edge { verb: "is joined with", ..edge(&join.with) }),
         Step::Generate(generate) => examples(&generate.prompt),
         Step::Judge(judge) => examples(&judge.prompt),
         _ => None,

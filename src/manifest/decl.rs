@@ -5,7 +5,7 @@ use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
-use crate::op::Recipe;
+use crate::op::{JoinKind, Recipe};
 use crate::table::Type;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -205,6 +205,8 @@ pub enum Step {
     Judge(Judge),
     Embed(Embed),
     Nearest(Nearest),
+    Explode(Explode),
+    Join(Join),
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
@@ -237,6 +239,8 @@ impl Step {
             Step::Judge(judge) => &judge.span,
             Step::Embed(embed) => &embed.span,
             Step::Nearest(nearest) => &nearest.span,
+            Step::Explode(explode) => &explode.span,
+            Step::Join(join) => &join.span,
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -256,6 +260,8 @@ impl Step {
             Step::Judge(_) => "judge",
             Step::Embed(_) => "embed",
             Step::Nearest(_) => "nearest",
+            Step::Explode(_) => "explode",
+            Step::Join(_) => "join",
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
@@ -367,6 +373,33 @@ pub struct Nearest {
     pub columns: Vec<Text>,
     /// The column for the list of what was found, the nearest first, each with its `similarity`.
     pub into: Text,
+    pub span: Span,
+}
+
+/// Makes each element of a list a row.
+#[derive(Clone, Debug)]
+pub struct Explode {
+    /// The column of lists.
+    pub column: Text,
+    /// The column for the element; without it, the element takes the place of the list.
+    pub into: Option<Text>,
+    /// The column for the position of the element, from 0.
+    pub index: Option<Text>,
+    /// Whether a row without elements comes once, with null.
+    pub keep_empty: bool,
+    pub span: Span,
+}
+
+/// Joins rows with those of another dataset that have the same key.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The other dataset.
+    pub with: Text,
+    /// The columns of the key, here and there.
+    pub on: Vec<(Text, Text)>,
+    pub kind: JoinKind,
+    /// What is taken of the other dataset: `name`, `name as other`, `*`; empty: all but its key columns.
+    pub columns: Vec<Text>,
     pub span: Span,
 }
 

@@ -195,6 +195,8 @@ impl Declarer<'_> {
             "judge" => Step::Judge(self.judge(dataset, inner?, span)?),
             "embed" => Step::Embed(self.embed(inner?, span)?),
             "nearest" => Step::Nearest(self.nearest(inner?, span)?),
+            "explode" => Step::Explode(self.explode(entry, span)?),
+            "join" => Step::Join(self.join(inner?, span)?),
             "dedup" => {
                 let method = self.text(inner?, "method");
                 let method = if method.is_some_and(|text| text.value == "normalised") {

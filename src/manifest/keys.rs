@@ -2,6 +2,7 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::joining::{EXPLODE, JOIN};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -87,7 +88,7 @@ pub static DATASET: Table = Table {
         Group {
             keys: &[
                 "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "dedup", "sample", "split",
+                "explode", "join", "dedup", "sample", "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -180,6 +181,18 @@ pub const STEP: &[Key] = &[
         Shape::Table(&NEAREST),
         "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
     ),
+    key(
+        "explode",
+        Definition,
+        EXPLODE,
+        "Step: make each element of a list a row: the column of lists, or a table that says more. A row without elements is dropped.",
+    ),
+    key(
+        "join",
+        Definition,
+        Shape::Table(&JOIN),
+        "Step: join rows with those of another dataset that have the same key.",
+    ),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
@@ -194,8 +207,8 @@ pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "dedup",
-            "sample", "split",
+            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
+            "join", "dedup", "sample", "split",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod decl;
 mod declare;
+mod joining;
 mod json;
 mod keys;
 mod load;

@@ -95,6 +95,8 @@ pub enum Shape {
     Table(&'static Table),
     /// A list of at least one, or a table that says more.
     ListOr(&'static Shape, &'static Table),
+    /// The first, or the second where a value of that kind can only be the second.
+    Either(&'static Shape, &'static Shape),
 }
 
 /// A key, its value and its place in the node's identity.
@@ -220,6 +222,7 @@ impl Shape {
             Shape::Part => "a number of rows, or a share such as `\"2%\"` or `0.02`".into(),
             Shape::Table(_) => "a table".into(),
             Shape::ListOr(item, _) => format!("a list, each {}, or a table", item.expected()),
+            Shape::Either(one, other) => format!("{}, or {}", one.expected(), other.expected()),
         }
     }
 }

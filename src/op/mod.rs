@@ -7,6 +7,7 @@ mod asking;
 mod computed;
 mod dedup;
 mod draw;
+mod fanning;
 mod identity;
 mod mix;
 mod normal;
@@ -19,6 +20,7 @@ mod synth;
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
+pub use fanning::{Explode, FanOp, Fanned, JoinKeys, JoinKind, Matches, Places, Repeat, TooMany};
 pub use identity::{Identity, row_identity};
 pub use mix::{MixError, mix};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
@@ -36,18 +38,22 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 25] = [
+pub const VERSIONS: [(&str, u32); 29] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
     ("embed", 2),
     ("examples", 1),
+    ("explode", 1),
     ("expression", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),
+    ("gather", 1),
     ("generate", 2),
     ("identity", 1),
+    ("join", 1),
+    ("join-keys", 1),
     ("judge", 2),
     ("mix", 1),
     ("nearest", 1),
@@ -57,7 +63,7 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("parts", 1),
     ("read", 1),
     ("render", 2),
-    ("repeat", 1),
+    ("repeat", 2),
     ("sample", 1),
     ("segments", 1),
     ("split", 1),
