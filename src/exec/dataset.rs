@@ -2,32 +2,32 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
-use super::record::{LostRows, Output, PartOutput};
+use super::record::{Gave, LostRows, Output, PartOutput};
 use super::refer::Others;
 use super::stage::{Effort, Flow, Through, Why};
 use super::walk::{Made, Walk};
 use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
-use crate::manifest::{Dataset, Maker, MaxFailed, Mix, Synth, Text};
-use crate::op::{self, row_identity, synth_column, synth_groups};
+use crate::manifest::{Dataset, Maker, MaxFailed, Synth, Text};
+use crate::op::{self, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Table};
 use arrow_array::{ArrayRef, StringArray};
 use std::ops::Range;
 use std::sync::Arc;
 
 impl Walk<'_> {
-    /// Makes the rows that a dataset's maker hands to the first stage.
+    /// Makes the rows that a dataset's maker hands to the first stage; of a mix, also what each input gave.
     pub(super) fn maker_groups(
         &self,
         id: NodeId,
         inputs: &[TableRef],
         flow: &Flow,
-    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Gave>), Stop> {
         let graph = self.request.graph;
         let dataset = &graph.manifest.datasets[graph.node(id).declaration];
         let shape = &self.bound[&id].made;
-        Ok(match &dataset.maker {
+        let groups = match &dataset.maker {
             Maker::Files(_) => {
                 let reading = self.sources.reading(graph, id).expect("a files maker has sources");
                 flow.context.files(flow.used, &reading)?.groups
@@ -40,10 +40,12 @@ impl Walk<'_> {
                 flow.concat(&tables, shape, &names, concat.source.is_some())?
             }
             Maker::Mix(mix) => {
-                let tables = self.tables(&inputs[..graph.node(id).made_of])?;
-                flow.mix(mix, &tables, shape)?
+                let tables = self.tables(inputs)?;
+                let (groups, gave) = flow.mix(mix, &tables, shape, &self.bound[&id].matched)?;
+                return Ok((groups, gave));
             }
-        })
+        };
+        Ok((groups, Vec::new()))
     }
 
     /// Makes a dataset's tables.
@@ -64,7 +66,7 @@ impl Walk<'_> {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
         }
-        let groups = self.maker_groups(id, inputs, &flow)?;
+        let (groups, gave) = self.maker_groups(id, inputs, &flow)?;
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         let made = count(&groups);
         let bound = &self.bound[&id];
@@ -101,7 +103,7 @@ impl Walk<'_> {
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts };
+        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts, gave };
         tables.insert(0, table);
         Ok(Made { output, dropped, failed, tables, problem })
     }
@@ -221,7 +223,7 @@ impl Flow<'_> {
     }
 
     /// Gives a row group the columns of `shape`: the ones it has, brought to their types, and nulls.
-    fn widen(
+    pub(super) fn widen(
         &self,
         table: &Table,
         shape: &Shape,
@@ -258,65 +260,5 @@ impl Flow<'_> {
             Ok(vec![self.context.put_column(&column)?])
         })?;
         Ok(ColumnRef { chunk: outputs[0], take: None })
-    }
-
-    /// Takes rows of several tables by ratio: those with the smallest hashes of their identity.
-    fn mix(&self, mix: &Mix, tables: &[Arc<Table>], shape: &Shape) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let mut key = op::key("mix");
-        key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
-        let mut hashes = Vec::with_capacity(tables.len());
-        for (table, (_, share)) in tables.iter().zip(&mix.of) {
-            let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
-            let chunks = self.each(&table.groups, |flow, group| flow.column_of(&identity, &table.schema, group))?;
-            key.float("share", *share).int("groups", chunks.len() as i64);
-            chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
-            hashes.push(chunks);
-        }
-        let takes = self.action(key.finish(), || {
-            let columns = hashes.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let inputs: Vec<(f64, Vec<&[i64]>)> = mix
-                .of
-                .iter()
-                .zip(&columns)
-                .map(|((_, share), groups)| (*share, groups.iter().map(|group| &group[0].values()[..]).collect()))
-                .collect();
-            let rows = mix.rows.as_ref().map(|rows| rows.value);
-            let takes = op::mix(&inputs, rows, mix.seed as i64).map_err(|error| self.too_few(mix, error))?;
-            takes.iter().flatten().map(|take| self.context.put_take(take)).collect()
-        })?;
-        // The takes come table by table, group by group.
-        let sources = tables
-            .iter()
-            .zip(&mix.of)
-            .flat_map(|(table, (name, _))| table.groups.iter().map(move |group| (table, name.value.as_str(), group)));
-        let picked: Vec<_> = sources.zip(takes).collect();
-        let groups = self.all(
-            &picked,
-            |((_, _, group), _)| u64::from(group.rows),
-            |flow, ((table, name, group), take)| {
-                let take = flow.context.take(*take)?;
-                if take.is_empty() {
-                    return Ok(None);
-                }
-                let group = if take.is_identity() { (***group).clone() } else { flow.retake(group, &take)? };
-                flow.widen(table, shape, &group, mix.source.as_ref().map(|_| *name)).map(Some)
-            },
-        )?;
-        Ok(groups.into_iter().flatten().collect())
-    }
-
-    fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {
-        let op::MixError::TooFew { input, available, wanted, largest } = error else {
-            return Diagnostic::error("bad-mix", error.to_string()).at(&mix.of[0].0.span, "in this mix").into();
-        };
-        let name = &mix.of[input].0;
-        let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
-        Diagnostic::error(
-            "too-few-rows",
-            format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted),
-        )
-        .at(span, "so many rows in all")
-        .help(format!("with these ratios at most `rows = {}` can be had", largest))
-        .into()
     }
 }

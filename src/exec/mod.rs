@@ -12,6 +12,7 @@ mod event;
 mod export;
 mod files;
 mod metric;
+mod mix;
 mod record;
 mod refer;
 mod rows;
@@ -25,7 +26,7 @@ pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
-pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{Gave, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 

@@ -45,6 +45,9 @@ pub enum Output {
         repeated: u64,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
+        /// What each input of a mix gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gave: Vec<Gave>,
     },
     Metric(Vec<MetricValue>),
     Export {
@@ -53,6 +56,17 @@ pub enum Output {
         bytes: u64,
         rows: u64,
     },
+}
+
+/// What an input gave to a mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gave {
+    /// The rows of the mix that are of this input.
+    pub rows: u64,
+    /// How many different ones they are: the others are repeats.
+    pub different: u64,
+    /// The rows that it has.
+    pub of: u64,
 }
 
 /// One part of a split.

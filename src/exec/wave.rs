@@ -61,7 +61,7 @@ impl Walk<'_> {
             let Some(inputs) = self.inputs(id) else { continue };
             let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
             let flow = pipes[pipe].flow(&self.context, &used, &progress, Effort::Run);
-            match self.maker_groups(id, &inputs, &flow) {
+            match self.maker_groups(id, &inputs, &flow).map(|(groups, _)| groups) {
                 Ok(groups) => {
                     sources.push(Source { pipe, groups: groups.into() });
                     counted.extend(pipes[pipe..end].iter().map(|pipe| pipe.node));

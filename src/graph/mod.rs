@@ -2,6 +2,7 @@
 
 mod asking;
 mod bind;
+mod choosing;
 mod resolve;
 mod select;
 mod texts;

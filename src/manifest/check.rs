@@ -159,7 +159,7 @@ impl Checker<'_> {
 
     /// Checks a value.
     pub fn value(&mut self, path: &Path<'_>, value: &Value, shape: &'static Shape) {
-        match (shape, &value.kind) {
+        match (fitting(shape, &value.kind), &value.kind) {
             _ if value.origin == Origin::Broken => {}
             (Shape::Text(text), _) => match value.string() {
                 Some(string) if *text == Text::Date || !matches!(value.kind, Kind::Date(_)) => {
@@ -207,7 +207,9 @@ impl Checker<'_> {
                 }
                 for (name, entry) in table {
                     let path = path.key(name);
-                    if let (Text::Ref, Kind::Table(parts)) = (names, &entry.value.kind) {
+                    if let (Text::Ref, Kind::Table(parts)) = (names, &entry.value.kind)
+                        && !says_more(item, parts)
+                    {
                         self.unquoted_part(&path, name, parts, &entry.value, item);
                     } else {
                         self.name(&path, name, entry.key, *names);
@@ -404,6 +406,45 @@ const PASSWORD: &str = "names a user or a password before the host";
 pub const NAME_RULE: &str = "a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`";
 
 const TYPES: &[&str] = &["bool", "int", "float", "string", "date", "timestamp"];
+
+/// Returns the one of several shapes that a value of this kind is to have; the whole where it is none of them.
+pub fn fitting<'s>(shape: &'s Shape, kind: &Kind) -> &'s Shape {
+    match shape {
+        Shape::Either(one, _) if fits(one, kind) => fitting(one, kind),
+        Shape::Either(_, other) if fits(other, kind) => fitting(other, kind),
+        _ => shape,
+    }
+}
+
+/// Returns whether values of this kind can have a shape.
+fn fits(shape: &Shape, kind: &Kind) -> bool {
+    match shape {
+        Shape::Text(_) => matches!(kind, Kind::Text(_)),
+        Shape::Int(..) => matches!(kind, Kind::Int(_)),
+        Shape::Number(_) => matches!(kind, Kind::Int(_) | Kind::Float(_)),
+        Shape::True => matches!(kind, Kind::Bool(_)),
+        Shape::Scalar => matches!(kind, Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Bool(_)),
+        Shape::Part => matches!(kind, Kind::Text(_) | Kind::Int(_) | Kind::Float(_)),
+        Shape::Pair(_) | Shape::List(_) => matches!(kind, Kind::List(_)),
+        Shape::OneOrMore(item) => matches!(kind, Kind::List(_)) || fits(item, kind),
+        Shape::Map(..) | Shape::Ordered(..) | Shape::Table(_) => matches!(kind, Kind::Table(_)),
+        Shape::ListOr(..) => matches!(kind, Kind::List(_) | Kind::Table(_)),
+        Shape::Either(one, other) => fits(one, kind) || fits(other, kind),
+        Shape::Any => true,
+    }
+}
+
+/// Returns whether a table can be meant as what a shape says of a name: it has a key that is one, or nearly.
+fn says_more(shape: &'static Shape, table: &Table) -> bool {
+    match shape {
+        Shape::Table(spec) | Shape::ListOr(_, spec) => {
+            let near = |name: &str| crate::diag::nearest(name, spec.keys().map(|key| key.name)).is_some();
+            table.keys().next().is_none() || table.keys().any(|name| spec.key(name).is_some() || near(name))
+        }
+        Shape::Either(one, other) => says_more(one, table) || says_more(other, table),
+        _ => false,
+    }
+}
 
 /// Returns a number, whether written as an integer or as a float.
 pub fn number(value: &Value) -> Option<f64> {

@@ -2,6 +2,7 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -251,22 +252,6 @@ pub static RECIPE: Table = Table {
     }],
 };
 
-pub static MIX: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "The number of rows. Without it, as many as the ratios allow."),
-        key(
-            "of",
-            Definition,
-            Shape::Map(Text::Ref, &Shape::Number(Range::Positive)),
-            "Datasets and their ratios. In the key of the node they stand by position, in the order of the names, so renaming a dataset rebuilds nothing.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-        key("source", Definition, COLUMN, "A column for the name of the dataset that a row came from."),
-    ]],
-    groups: &[],
-};
-
 pub static CONCAT: Table = Table {
     sections: &[&[
         key("of", Edge, Shape::List(&REF), "The datasets, in order.").required(),
@@ -304,40 +289,6 @@ pub static DEDUP: Table = Table {
             "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
         )
         .default("\"exact\""),
-    ]],
-    groups: &[],
-};
-
-pub static SAMPLE: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "So many rows."),
-        key(
-            "fraction",
-            Definition,
-            Shape::Number(Range::Share),
-            "About this share of the rows; a row stays in or out whatever the others are.",
-        ),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-    ]],
-    groups: &[Group { keys: &["rows", "fraction"], required: Required::Yes, doc: "a sample has one size" }],
-};
-
-pub static SPLIT: Table = Table {
-    sections: &[&[
-        key(
-            "parts",
-            Definition,
-            Shape::Map(Text::Name, &Shape::Number(Range::Share)),
-            "Parts and their shares, which sum to 1.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed deals the rows anew.").default("0"),
-        key(
-            "by",
-            Definition,
-            COLUMN,
-            "Rows that agree in this column stay together. Without it, the key of the row decides.",
-        ),
     ]],
     groups: &[],
 };

@@ -5,6 +5,7 @@
 mod asking;
 mod build;
 mod check;
+mod choosing;
 mod decl;
 mod declare;
 mod json;

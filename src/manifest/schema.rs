@@ -123,6 +123,10 @@ fn shape(of: &Shape) -> Value {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = 1.into();
                 }
+                Range::Epochs => {
+                    number["exclusiveMinimum"] = 0.into();
+                    number["maximum"] = 1000.into();
+                }
                 Range::Seconds => {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = DAY.into();
@@ -143,12 +147,15 @@ fn shape(of: &Shape) -> Value {
         ] })),
         Shape::Map(names, item) | Shape::Ordered(names, item) => {
             let mut map = json!({ "type": "object", "additionalProperties": shape(item), "minProperties": 1 });
-            if *names == Text::Name {
-                map["propertyNames"] = json!({ "pattern": NAME });
+            match names {
+                Text::Name => map["propertyNames"] = json!({ "pattern": NAME }),
+                Text::OneOf(words) => map["propertyNames"] = json!({ "enum": words }),
+                _ => {}
             }
             map
         }
         Shape::Table(spec) => table(spec),
         Shape::ListOr(item, spec) => json!({ "anyOf": [list(item), table(spec)] }),
+        Shape::Either(one, other) => json!({ "anyOf": [shape(one), shape(other)] }),
     }
 }

@@ -4,6 +4,7 @@
 //! a column of hashes, and then see only those hashes.
 
 mod asking;
+mod choose;
 mod computed;
 mod dedup;
 mod draw;
@@ -11,19 +12,24 @@ mod identity;
 mod mix;
 mod normal;
 mod referring;
+mod rank;
 mod render;
 mod sample;
+mod shares;
 mod split;
+mod strata;
 mod synth;
 
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
+pub use choose::{By, Grouped, Quota, Sampling};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
-pub use mix::{MixError, mix};
+pub use mix::{MixError, MixInput, Mixing, Pass};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
+pub use rank::{Rank, Weight};
 pub use render::Render;
-pub use sample::{Sample, smallest};
+pub use sample::Sample;
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 
@@ -36,7 +42,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 25] = [
+pub const VERSIONS: [(&str, u32); 27] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -49,19 +55,21 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("generate", 1),
     ("identity", 1),
     ("judge", 1),
-    ("mix", 1),
+    ("mix", 2),
     ("nearest", 1),
     ("node", 2),
     ("nulls", 1),
     ("parse", 1),
     ("parts", 1),
+    ("rank", 1),
     ("read", 1),
     ("render", 2),
     ("repeat", 1),
-    ("sample", 1),
+    ("sample", 2),
     ("segments", 1),
     ("split", 1),
     ("synth", 1),
+    ("weight", 1),
 ];
 
 /// Begins the key of an action of an op.
@@ -176,3 +184,5 @@ fn takes(lengths: impl Iterator<Item = usize>, keep: &[bool]) -> Vec<Take> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_choosing;
