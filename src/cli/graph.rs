@@ -170,6 +170,10 @@ fn step(step: &Step) -> String {
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
         Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
+        Step::Augment(augment) => {
+            let kinds: Vec<&str> = augment.noise.iter().map(|(noise, _)| noise.name()).collect();
+            format!("augment {} by {}", augment.column.value, kinds.join(", "))
+        }
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
             format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })

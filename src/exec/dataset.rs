@@ -91,7 +91,9 @@ impl Walk<'_> {
         let rows = table.rows();
         let mut tables = Vec::new();
         let mut parts = std::collections::BTreeMap::new();
+        let mut leaks = Vec::new();
         if let Some(split) = &bound.split {
+            leaks = flow.check_leaks(split, &table)?;
             let divided = flow.split(split, &table.schema, &table.groups)?;
             for (name, groups) in split.names.iter().zip(divided) {
                 let part = Table { schema: table.schema.clone(), key: table.key.clone(), groups };
@@ -103,7 +105,7 @@ impl Walk<'_> {
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts, gave };
+        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts, gave, leaks };
         tables.insert(0, table);
         Ok(Made { output, dropped, failed, tables, problem })
     }

@@ -48,6 +48,9 @@ pub enum Output {
         /// What each input of a mix gave.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gave: Vec<Gave>,
+        /// What is in several parts of a split, where that is no error.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leaks: Vec<Leak>,
     },
     Metric(Vec<MetricValue>),
     Export {
@@ -67,6 +70,17 @@ pub struct Gave {
     pub different: u64,
     /// The rows that it has.
     pub of: u64,
+}
+
+/// Values that are in several parts of a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The expression whose values they are.
+    pub check: String,
+    /// How many different ones.
+    pub values: u64,
+    /// How many rows have one of them.
+    pub rows: u64,
 }
 
 /// One part of a split.

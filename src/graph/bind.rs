@@ -1,6 +1,6 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
-use crate::diag::{Diagnostic, Diagnostics, Span, list};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
 use super::choosing::match_by;
 use super::{Graph, Node, NodeId, select};
@@ -87,6 +87,18 @@ pub enum WholeOp {
 pub struct Parts {
     pub names: Vec<String>,
     pub op: Work,
+    /// What is to be in one part only.
+    pub checks: Vec<LeakCheck>,
+    /// What it is if it is not.
+    pub severity: Severity,
+}
+
+/// A value that is to be in one part of a split only: `work` makes a fingerprint of it.
+pub struct LeakCheck {
+    pub text: Text,
+    pub work: Work,
+    /// The expression by which rows with such values are kept together.
+    pub remedy: String,
 }
 
 /// A metric against one table.
@@ -301,6 +313,7 @@ impl Binder<'_> {
             Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
             Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
             Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
+            Step::Augment(augment) => self.augment(at, augment).map(Bind::Stages),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,

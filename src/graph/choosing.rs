@@ -1,11 +1,11 @@
 //! Binds what chooses rows: `sample`, `split`, and what a `mix` matches.
 
-use super::bind::{Binder, Parts, Shape, Stage, WholeOp, Work, in_text};
+use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text};
 use super::Node;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::Expr;
 use crate::manifest::{Amount, Mix, Order, Sample, Split, Text};
-use crate::op::{self, By, Grouped, Over, Quota, Rank, RowOp, Sampling, Weight, row_identity};
+use crate::op::{self, By, Fingerprint, Grouped, Matching, Over, Quota, Rank, RowOp, Sampling, Weight, row_identity};
 use crate::table::Type;
 
 impl Binder<'_> {
@@ -49,7 +49,7 @@ impl Binder<'_> {
     }
 
     /// Parses an expression whose type has to be one of some.
-    fn number(&mut self, key: &str, text: &Text, fits: impl Fn(&Type) -> bool, wanted: &str) -> Option<Expr> {
+    pub(super) fn number(&mut self, key: &str, text: &Text, fits: impl Fn(&Type) -> bool, wanted: &str) -> Option<Expr> {
         let schema = self.shape.schema.clone();
         let expr = self.expr(text, &schema, &[])?;
         if !fits(expr.ty()) {
@@ -72,12 +72,25 @@ impl Binder<'_> {
             Ok(op) => op,
             Err(why) => return self.refuse(Diagnostic::error("bad-split", why).at(&split.span, "here")),
         };
+        let checks = self.leak_checks(split);
         let group_by = group_by?;
         let op = match group_by.is_empty() {
             true => Work::new("split", op, &split.span),
             false => Work::new("split", Over::new(group_by, Box::new(op)), &split.span),
         };
-        Some(Parts { names: split.parts.iter().map(|(name, _)| name.value.clone()).collect(), op })
+        let names = split.parts.iter().map(|(name, _)| name.value.clone()).collect();
+        Some(Parts { names, op, checks: checks?, severity: split.severity })
+    }
+
+    fn leak_checks(&mut self, split: &Split) -> Option<Vec<LeakCheck>> {
+        let exprs = self.exprs(&split.leak_check)?;
+        let check = |(text, expr): (&Text, Expr)| {
+            let remedy = if *expr.ty() == Type::String { format!("normalise({})", text.value) } else { text.value.clone() };
+            let inner = Fingerprint::new(Over::names(1), Matching::Normalised);
+            let work = Work::new("split", Over::new(vec![expr], Box::new(inner)), &text.span);
+            LeakCheck { text: text.clone(), work, remedy }
+        };
+        Some(split.leak_check.iter().zip(exprs).map(check).collect())
     }
 }
 

@@ -119,6 +119,15 @@ impl Graph {
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
+                    Step::Augment(augment) => {
+                        if let Some(path) = &augment.synonyms
+                            && let Some(synonyms) = reader.synonyms(path, &mut problems)
+                        {
+                            let told = format!("{} words, {}", synonyms.len(), synonyms.hash());
+                            node.words.set(format!("steps.{step}.augment.synonyms"), told);
+                            node.synonyms.insert(step, synonyms);
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -7,7 +7,7 @@ use super::keys::{COLUMN, COUNT, REF, SEED, SQL};
 use super::shape::Role::{Definition, Edge};
 use super::shape::{self, Group, Range, Required, Shape, Table, key};
 use super::value::{self, Kind};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Severity, Span};
 
 pub static MIX: Table = Table {
     sections: &[&[
@@ -128,6 +128,27 @@ pub static SPLIT: Table = Table {
             Shape::OneOrMore(&SQL),
             "Columns or expressions: rows that agree in all of them stay together. Without it, the key of the row decides.",
         ),
+        key(
+            "leak_check",
+            Definition,
+            Shape::Either(&Shape::OneOrMore(&SQL), &Shape::Table(&LEAK_CHECK)),
+            "Columns or expressions: no value of any of them may be in two parts. Texts are compared without case, white space and Unicode forms; \
+             nulls are no values.",
+        ),
+    ]],
+    groups: &[],
+};
+
+pub static LEAK_CHECK: Table = Table {
+    sections: &[&[
+        key("by", Definition, Shape::OneOrMore(&SQL), "The columns or expressions.").required(),
+        key(
+            "severity",
+            Definition,
+            Shape::Text(shape::Text::OneOf(&["error", "warning"])),
+            "`error`: the dataset is not made; `warning`: it is made, and what leaks is told.",
+        )
+        .default("\"error\""),
     ]],
     groups: &[],
 };
@@ -208,6 +229,10 @@ pub struct Split {
     pub seed: u64,
     /// Columns or expressions; rows that agree in all of them stay together. Empty: the key of the row.
     pub group_by: Vec<Text>,
+    /// Columns or expressions of which no value may be in two parts.
+    pub leak_check: Vec<Text>,
+    /// What it is if one is.
+    pub severity: Severity,
     pub span: Span,
 }
 
@@ -294,6 +319,10 @@ impl Declarer<'_> {
             let sum = (sum * 1e9).round() / 1e9;
             self.error("shares", title, entry.key, &format!("these sum to {sum}"));
         }
-        Some(Split { parts, seed: self.seed(table), group_by: self.texts(table, "group_by"), span })
+        let more = table.get("leak_check").and_then(|entry| entry.value.table());
+        let leak_check = more.map_or_else(|| self.texts(table, "leak_check"), |more| self.texts(more, "by"));
+        let warns = more.and_then(|more| self.text(more, "severity")).is_some_and(|text| text.value == "warning");
+        let severity = if warns { Severity::Warning } else { Severity::Error };
+        Some(Split { parts, seed: self.seed(table), group_by: self.texts(table, "group_by"), leak_check, severity, span })
     }
 }

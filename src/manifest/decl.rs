@@ -1,5 +1,6 @@
 //! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
 
+pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 use crate::ask::Price;
 use crate::diag::Span;
@@ -194,6 +195,7 @@ pub enum Step {
     Judge(Judge),
     Embed(Embed),
     Nearest(Nearest),
+    Augment(Augment),
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
@@ -226,6 +228,7 @@ impl Step {
             Step::Judge(judge) => &judge.span,
             Step::Embed(embed) => &embed.span,
             Step::Nearest(nearest) => &nearest.span,
+            Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -245,6 +248,7 @@ impl Step {
             Step::Judge(_) => "judge",
             Step::Embed(_) => "embed",
             Step::Nearest(_) => "nearest",
+            Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",

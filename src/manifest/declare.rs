@@ -193,6 +193,7 @@ impl Declarer<'_> {
             "judge" => Step::Judge(self.judge(dataset, inner?, span)?),
             "embed" => Step::Embed(self.embed(inner?, span)?),
             "nearest" => Step::Nearest(self.nearest(inner?, span)?),
+            "augment" => Step::Augment(self.augment(inner?, span)?),
             "dedup" => {
                 let method = self.text(inner?, "method");
                 let method = if method.is_some_and(|text| text.value == "normalised") {

@@ -2,6 +2,7 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
@@ -88,7 +89,7 @@ pub static DATASET: Table = Table {
         Group {
             keys: &[
                 "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "dedup", "sample", "split",
+                "augment", "dedup", "sample", "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -181,6 +182,7 @@ pub const STEP: &[Key] = &[
         Shape::Table(&NEAREST),
         "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
     ),
+    key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
@@ -195,7 +197,7 @@ pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "dedup",
+            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "augment", "dedup",
             "sample", "split",
         ],
         required: Required::Yes,

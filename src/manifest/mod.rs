@@ -3,6 +3,7 @@
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
 mod asking;
+mod augment;
 mod build;
 mod check;
 mod choosing;

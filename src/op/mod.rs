@@ -4,11 +4,13 @@
 //! a column of hashes, and then see only those hashes.
 
 mod asking;
+mod augment;
 mod choose;
 mod computed;
 mod dedup;
 mod draw;
 mod identity;
+mod leaks;
 mod mix;
 mod normal;
 mod referring;
@@ -21,10 +23,12 @@ mod strata;
 mod synth;
 
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
+pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
 pub use choose::{By, Grouped, Quota, Sampling};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
+pub use leaks::{Checked, LeakedRow, Leaks, leaks};
 pub use mix::{MixError, MixInput, Mixing, Pass};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use rank::{Rank, Weight};
@@ -42,7 +46,8 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 27] = [
+pub const VERSIONS: [(&str, u32); 29] = [
+    ("augment", 1),
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -55,6 +60,7 @@ pub const VERSIONS: [(&str, u32); 27] = [
     ("generate", 1),
     ("identity", 1),
     ("judge", 1),
+    ("leaks", 1),
     ("mix", 2),
     ("nearest", 1),
     ("node", 2),

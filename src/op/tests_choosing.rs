@@ -244,3 +244,23 @@ fn a_row_comes_as_often_as_its_epochs_say() {
     assert_eq!(told, [vec![(2, 10), (1, 5)], vec![(1, 25)]]);
     assert!(passes[0][0].takes[0].is_identity(), "a whole pass has the row group as it is");
 }
+
+proptest! {
+    #[test]
+    fn leaks_are_those_that_a_plain_loop_finds(rows in prop::collection::vec((0i64..12, 0i64..3), 0..80), size in 1usize..20) {
+        let columns: Vec<[Vec<i64>; 3]> = rows
+            .chunks(size)
+            .map(|rows| [rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.1).collect()])
+            .collect();
+        let groups: Vec<Checked> = columns.iter().map(|[high, low, part]| Checked { high, low, part }).collect();
+        let found = leaks(&groups, 2);
+        let leaky = |value: i64| value != 0 && rows.iter().any(|r| r.0 == value && rows.iter().any(|o| o.0 == value && o.1 != r.1));
+        prop_assert_eq!(found.values as usize, (0..12).filter(|value| leaky(*value)).count());
+        prop_assert_eq!(found.rows as usize, rows.iter().filter(|row| leaky(row.0)).count());
+        prop_assert_eq!(found.shown.len(), (found.values as usize).min(2));
+        for shown in found.shown {
+            let parts: std::collections::BTreeSet<i64> = shown.iter().map(|row| row.part).collect();
+            prop_assert!(parts.len() == shown.len() && parts.len() > 1);
+        }
+    }
+}
