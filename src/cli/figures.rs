@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{LostRows, MetricValue, NodeRecord, Output};
+use crate::exec::{Gave, Leak, LostRows, MetricValue, NodeRecord, Output};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub struct Summary {
 pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&NodeRecord>) -> Summary {
     let node = graph.node(id);
     match &record.output {
-        Output::Table { rows, parts, .. } => {
+        Output::Table { rows, parts, gave, leaks, .. } => {
             let mut short = things(*rows, "row");
             if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
                 && old != rows
@@ -87,7 +87,9 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
             let lost = [dropped(&record.dropped), failed(&record.failed, &node.name)];
-            Summary { short, more: lost.into_iter().flatten().collect() }
+            let names = Names::new(graph);
+            let gave = node.inputs.iter().zip(gave).map(|(input, gave)| self::gave(&names.input(input), gave));
+            Summary { short, more: gave.chain(lost.into_iter().flatten()).chain(leaks.iter().map(leak)).collect() }
         }
         Output::Metric(values) => {
             let names = Names::new(graph);
@@ -138,6 +140,22 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
     }
 }
 
+/// Tells what an input gave to a mix.
+fn gave(name: &str, gave: &Gave) -> String {
+    let Gave { rows, different, of } = *gave;
+    if rows == different {
+        return format!("{} of {} of {name}", count(rows), things(of, "row"));
+    }
+    let epochs = number(rows as f64 / different as f64);
+    format!("{} of {} of {name}, {epochs} times: {}", count(different), things(of, "row"), things(rows, "row"))
+}
+
+/// Tells of values that are in several parts.
+fn leak(leak: &Leak) -> String {
+    let (values, rows) = (things(leak.values, "value"), things(leak.rows, "row"));
+    format!("warning: {values} of {} in several parts, in {rows}", leak.check)
+}
+
 /// Tells how many rows have no value, and why.
 fn failed(steps: &[LostRows], name: &str) -> Option<String> {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
@@ -152,8 +170,8 @@ fn failed(steps: &[LostRows], name: &str) -> Option<String> {
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
-        Output::Table { table, rows, made, groups, parts, .. } => {
-            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        Output::Table { table, rows, made, groups, parts, gave, leaks, .. } => {
+            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "gave": gave, "leaks": leaks, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
         Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
@@ -174,9 +192,9 @@ fn lost_json(steps: &[LostRows]) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"gave\": [{ \"rows\", \"different\", \"of\" }], \"leaks\": [{ \"check\", \"values\", \"rows\" }], \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
 `{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1, and null is the maker. The reasons of failed rows are kinds of failure.";
+`table` and `file` are hashes; steps count from 1, and null is the maker. `gave` tells of each input of a mix the rows that it gave, how many different ones, and of how many. `leaks` tells of values in several parts of a split. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {

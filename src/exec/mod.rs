@@ -14,7 +14,9 @@ mod failure;
 mod fan;
 mod files;
 mod join;
+mod leaks;
 mod metric;
+mod mix;
 mod record;
 mod refer;
 mod rows;
@@ -30,7 +32,9 @@ pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
 pub use failure::{FAILURE, FailedAs, RowFailure};
-pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{
+    Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys,
+};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 

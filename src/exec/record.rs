@@ -45,6 +45,12 @@ pub enum Output {
         repeated: u64,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
+        /// What each input of a mix gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gave: Vec<Gave>,
+        /// What is in several parts of a split, where that is no error.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leaks: Vec<Leak>,
     },
     Metric(Vec<MetricValue>),
     Export {
@@ -53,6 +59,28 @@ pub enum Output {
         bytes: u64,
         rows: u64,
     },
+}
+
+/// What an input gave to a mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gave {
+    /// The rows of the mix that are of this input.
+    pub rows: u64,
+    /// How many different ones they are: the others are repeats.
+    pub different: u64,
+    /// The rows that it has.
+    pub of: u64,
+}
+
+/// Values that are in several parts of a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The expression whose values they are.
+    pub check: String,
+    /// How many different ones.
+    pub values: u64,
+    /// How many rows have one of them.
+    pub rows: u64,
 }
 
 /// One part of a split.

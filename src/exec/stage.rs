@@ -365,25 +365,31 @@ impl Flow<'_> {
     }
 
     /// Decides over the hashes of all rows which of them stay: one take per group.
-    fn whole(&self, hashes: &Work, op: WholeOp, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Hash>, Stop> {
-        let chunks = self.each(groups, |flow, group| flow.column_of(hashes, schema, group))?;
+    fn whole(
+        &self,
+        hashes: &[Work],
+        op: WholeOp,
+        schema: &Schema,
+        groups: &[Arc<RowGroup>],
+    ) -> Result<Vec<Hash>, Stop> {
+        let chunks = self.each(groups, |flow, group| {
+            let chunks = hashes.iter().map(|work| flow.column_of(work, schema, group));
+            Ok(chunks.collect::<Result<Vec<_>, Stop>>()?.concat())
+        })?;
         let mut key = op::key(op_name(op));
-        if let WholeOp::Sample { rows, seed } = op {
-            key.int("rows", rows as i64).int("seed", seed);
+        if let WholeOp::Sample(sampling) = op {
+            sampling.write_key(&mut key);
         }
         chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
         self.action(key.finish(), || {
             let columns = self.ints(&chunks)?;
+            let columns: Vec<Vec<&[i64]>> =
+                columns.iter().map(|group| group.iter().map(|column| &column.values()[..]).collect()).collect();
             let takes = match op {
                 WholeOp::Dedup => {
-                    let pairs: Vec<(&[i64], &[i64])> =
-                        columns.iter().map(|pair| (&pair[0].values()[..], &pair[1].values()[..])).collect();
-                    op::keep_first(&pairs)
+                    op::keep_first(&columns.iter().map(|pair| (pair[0], pair[1])).collect::<Vec<(&[i64], &[i64])>>())
                 }
-                WholeOp::Sample { rows, seed } => {
-                    let hashes: Vec<&[i64]> = columns.iter().map(|one| &one[0].values()[..]).collect();
-                    op::smallest(&hashes, seed, rows)
-                }
+                WholeOp::Sample(sampling) => sampling.takes(&columns),
             };
             takes.iter().map(|take| self.context.put_take(take)).collect()
         })
@@ -465,7 +471,7 @@ impl Flow<'_> {
 fn op_name(op: WholeOp) -> &'static str {
     match op {
         WholeOp::Dedup => "dedup",
-        WholeOp::Sample { .. } => "sample",
+        WholeOp::Sample(_) => "sample",
     }
 }
 

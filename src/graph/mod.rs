@@ -1,14 +1,17 @@
 //! The graph: names become edges, in an order in which every node comes after its inputs. No I/O.
 
 mod asking;
+mod augment;
 mod bind;
+mod choosing;
 mod fanning;
 mod resolve;
 mod select;
 mod texts;
 
 pub use bind::{
-    Ask, Bound, BoundMetric, Fan, Join, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape,
+    Ask, Bound, BoundMetric, Fan, Join, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric,
+    maker_shape,
 };
 pub use texts::PromptTexts;
 
@@ -16,6 +19,7 @@ use crate::diag::{Source, Span};
 use crate::fetch::models::Endpoint;
 use crate::hash::Words;
 use crate::manifest::{Dataset, Manifest, Model, Step, Text};
+use crate::op::Synonyms;
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -81,6 +85,8 @@ pub struct Node {
     pub templates: BTreeMap<usize, Arc<Template>>,
     /// The prompts of its `generate` and `judge` steps, by step.
     pub prompts: BTreeMap<usize, PromptTexts>,
+    /// The lists of synonyms of its `augment` steps, by step.
+    pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
     /// The input that a step looks into, by step: what is near, examples.
     pub looks_into: BTreeMap<usize, usize>,
 }
@@ -97,6 +103,7 @@ impl Node {
             words: definition.clone(),
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            synonyms: BTreeMap::new(),
             looks_into: BTreeMap::new(),
         }
     }

@@ -35,6 +35,12 @@ fn maker_edges(dataset: &Dataset) -> Vec<Edge<'_>> {
     }
 }
 
+/// Returns the edge to what a dataset's maker looks into.
+fn reference_edge(dataset: &Dataset) -> Option<Edge<'_>> {
+    let Maker::Mix(mix) = &dataset.maker else { return None };
+    Some(Edge { verb: "matches", ..edge(&mix.matching.as_ref()?.to) })
+}
+
 /// Returns the edges of a dataset's steps, with their positions: a step looks into one other table at most.
 fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, Edge<'a>)> {
     let examples = |prompt: &Text| {
@@ -74,6 +80,7 @@ impl Graph {
             let mut edges = maker_edges(dataset);
             let mut node = Node::new(Kind::Dataset, &dataset.name, *i, &dataset.definition);
             node.made_of = edges.len();
+            edges.extend(reference_edge(dataset));
             for (step, edge) in step_edges(&manifest, dataset) {
                 node.looks_into.insert(step, edges.len());
                 edges.push(edge);
@@ -112,6 +119,15 @@ impl Graph {
                         model
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
+                    }
+                    Step::Augment(augment) => {
+                        if let Some(path) = &augment.synonyms
+                            && let Some(synonyms) = reader.synonyms(path, &mut problems)
+                        {
+                            let told = format!("{} words, {}", synonyms.len(), synonyms.hash());
+                            node.words.set(format!("steps.{step}.augment.synonyms"), told);
+                            node.synonyms.insert(step, synonyms);
+                        }
                     }
                     _ => {}
                 }
@@ -248,7 +264,7 @@ fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mu
 fn dataset_order(manifest: &Manifest, names: &Names, problems: &mut Diagnostics) -> Vec<usize> {
     let all = |dataset| {
         let looked_into = step_edges(manifest, dataset).into_iter().map(|(_, edge)| edge);
-        maker_edges(dataset).into_iter().chain(looked_into).collect()
+        maker_edges(dataset).into_iter().chain(reference_edge(dataset)).chain(looked_into).collect()
     };
     let edges: Vec<Vec<Edge>> = manifest.datasets.iter().map(all).collect();
     edges.iter().for_each(|edges| check_edges(manifest, names, edges, problems));

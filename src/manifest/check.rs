@@ -208,7 +208,7 @@ impl Checker<'_> {
                 for (name, entry) in table {
                     let path = path.key(name);
                     if let (Text::Ref, Kind::Table(parts)) = (names, &entry.value.kind)
-                        && !fits(item, &entry.value.kind)
+                        && !says_more(item, parts)
                     {
                         self.unquoted_part(&path, name, parts, &entry.value, item);
                     } else {
@@ -431,6 +431,18 @@ fn fits(shape: &Shape, kind: &Kind) -> bool {
         Shape::ListOr(..) => matches!(kind, Kind::List(_) | Kind::Table(_)),
         Shape::Either(one, other) => fits(one, kind) || fits(other, kind),
         Shape::Any => true,
+    }
+}
+
+/// Returns whether a table can be meant as what a shape says of a name: it has a key that is one, or nearly.
+fn says_more(shape: &'static Shape, table: &Table) -> bool {
+    match shape {
+        Shape::Table(spec) | Shape::ListOr(_, spec) => {
+            let near = |name: &str| crate::diag::nearest(name, spec.keys().map(|key| key.name)).is_some();
+            table.keys().next().is_none() || table.keys().any(|name| spec.key(name).is_some() || near(name))
+        }
+        Shape::Either(one, other) => says_more(one, table) || says_more(other, table),
+        _ => false,
     }
 }
 

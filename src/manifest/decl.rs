@@ -1,5 +1,7 @@
 //! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
 
+pub use super::augment::{Augment, Intensity};
+pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 use crate::ask::Price;
 use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
@@ -172,18 +174,6 @@ pub struct Synth {
     pub columns: Vec<(Text, Recipe)>,
 }
 
-/// Rows of several datasets by ratio.
-#[derive(Clone, Debug)]
-pub struct Mix {
-    /// None: as many as the ratios allow.
-    pub rows: Option<Spanned<u64>>,
-    /// Datasets and ratios above 0, sorted by name.
-    pub of: Vec<(Text, f64)>,
-    pub seed: u64,
-    /// The column for the name of the input.
-    pub source: Option<Text>,
-}
-
 /// Rows of several datasets in order.
 #[derive(Clone, Debug)]
 pub struct Concat {
@@ -207,6 +197,7 @@ pub enum Step {
     Nearest(Nearest),
     Explode(Explode),
     Join(Join),
+    Augment(Augment),
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
@@ -241,6 +232,7 @@ impl Step {
             Step::Nearest(nearest) => &nearest.span,
             Step::Explode(explode) => &explode.span,
             Step::Join(join) => &join.span,
+            Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -262,6 +254,7 @@ impl Step {
             Step::Nearest(_) => "nearest",
             Step::Explode(_) => "explode",
             Step::Join(_) => "join",
+            Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
@@ -417,33 +410,6 @@ pub struct Dedup {
 pub enum Method {
     Exact,
     Normalised,
-}
-
-/// Keeps some rows.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub amount: Amount,
-    pub seed: u64,
-    pub span: Span,
-}
-
-/// How many rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Amount {
-    Rows(u64),
-    /// Above 0, at most 1.
-    Fraction(f64),
-}
-
-/// Divides the rows into parts.
-#[derive(Clone, Debug)]
-pub struct Split {
-    /// Names and shares that sum to 1, sorted by name.
-    pub parts: Vec<(Text, f64)>,
-    pub seed: u64,
-    /// Rows that agree in this column stay together.
-    pub by: Option<Text>,
-    pub span: Span,
 }
 
 /// A node `[prompt.NAME]`.

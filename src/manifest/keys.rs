@@ -2,6 +2,8 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::augment::AUGMENT;
+use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::joining::{EXPLODE, JOIN};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
@@ -88,7 +90,7 @@ pub static DATASET: Table = Table {
         Group {
             keys: &[
                 "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "explode", "join", "dedup", "sample", "split",
+                "explode", "join", "augment", "dedup", "sample", "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -193,6 +195,7 @@ pub const STEP: &[Key] = &[
         Shape::Table(&JOIN),
         "Step: join rows with those of another dataset that have the same key.",
     ),
+    key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
@@ -208,7 +211,7 @@ pub static STEP_TABLE: Table = Table {
     groups: &[Group {
         keys: &[
             "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
-            "join", "dedup", "sample", "split",
+            "join", "augment", "dedup", "sample", "split",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",
@@ -264,22 +267,6 @@ pub static RECIPE: Table = Table {
     }],
 };
 
-pub static MIX: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "The number of rows. Without it, as many as the ratios allow."),
-        key(
-            "of",
-            Definition,
-            Shape::Map(Text::Ref, &Shape::Number(Range::Positive)),
-            "Datasets and their ratios. In the key of the node they stand by position, in the order of the names, so renaming a dataset rebuilds nothing.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-        key("source", Definition, COLUMN, "A column for the name of the dataset that a row came from."),
-    ]],
-    groups: &[],
-};
-
 pub static CONCAT: Table = Table {
     sections: &[&[
         key("of", Edge, Shape::List(&REF), "The datasets, in order.").required(),
@@ -317,40 +304,6 @@ pub static DEDUP: Table = Table {
             "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
         )
         .default("\"exact\""),
-    ]],
-    groups: &[],
-};
-
-pub static SAMPLE: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "So many rows."),
-        key(
-            "fraction",
-            Definition,
-            Shape::Number(Range::Share),
-            "About this share of the rows; a row stays in or out whatever the others are.",
-        ),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-    ]],
-    groups: &[Group { keys: &["rows", "fraction"], required: Required::Yes, doc: "a sample has one size" }],
-};
-
-pub static SPLIT: Table = Table {
-    sections: &[&[
-        key(
-            "parts",
-            Definition,
-            Shape::Map(Text::Name, &Shape::Number(Range::Share)),
-            "Parts and their shares, which sum to 1.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed deals the rows anew.").default("0"),
-        key(
-            "by",
-            Definition,
-            COLUMN,
-            "Rows that agree in this column stay together. Without it, the key of the row decides.",
-        ),
     ]],
     groups: &[],
 };

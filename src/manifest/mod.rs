@@ -3,8 +3,10 @@
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
 mod asking;
+mod augment;
 mod build;
 mod check;
+mod choosing;
 mod decl;
 mod declare;
 mod joining;

@@ -123,6 +123,10 @@ fn shape(of: &Shape) -> Value {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = 1.into();
                 }
+                Range::Epochs => {
+                    number["exclusiveMinimum"] = 0.into();
+                    number["maximum"] = 1000.into();
+                }
                 Range::Seconds => {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = DAY.into();

@@ -60,6 +60,8 @@ pub enum Range {
     Probability,
     /// Above 0, at most 1.
     Share,
+    /// Above 0, at most 1000.
+    Epochs,
     /// A time in seconds: above 0, at most a day.
     Seconds,
 }
@@ -186,6 +188,7 @@ impl Range {
                 Range::Positive => number > 0.0,
                 Range::Probability => (0.0..=1.0).contains(&number),
                 Range::Share => number > 0.0 && number <= 1.0,
+                Range::Epochs => number > 0.0 && number <= 1000.0,
                 Range::Seconds => number > 0.0 && number <= DAY,
             }
     }
@@ -198,6 +201,7 @@ impl Range {
             Range::Positive => "a number above 0",
             Range::Probability => "a number from 0 to 1",
             Range::Share => "a number above 0 and at most 1",
+            Range::Epochs => "a number above 0 and at most 1000",
             Range::Seconds => "a number of seconds above 0 and at most 86400",
         }
     }
