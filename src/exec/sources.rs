@@ -32,7 +32,8 @@ impl Sources {
                     Err(error) => problems
                         .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
                     Ok(matches) => {
-                        for file in matches {
+                        let hashes = workspace.hash_all(&matches);
+                        for (file, hash) in matches.into_iter().zip(hashes) {
                             if found.contains_key(&file.path) {
                                 continue;
                             }
@@ -51,7 +52,7 @@ impl Sources {
                                 );
                                 continue;
                             };
-                            match workspace.hash(&file) {
+                            match hash {
                                 Ok(hash) => {
                                     found.insert(file.path.clone(), DataFile { file, format, compression, hash });
                                 }
