@@ -86,7 +86,9 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                     parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
-            let lost = [dropped(&record.dropped), failed(&record.failed, &node.name)];
+            let failed =
+                failed(&record.failed).map(|failed| format!("{failed} (datamake show {} --failed)", node.name));
+            let lost = [dropped(&record.dropped), failed];
             Summary { short, more: lost.into_iter().flatten().collect() }
         }
         Output::Metric(values) => {
@@ -139,14 +141,14 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
 }
 
 /// Tells how many rows have no value, and why.
-fn failed(steps: &[LostRows], name: &str) -> Option<String> {
+pub fn failed(steps: &[LostRows]) -> Option<String> {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, rows) in steps.iter().flat_map(|step| &step.reasons) {
         *kinds.entry(kind).or_default() += rows;
     }
     let all: u64 = kinds.values().sum();
     let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{} {kind}", count(*rows))).collect();
-    (all > 0).then(|| format!("{} failed: {} (datamake show {name} --failed)", things(all, "row"), kinds.join(", ")))
+    (all > 0).then(|| format!("{} failed: {}", things(all, "row"), kinds.join(", ")))
 }
 
 /// Writes what a node made as JSON.
@@ -161,7 +163,7 @@ pub fn json(record: &NodeRecord) -> Value {
 }
 
 /// Writes counts of lost rows as JSON.
-fn lost_json(steps: &[LostRows]) -> Value {
+pub fn lost_json(steps: &[LostRows]) -> Value {
     let one = |step: &LostRows| {
         let at = step.step.map(|at| at + 1);
         step.reasons

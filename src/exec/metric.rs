@@ -2,6 +2,7 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
+use super::example::{Example, WithRows};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::refer::Others;
 use super::rows::stays;
@@ -29,7 +30,7 @@ impl Walk<'_> {
         let metric = &self.request.graph.manifest.metrics[node.declaration];
         let others = Others::default();
         let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed: u64::MAX };
         let mut values = Vec::with_capacity(inputs.len());
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;
@@ -40,7 +41,8 @@ impl Walk<'_> {
                 let state = State::decode(&bound.aggregate, &contents).map_err(|_| Stop::Missing(state))?;
                 bound.aggregate.merge(&mut sum, state);
             }
-            let slices = bound.aggregate.finish(&sum).map_err(|error| uncomputable(metric, &error))?;
+            let slices =
+                bound.aggregate.finish(&sum).map_err(|error| uncomputable(metric, &Batch::default(), error))?;
             let json = |value: &crate::expr::Value| serde_json::to_value(value).expect("a value is plain data");
             let slice = |slice: crate::expr::Slice| MetricSlice {
                 by: slice.by.iter().map(json).collect(),
@@ -77,10 +79,10 @@ impl Flow<'_> {
                 }
             }
             if let Some(condition) = &bound.condition {
-                let mask = condition.eval(&batch).map_err(|error| uncomputable(metric, &error))?;
+                let mask = condition.eval(&batch).map_err(|error| uncomputable(metric, &batch, error))?;
                 batch = keep(batch, &mask);
             }
-            let state = aggregate.fold(&batch).map_err(|error| uncomputable(metric, &error))?;
+            let state = aggregate.fold(&batch).map_err(|error| uncomputable(metric, &batch, error))?;
             Ok(vec![self.context.put(&state.encode())?])
         })?;
         Ok(outputs[0])
@@ -93,9 +95,9 @@ fn keep(batch: Batch, mask: &ArrayRef) -> Batch {
     Batch { rows: take.len(), columns }
 }
 
-fn uncomputable(metric: &Metric, error: &RowError) -> Stop {
+/// Says of which row a metric has no value: without it, it would be another number.
+fn uncomputable(metric: &Metric, batch: &Batch, error: RowError) -> Stop {
     let title = format!("the metric `{}` cannot be computed: {}", metric.name.value, error.message);
-    let mut diagnostic = Diagnostic::error("row-error", title).at(&metric.value.span, "computed here");
-    diagnostic.help.extend(error.help.clone());
-    diagnostic.into()
+    let example = Example::new(&metric.value.span, batch, error.row, error.message, error.help);
+    Diagnostic::error("row-error", title).with_rows(&[example], 1).into()
 }

@@ -1,5 +1,6 @@
 //! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
 
+mod able;
 mod ahead;
 mod ask;
 mod context;
@@ -9,6 +10,7 @@ mod desk;
 mod dialogue;
 mod door;
 mod event;
+mod example;
 mod export;
 mod failure;
 mod files;
