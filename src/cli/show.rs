@@ -146,6 +146,11 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
             }
             grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
         }
+        (Output::Test(_), _) => {
+            let summary = figures::summary(graph, id, &record, None);
+            writeln!(session.out, "{}: {}", paint.bold(&names.of(id)), summary.short)?;
+            summary.more.iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+        }
         (Output::Export { bytes: size, rows, file }, Kind::Export) => {
             let to = &graph.manifest.exports[node.declaration].to.value;
             writeln!(

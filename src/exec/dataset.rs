@@ -88,7 +88,9 @@ impl Walk<'_> {
             let (table, came) = match lost.stage {
                 None => (lost.table(&Schema::default(), &[]), made + rows),
                 Some(stage) => {
-                    examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
+                    if lost.why == Why::Failed {
+                        examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
+                    }
                     (lost.table(&before[stage], &bound.made.key), came[stage])
                 }
             };

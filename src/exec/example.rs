@@ -4,7 +4,7 @@ use super::context::Stop;
 use super::failure::{FailedAs, RowFailure};
 use super::stage::{Flow, Lost, Why};
 use crate::diag::{Diagnostic, Span};
-use crate::expr::value_at;
+use crate::expr::{Value, value_at};
 use crate::graph::Stage;
 use crate::table::{Batch, Schema};
 use arrow_array::Array;
@@ -16,6 +16,8 @@ pub(super) const SHOWN: usize = 3;
 #[derive(Clone)]
 pub(super) struct Example {
     span: Span,
+    /// What to say there.
+    label: &'static str,
     pub detail: String,
     help: Option<String>,
     /// The values that were read, as they are written.
@@ -28,25 +30,30 @@ impl Example {
         let there = batch.columns.iter().filter(|(_, column)| row < column.len());
         let value = |text: String| text.chars().take(200).collect();
         let values = there.map(|(name, column)| (name.clone(), value(value_at(column, row).to_string())));
-        Example { span: span.clone(), detail, help, values: values.collect() }
+        Example { span: span.clone(), label: "computed here", detail, help, values: values.collect() }
     }
 }
 
 impl Flow<'_> {
-    /// Shows the first rows that could not be computed at a stage; `before` are the columns that came to it.
+    /// Shows the first rows that a stage dropped, or that could not be computed there; `before` are the columns that came to it.
     pub fn examples(&self, stage: &Stage, lost: &Lost, before: &Schema, key: &[String]) -> Result<Vec<Example>, Stop> {
         let mut examples = Vec::new();
-        if lost.why != Why::Failed {
-            return Ok(examples);
-        }
+        let reasons = lost.reasons(std::slice::from_ref(stage));
         for group in &lost.groups {
-            let Some((failures, columns)) = group.columns.split_last() else { continue };
-            let failures = self.context.column(*failures)?;
+            let Some((why, columns)) = group.columns.split_last() else { continue };
+            let why = self.context.column(*why)?;
             for row in 0..group.rows as usize {
                 if examples.len() == SHOWN {
                     return Ok(examples);
                 }
-                let failure = RowFailure::of_value(&value_at(&failures, row));
+                let failure = match (lost.why, value_at(&why, row)) {
+                    (Why::Failed, value) => RowFailure::of_value(&value),
+                    (Why::Dropped, Value::Int(at)) => {
+                        let by = usize::try_from(at).ok().and_then(|at| reasons.get(at));
+                        by.map(|(name, _)| RowFailure::uncomputable(name, name))
+                    }
+                    (Why::Dropped, _) => None,
+                };
                 let Some(failure) = failure.filter(|one| one.kind == FailedAs::Uncomputable) else { continue };
                 let Some((span, reads)) = computed(stage, failure.of.as_deref().unwrap_or_default()) else { continue };
                 // A key of all columns tells nothing.
@@ -59,7 +66,9 @@ impl Flow<'_> {
                 };
                 let columns = names.into_iter().filter_map(column).collect::<Result<_, Stop>>()?;
                 let batch = Batch { rows: group.rows as usize, columns };
-                examples.push(Example::new(span, &batch, row, failure.detail, failure.help));
+                let label = if lost.why == Why::Failed { "computed here" } else { "not met" };
+                let example = Example::new(span, &batch, row, failure.detail, failure.help);
+                examples.push(Example { label, ..example });
             }
         }
         Ok(examples)
@@ -89,7 +98,7 @@ impl WithRows for Diagnostic {
     fn with_rows(mut self, examples: &[Example], all: u64) -> Diagnostic {
         for example in examples {
             if !self.labels.iter().any(|label| label.span == example.span) {
-                self = self.at(&example.span, "computed here");
+                self = self.at(&example.span, example.label);
             }
             let alone = all == 1;
             if alone {

@@ -4,6 +4,7 @@ mod able;
 mod ahead;
 mod ask;
 mod context;
+mod contract;
 mod count;
 mod dataset;
 mod desk;
@@ -30,7 +31,9 @@ pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
 pub use failure::{FAILURE, FailedAs, RowFailure};
-pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{
+    LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, Tested, decode_keys, encode_keys,
+};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 

@@ -587,9 +587,12 @@ impl Lost {
 
     /// Returns the reasons with their counts; dropped rows know theirs by its position.
     pub fn reasons(&self, stages: &[Stage]) -> Vec<(String, u64)> {
-        let names: Vec<&str> = match (self.why, self.stage.map(|at| &stages[at])) {
+        // Where there is but one stage, it is the one.
+        let names: Vec<&str> = match (self.why, self.stage.and_then(|at| stages.get(at).or(stages.first()))) {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
+            // Of a test it says what has to be unique.
+            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes.name],
             (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
             _ => unreachable!("no other stage drops rows"),
         };
