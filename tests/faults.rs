@@ -65,7 +65,8 @@ fn built() -> (Sandbox, Server) {
     let mut sandbox = Sandbox::on_real_disk();
     sandbox.limits = datamake::table::Limits { min: 40, target: 80, max: 160 };
     sandbox.write("datamake.toml", PROJECT.replace("URL", &server.url()));
-    let rows = |count| (0..count).map(|n| format!("{{\"n\": {n}, \"text\": \"text {}\"}}\n", n % 301)).collect::<String>();
+    let rows =
+        |count| (0..count).map(|n| format!("{{\"n\": {n}, \"text\": \"text {}\"}}\n", n % 301)).collect::<String>();
     sandbox.write("rows.jsonl", rows(300));
     sandbox.built();
     sandbox.write("rows.jsonl", rows(400));
@@ -131,15 +132,8 @@ enum Damage {
     Folder,
 }
 
-const DAMAGES: [Damage; 7] = [
-    Damage::Flip,
-    Damage::Truncate,
-    Damage::Zeros,
-    Damage::Append,
-    Damage::Swap,
-    Damage::Delete,
-    Damage::Folder,
-];
+const DAMAGES: [Damage; 7] =
+    [Damage::Flip, Damage::Truncate, Damage::Zeros, Damage::Append, Damage::Swap, Damage::Delete, Damage::Folder];
 
 /// Damages one file; returns what was done in words.
 fn damage(kind: Damage, random: &mut Random, whole: &BTreeMap<PathBuf, Vec<u8>>) -> String {

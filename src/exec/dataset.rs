@@ -5,7 +5,7 @@ use super::context::{Stop, TableRef, Used};
 use super::record::{Gave, LostRows, Output, PartOutput};
 use super::refer::Others;
 use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
-use super::too_many::too_many_failed;
+use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
@@ -71,7 +71,8 @@ impl Walk<'_> {
         let dataset = &graph.manifest.datasets[node.declaration];
         let others = Others::new(inputs);
         let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
+        let most_failed = most_failed(dataset);
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed };
         if matches!(dataset.maker, Maker::Files(_)) {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
@@ -84,12 +85,17 @@ impl Walk<'_> {
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
         assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
         let before = schemas(&bound.stages, &bound.made.schema);
-        let (mut dropped, mut failed) = (Vec::new(), Vec::new());
+        let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for lost in unmade.into_iter().chain(lost) {
             let rows: u64 = lost.counts.iter().sum();
             let (table, came) = match lost.stage {
                 None => (lost.table(&Schema::default(), &[]), made + rows),
-                Some(stage) => (lost.table(&before[stage], &bound.made.key), came[stage]),
+                Some(stage) => {
+                    if lost.why == Why::Failed {
+                        examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
+                    }
+                    (lost.table(&before[stage], &bound.made.key), came[stage])
+                }
             };
             let (step, reasons) = (lost.stage.map(|stage| bound.steps[stage]), lost.reasons(&bound.stages));
             let rows = LostRows { step, reasons, table: self.context.put_table(table)?.hash };
@@ -98,7 +104,7 @@ impl Walk<'_> {
                 Why::Failed => failed.push((rows, came)),
             }
         }
-        let problem = too_many_failed(dataset, &failed);
+        let problem = too_many_failed(dataset, &failed, &examples);
         let failed = failed.into_iter().map(|(rows, _)| rows).collect();
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();

@@ -36,13 +36,10 @@ impl Flow<'_> {
         let mut comes = vec![false; group.rows as usize];
         pieces.iter().flat_map(|piece| piece.take.indices()).for_each(|row| comes[*row as usize] = true);
         let missing = Take::of_mask(comes.into_iter().map(|comes| !comes));
-        let lost = if missing.is_empty() {
-            Vec::new()
-        } else {
-            let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; missing.len()]));
-            let reasons = self.context.put_column(&reasons)?;
-            vec![self.lose((stage, Why::Dropped), group, &missing, reasons, vec![missing.len() as u64])?]
-        };
+        let rows = missing.len();
+        let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows]));
+        let reasons = self.context.put_column(&reasons)?;
+        let lost = self.lose((stage, Why::Dropped), group, &missing, reasons, || Ok(vec![rows as u64]))?;
         let mut groups = Vec::with_capacity(pieces.len());
         for piece in pieces.into_iter().filter(|piece| !piece.take.is_empty()) {
             let as_before = piece.take.is_identity();
@@ -50,7 +47,7 @@ impl Flow<'_> {
             rows.columns.extend(piece.columns);
             groups.push(Arc::new(rows));
         }
-        Ok((groups, lost))
+        Ok((groups, lost.into_iter().collect()))
     }
 
     fn fan_own(&self, op: &dyn FanOp, span: &Span, schema: &Schema, group: &RowGroup) -> Result<Vec<Piece>, Stop> {

@@ -196,7 +196,7 @@ impl Flow<'_> {
                     Ok((table.groups[*group].columns[at], take.indices().to_vec()))
                 });
                 let parts = parts.collect::<Result<Vec<_>, Stop>>()?;
-                Ok(vec![self.context.put_column(&self.picked(&parts, field, rows)?)?])
+                Ok(vec![self.context.put_column(&self.gather(&parts, field, rows)?)?])
             })?;
             chunks.push(outputs[0]);
         }
@@ -204,7 +204,7 @@ impl Flow<'_> {
     }
 
     /// Picks rows of several chunks into one column of `rows` rows; what is missing is null.
-    fn picked(
+    fn gather(
         &self,
         parts: &[(ColumnRef, Vec<u32>)],
         field: &crate::table::Field,
@@ -268,7 +268,7 @@ impl Flow<'_> {
             let at = joined.table.schema.index(name).expect("binding checked the columns");
             let parts =
                 matches.taken.iter().map(|(group, rows)| (joined.table.groups[*group].columns[at], rows.clone()));
-            let picked = self.picked(&parts.collect::<Vec<_>>(), field, rows)?;
+            let picked = self.gather(&parts.collect::<Vec<_>>(), field, rows)?;
             columns.push(arrow_select::take::take(&picked, &with, None).map_err(|_| self.too_large(field))?);
         }
         Ok(Some(Fanned { rows: matches.rows, columns }))

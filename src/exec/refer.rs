@@ -1,12 +1,13 @@
 //! Steps that look into another table.
 
+use super::able::{Action, Made, able};
 use super::context::{Stop, TableRef};
 use super::join::Joined;
 use super::stage::Flow;
 use crate::diag::Span;
 use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, ReferOp};
-use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table};
+use crate::table::{Batch, ColumnRef, RowError, RowGroup, Schema, Table, Type};
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -73,7 +74,7 @@ impl Flow<'_> {
         span: &Span,
         schema: &Schema,
         group: &RowGroup,
-    ) -> Result<Vec<Hash>, Stop> {
+    ) -> Result<Made, Stop> {
         let other = self.other(input, work.refers())?;
         let mut key = op::key(work.name());
         work.write_key(&mut key);
@@ -82,25 +83,28 @@ impl Flow<'_> {
             key.hash("chunk", column.chunk).maybe("take", column.take);
         }
         key.int("rows", i64::from(group.rows)).hash("other", other.key);
-        self.action(key.finish(), || {
+        let writes = work.writes().iter().map(|field| &field.ty).collect();
+        let action = Action { key: key.finish(), of: work.name(), span, writes };
+        let load = || {
+            self.whole_of(&other)?;
             let columns = work.reads().iter().zip(&reads);
             let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
-            let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
-            let made = work.run(&batch, self.whole_of(&other)?);
-            let made = made.map_err(|error| self.uncomputable("a row", span, &batch, error))?;
-            made.iter().map(|column| self.context.put_column(column)).collect()
-        })
+            Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
+        };
+        self.made(action, load, |batch| work.run(batch, other.batch.get().expect("it was loaded before")))
     }
 
-    /// Makes what an op makes of rows in memory and another table; nothing where a row cannot be computed.
+    /// Makes what an op makes of rows in memory and another table, and finds the rows that fail; nothing where it is no row's fault.
     pub(super) fn refer_rows(
         &self,
         work: &dyn ReferOp,
         input: usize,
         batch: &Batch,
-    ) -> Result<Option<Vec<ArrayRef>>, Stop> {
+    ) -> Result<Option<(Vec<ArrayRef>, Vec<RowError>)>, Stop> {
         let other = self.other(input, work.refers())?;
-        Ok(work.run(batch, self.whole_of(&other)?).ok())
+        let whole = self.whole_of(&other)?;
+        let writes: Vec<&Type> = work.writes().iter().map(|field| &field.ty).collect();
+        Ok(able(batch, &writes, |batch| work.run(batch, whole)).ok())
     }
 
     fn whole_of<'o>(&self, other: &'o Other) -> Result<&'o Batch, Stop> {

@@ -9,9 +9,9 @@ mod whole;
 mod workspace;
 
 pub use git::{commit, file_at_revision};
+pub use seen::{Questions, Same, Seen};
 pub use state::StateFolder;
 pub use whole::write_whole;
-pub use seen::{Questions, Same, Seen};
 pub use workspace::{Texts, Workspace};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.

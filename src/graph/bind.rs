@@ -479,7 +479,7 @@ pub(super) fn is_vector(ty: &Type) -> bool {
     matches!(ty, Type::List(item) if **item == Type::Float)
 }
 
-fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
+pub(super) fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
     (!matches!(expr.ty(), Type::Bool | Type::Null)).then(|| {
         Diagnostic::error("not-a-condition", "a condition has to be true or false")
             .at(&text.span, format!("this is {}", expr.ty()))

@@ -7,6 +7,7 @@ mod augment;
 mod build;
 mod check;
 mod choosing;
+mod contract;
 mod decl;
 mod declare;
 mod joining;
@@ -34,6 +35,7 @@ mod words;
 mod tests;
 
 pub use check::components;
+pub use contract::{Bounds, Test};
 pub use decl::*;
 pub use load::MAIN;
 pub use reference::reference;
@@ -62,6 +64,7 @@ pub struct Manifest {
     pub models: Vec<Model>,
     pub filters: Vec<Filter>,
     pub metrics: Vec<Metric>,
+    pub tests: Vec<Test>,
     pub exports: Vec<Export>,
 }
 

@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 33] = [
+pub const VERSIONS: [(&str, u32); 34] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -57,6 +57,7 @@ pub const VERSIONS: [(&str, u32); 33] = [
     ("examples", 1),
     ("explode", 1),
     ("expression", 1),
+    ("failed", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),

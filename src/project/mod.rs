@@ -163,7 +163,9 @@ fn store_folder(root: &Path) -> PathBuf {
 pub(crate) fn unusable(error: crate::store::StoreError) -> Diagnostics {
     let problem = Diagnostic::error("store", error.to_string());
     let problem = if error.is_full() {
-        problem.help("make room and run the same command again: what was done is kept; `datamake gc` tells what no build needs")
+        problem.help(
+            "make room and run the same command again: what was done is kept; `datamake gc` tells what no build needs",
+        )
     } else {
         problem
     };
