@@ -5,7 +5,7 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{About, Amount, Dataset, Maker, Method, RenderText, Step, Text};
+use crate::manifest::{About, Amount, Dataset, Maker, Method, RenderText, SqlText, Step, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -146,6 +146,10 @@ fn dataset(dataset: &Dataset) -> String {
             Some(format!("mix {}", shares.join(" : ")))
         }
         Maker::Concat(_) => Some("concat".to_owned()),
+        Maker::Sql(sql) => Some(match &sql.text {
+            SqlText::Query(text) => format!("sql {}", flat(&text.value)),
+            SqlText::File(path) => format!("sql {}", path.value),
+        }),
         Maker::From(_) => None,
     };
     maker.into_iter().chain(dataset.steps.iter().map(step)).collect::<Vec<_>>().join(" · ")

@@ -39,6 +39,10 @@ impl Walk<'_> {
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.concat(&tables, shape, &names, concat.source.is_some())?
             }
+            Maker::Sql(_) => {
+                let tables = self.tables(&inputs[..graph.node(id).made_of])?;
+                flow.query(graph.node(id), &tables, &dataset.key)?
+            }
             Maker::Mix(mix) => {
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.mix(mix, &tables, shape)?

@@ -14,6 +14,7 @@ mod fan;
 mod files;
 mod join;
 mod metric;
+mod query;
 mod record;
 mod refer;
 mod rows;

@@ -3,6 +3,7 @@
 mod asking;
 mod bind;
 mod fanning;
+mod queries;
 mod resolve;
 mod select;
 mod texts;
@@ -10,6 +11,7 @@ mod texts;
 pub use bind::{
     Ask, Bound, BoundMetric, Fan, Join, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape,
 };
+pub use queries::NodeQuery;
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};
@@ -81,6 +83,8 @@ pub struct Node {
     pub templates: BTreeMap<usize, Arc<Template>>,
     /// The prompts of its `generate` and `judge` steps, by step.
     pub prompts: BTreeMap<usize, PromptTexts>,
+    /// The query that makes its rows.
+    pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples.
     pub looks_into: BTreeMap<usize, usize>,
 }
@@ -97,14 +101,16 @@ impl Node {
             words: definition.clone(),
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            query: None,
             looks_into: BTreeMap::new(),
         }
     }
 
-    /// Returns all texts of templates that it is made with.
+    /// Returns all texts of templates and queries that it is made with.
     pub fn texts(&self) -> impl Iterator<Item = &Arc<Source>> {
         let prompts = self.prompts.values().flat_map(|prompt| std::iter::once(&prompt.text).chain(&prompt.system));
-        self.templates.values().chain(prompts).flat_map(|template| template.sources())
+        let query = self.query.iter().map(|query| &query.text.span.source);
+        self.templates.values().chain(prompts).flat_map(|template| template.sources()).chain(query)
     }
 
     /// Returns `dataset.clean`, the name that no other node has.

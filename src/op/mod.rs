@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 29] = [
+pub const VERSIONS: [(&str, u32); 30] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -67,6 +67,7 @@ pub const VERSIONS: [(&str, u32); 29] = [
     ("sample", 1),
     ("segments", 1),
     ("split", 1),
+    ("sql", 1),
     ("synth", 1),
 ];
 
