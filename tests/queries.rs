@@ -116,7 +116,11 @@ fn only_the_columns_that_a_query_reads_make_it_stale() {
     sandbox.edit("people/a.jsonl", "\"age\": 3", "\"age\": 30");
     sandbox.edit("answers/a.jsonl", "text 10\"", "another\"");
     let ran = actions(&sandbox);
-    assert_eq!((ran["best"], ran["towns"], ran["trained"]), (0, 0, 0), "columns that no query reads");
+    assert_eq!(
+        (ran["best"], ran["towns"], ran.get("trained").copied().unwrap_or(0)),
+        (0, 0, 0),
+        "columns that no query reads"
+    );
     assert_eq!(sandbox.results(), sandbox.clean());
     sandbox.edit("people/a.jsonl", "\"town\": \"Bonn\", \"age\": 1", "\"town\": \"Ulm\", \"age\": 1");
     let ran = actions(&sandbox);
@@ -148,9 +152,57 @@ fn mistakes_in_queries_are_told_at_their_places_and_all_at_once() {
         ),
     );
     sandbox.write("queries/towns.sql", TOWNS.replace("avg(a.score)", "avg(a.socre)"));
-    insta::assert_snapshot!(mistakes(&sandbox), @"");
+    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    error[not-repeatable]: this query is refused: `random` gives something else each time
+      --> datamake.toml:28:40
+       |
+    28 | sql = "select id from answers order by random()"
+       |                                        ^^^^^^ not in a query
+       |
+       = note: in `dataset.chance`
+       = help: a query has to give the same rows for the same tables: use `sample` with a seed for chance, `[params]` for times
+
+    error[unknown-column]: this query reads a column that its datasets do not have: `socre`
+     --> queries/towns.sql:1:37
+      |
+    1 | select p.town, count(*) as n, avg(a.socre) as mean, max(a.ok) as any_ok, json_extract(min(a.tags), '$[0]') as first
+      |                                     ^^^^^ no such column
+      |
+      = note: in `dataset.towns`
+      = note: columns of `answers`: `id`, `name`, `ok`, `score`, `tags`, `text`
+      = note: columns of `people`: `name`, `town`, `age`
+      = help: did you mean `score`?
+
+    error[unknown-type]: the type of the column `one` cannot be told
+      --> datamake.toml:30:15
+       |
+    30 | sql = "select json_extract(tags, '$[0]') as one from answers"
+       |               ^^^^^^^^^^^^^^^^^^^^^^^^^^ made here
+       |
+       = note: in `dataset.untold`
+       = help: say it: `types = { one = "string" }` beside `query` or `file` in `sql`
+
+    error[unknown-column]: this query reads a column that its datasets do not have: `scor`
+      --> datamake.toml:26:19
+       |
+    26 | sql = "select id, scor from answers"
+       |                   ^^^^ no such column
+       |
+       = note: in `dataset.wrong`
+       = note: columns of `answers`: `id`, `name`, `ok`, `score`, `tags`, `text`
+       = help: did you mean `score`?
+    "#);
     sandbox.write("queries/towns.sql", TOWNS.replace("people", "peple"));
-    insta::assert_snapshot!(mistakes(&sandbox), @"");
+    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    error[unknown-name]: there is no dataset `peple`
+     --> queries/towns.sql:2:24
+      |
+    2 | from answers as a join peple as p using (name)
+      |                        ^^^^^ no such dataset
+      |
+      = note: declared: `answers`, `best`, `chance`, `parts`, `people`, `towns`, `trained`, `untold`, `wrong`
+      = help: did you mean `people`?
+    "#);
 }
 
 #[test]
@@ -160,7 +212,16 @@ fn a_value_without_the_type_of_its_column_is_told_with_its_row() {
         "datamake.toml",
         format!("{PROJECT}\n[dataset.mixed]\nsql = {{ query = \"select id from answers union all select name from people\", types = {{ id = \"int\" }} }}\n"),
     );
-    insta::assert_snapshot!(mistakes(&sandbox), @"");
+    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    error[wrong-type]: row 61 of the query of `mixed` has the text "p0" in `id`, which is int
+      --> datamake.toml:26:18
+       |
+    26 | sql = { query = "select id from answers union all select name from people", types = { id = "int" } }
+       |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this query
+       |
+       = help: bring it to one type in the query, for example `cast(… as text) as id`
+       = help: or say another type: `types = { id = "…" }` beside `query` or `file` in `sql`
+    "#);
 }
 
 #[test]
