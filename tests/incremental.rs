@@ -77,6 +77,7 @@ enum Maker {
     From(String),
     Concat(Vec<String>),
     Mix(Vec<(String, usize)>, usize),
+    Sql(usize, String, String),
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +130,11 @@ const EXPRESSIONS: [&str; 6] = [
     "length(text) % 7",
     "tag || '-' || cast(n as string)",
 ];
+const QUERIES: [&str; 3] = [
+    "select a.id, b.n, a.x, b.text, a.tag from AA a join BB b on a.n = b.n where a.id < 40",
+    "select max(id) as id, n, avg(x) as x, min(text) as text, tag from AA group by n, tag",
+    "select id, row_number() over (partition by tag order by n, id) as n, x, text, tag from AA union all select id, n, x, text, tag from BB",
+];
 const VALUES: [&str; 5] = ["count(*)", "avg(n)", "sum(x)", "count(distinct tag)", "max(n) - min(n)"];
 
 impl Model {
@@ -174,10 +180,11 @@ impl Model {
     fn add_dataset(&mut self) {
         let earlier: Vec<String> = self.datasets.iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        let maker = match random.below(if earlier.is_empty() { 3 } else { 10 }) {
+        let maker = match random.below(if earlier.is_empty() { 3 } else { 11 }) {
             0 | 1 => Maker::Files { folder: random.below(2), keyed: random.chance(50) },
             2 => Maker::Synth { rows: 1 + random.below(50), seed: random.below(3) },
             3..=6 => Maker::From(random.one(&earlier).clone()),
+            10 => Maker::Sql(random.below(QUERIES.len()), random.one(&earlier).clone(), random.one(&earlier).clone()),
             7 | 8 => Maker::Concat((0..1 + random.below(2)).map(|_| random.one(&earlier).clone()).collect()),
             _ => {
                 let mut of: Vec<String> = (0..2).map(|_| random.one(&earlier).clone()).collect();
@@ -345,6 +352,7 @@ impl Model {
                 Maker::From(name) => swap(name),
                 Maker::Concat(names) => names.iter_mut().for_each(swap),
                 Maker::Mix(of, _) => of.iter_mut().for_each(|(name, _)| swap(name)),
+                Maker::Sql(_, a, b) => [a, b].into_iter().for_each(swap),
                 Maker::Files { .. } | Maker::Synth { .. } => {}
             }
         }
@@ -385,6 +393,9 @@ impl Model {
                      tag = {{ choice = [\"red\", \"blue\"], weights = [3, 1] }} }} }}"
                 ),
                 Maker::From(name) => writeln!(out, "from = \"{name}\""),
+                Maker::Sql(query, a, b) => {
+                    writeln!(out, "sql = \"{}\"", QUERIES[*query].replace("AA", a).replace("BB", b))
+                }
                 Maker::Concat(names) => writeln!(out, "concat = {names:?}"),
                 Maker::Mix(of, seed) => {
                     let total: usize = of.iter().map(|(_, share)| share).sum();

@@ -5,7 +5,9 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, Step, Test, Text};
+use crate::manifest::{
+    About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text,
+};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -166,6 +168,10 @@ fn dataset(dataset: &Dataset) -> String {
             Some(format!("mix {}{to}", by_size.unwrap_or_else(|| shares.join(" : "))))
         }
         Maker::Concat(_) => Some("concat".to_owned()),
+        Maker::Sql(sql) => Some(match &sql.text {
+            SqlText::Query(text) => format!("sql {}", flat(&text.value)),
+            SqlText::File(path) => format!("sql {}", path.value),
+        }),
         Maker::From(_) => None,
     };
     maker.into_iter().chain(dataset.steps.iter().map(step)).collect::<Vec<_>>().join(" · ")

@@ -260,7 +260,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns whether actions still run.
-    fn may_run(&self) -> bool {
+    pub(super) fn may_run(&self) -> bool {
         match self.mode {
             Mode::Build => true,
             // Whoever wants to hear of all responses waits for all of them.

@@ -50,6 +50,10 @@ impl Walk<'_> {
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.concat(&tables, shape, &names, concat.source.is_some())?.into()
             }
+            Maker::Sql(_) => {
+                let tables = self.tables(&inputs[..graph.node(id).made_of])?;
+                flow.query(graph.node(id), &tables, &dataset.key)?.into()
+            }
             Maker::Mix(mix) => {
                 let tables = self.tables(inputs)?;
                 let (groups, gave) = flow.mix(mix, &tables, shape, &self.bound[&id].matched)?;

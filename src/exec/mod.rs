@@ -20,6 +20,7 @@ mod join;
 mod leaks;
 mod metric;
 mod mix;
+mod query;
 mod record;
 mod refer;
 mod rows;

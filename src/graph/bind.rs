@@ -193,6 +193,10 @@ pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&S
             }
         }
         Maker::Concat(concat) => union(node, &inputs[..node.made_of], concat.source.as_ref()),
+        Maker::Sql(_) => {
+            let query = node.query.as_ref().expect("a resolved node has its query");
+            keyed(dataset, query.schema(&inputs[..node.made_of], &node.full_name())?)
+        }
     }
     .map(|shape| if shape.key.is_empty() { Shape { key: all(&shape.schema), ..shape } } else { shape })
 }

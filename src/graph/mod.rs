@@ -6,6 +6,7 @@ mod bind;
 mod choosing;
 mod contract;
 mod fanning;
+mod queries;
 mod resolve;
 mod select;
 mod texts;
@@ -15,6 +16,7 @@ pub use bind::{
     maker_shape,
 };
 pub use contract::{BoundTest, bind_test};
+pub use queries::NodeQuery;
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};
@@ -94,6 +96,8 @@ pub struct Node {
     pub prompts: BTreeMap<usize, PromptTexts>,
     /// The lists of synonyms of its `augment` steps, by step.
     pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
+    /// The query that makes its rows.
+    pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples.
     pub looks_into: BTreeMap<usize, usize>,
 }
@@ -112,14 +116,16 @@ impl Node {
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
             synonyms: BTreeMap::new(),
+            query: None,
             looks_into: BTreeMap::new(),
         }
     }
 
-    /// Returns all texts of templates that it is made with.
+    /// Returns all texts of templates and queries that it is made with.
     pub fn texts(&self) -> impl Iterator<Item = &Arc<Source>> {
         let prompts = self.prompts.values().flat_map(|prompt| std::iter::once(&prompt.text).chain(&prompt.system));
-        self.templates.values().chain(prompts).flat_map(|template| template.sources())
+        let query = self.query.iter().map(|query| &query.text.span.source);
+        self.templates.values().chain(prompts).flat_map(|template| template.sources()).chain(query)
     }
 
     /// Returns `dataset.clean`, the name that no other node has.

@@ -193,7 +193,7 @@ impl<'a> TextReader<'a> {
     }
 
     /// Reads the file at a path of the manifest.
-    fn read(&self, what: &str, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Source>> {
+    pub(super) fn read(&self, what: &str, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Source>> {
         match read_inside(self.texts, &path.value) {
             Ok(Some(source)) => Some(source),
             missing => {

@@ -122,6 +122,7 @@ pub enum Maker {
     Synth(Synth),
     Mix(Mix),
     Concat(Concat),
+    Sql(Sql),
     /// `name` or `name.part`.
     From(Text),
 }
@@ -180,6 +181,22 @@ pub struct Concat {
     pub of: Vec<Text>,
     /// The column for the name of the input.
     pub source: Option<Text>,
+}
+
+/// The rows of a query over datasets.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    pub text: SqlText,
+    /// Types of columns where they cannot be told; sorted by column.
+    pub types: Vec<(Text, Spanned<Type>)>,
+}
+
+/// Where a query stands.
+#[derive(Clone, Debug)]
+pub enum SqlText {
+    Query(Text),
+    /// A path relative to the project.
+    File(Text),
 }
 
 /// One step over the rows.

@@ -10,6 +10,7 @@ use super::{check, words};
 use crate::diag::{Diagnostic, Source, Span, list};
 use crate::format::Format;
 use crate::hash::Words;
+use crate::table::Type;
 use std::sync::Arc;
 
 /// Makes declarations and collects what is wrong with them.
@@ -126,7 +127,7 @@ impl Declarer<'_> {
 
     fn maker(&mut self, dataset: &str, table: &Table, definition: &mut Words) -> Option<Maker> {
         let (&name, entry) =
-            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
+            ["files", "synth", "mix", "concat", "sql", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
@@ -143,6 +144,7 @@ impl Declarer<'_> {
                 name_sources(definition, "concat", source.as_ref(), of.iter());
                 Maker::Concat(Concat { of, source })
             }
+            "sql" => Maker::Sql(self.sql(table, entry, definition)?),
             _ => Maker::From(self.text(table, "from")?),
         })
     }
@@ -166,11 +168,14 @@ impl Declarer<'_> {
                 definition.set("format", first.to_string());
             }
         }
-        let types = self.map(table, "types", |this, value| {
+        Some(Files { patterns, format, types: self.types(table) })
+    }
+
+    pub(super) fn types(&mut self, table: &Table) -> Vec<(Text, Spanned<Type>)> {
+        self.map(table, "types", |this, value| {
             let text = value.string().filter(|text| text.len() < 200)?;
             Some(Spanned { value: text.parse().ok()?, span: this.span(value.at) })
-        });
-        Some(Files { patterns, format, types })
+        })
     }
 
     fn step(&mut self, dataset: &str, table: &Table) -> Option<Step> {

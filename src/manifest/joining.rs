@@ -4,9 +4,11 @@ use super::decl::*;
 use super::declare::{Declarer, some};
 use super::keys::{COLUMN, REF, SQL};
 use super::shape::Role::{Definition, Edge};
-use super::shape::{self, Shape, Text as Meaning, key};
+use super::shape::{self, Group, Required, Shape, Text as Meaning, key};
 use super::value::{Entry, Kind, Table};
+use super::words;
 use crate::diag::Span;
+use crate::hash::Words;
 use crate::op::JoinKind;
 
 /// What `explode` may be: the column alone, or a table that says more.
@@ -30,6 +32,23 @@ pub static EXPLODE_TABLE: shape::Table = shape::Table {
         ),
     ]],
     groups: &[],
+};
+
+/// What `sql` may be: the query alone, or a table that says more.
+pub const QUERY: Shape = Shape::Either(&SQL, &Shape::Table(&QUERY_TABLE));
+
+pub static QUERY_TABLE: shape::Table = shape::Table {
+    sections: &[&[
+        key("query", Edge, SQL, "The query; its text enters the key."),
+        key("file", Edge, Shape::Text(Meaning::Path), "A file with the query; its contents enter the key."),
+        key(
+            "types",
+            Definition,
+            Shape::Map(Meaning::Column, &Shape::Text(Meaning::Type)),
+            "Types of columns that the query computes, where they cannot be told.",
+        ),
+    ]],
+    groups: &[Group { keys: &["query", "file"], required: Required::Yes, doc: "a query stands in one place" }],
 };
 
 const COLUMNS: Shape = Shape::OneOrMore(&COLUMN);
@@ -63,6 +82,16 @@ pub static JOIN: shape::Table = shape::Table {
 };
 
 impl Declarer<'_> {
+    pub(super) fn sql(&mut self, table: &Table, entry: &Entry, definition: &mut Words) -> Option<Sql> {
+        let Some(inner) = entry.value.table() else {
+            return Some(Sql { text: SqlText::Query(self.text(table, "sql")?), types: Vec::new() });
+        };
+        let query = self.text(inner, "query").map(SqlText::Query);
+        let text = query.or_else(|| self.text(inner, "file").map(SqlText::File));
+        words::keys(definition, "sql", inner, QUERY_TABLE.keys());
+        Some(Sql { text: text?, types: self.types(inner) })
+    }
+
     pub(super) fn explode(&self, entry: &Entry, span: Span) -> Option<Explode> {
         let Some(table) = entry.value.table() else {
             let column = entry.value.text(self.sources)?;

@@ -5,7 +5,7 @@ use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, RE
 use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::contract::TEST;
-use super::joining::{EXPLODE, JOIN};
+use super::joining::{EXPLODE, JOIN, QUERY};
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -84,7 +84,7 @@ pub static DATASET: Table = Table {
     sections: &[MAKERS, FLOW, STEPS, STEP, ABOUT],
     groups: &[
         Group {
-            keys: &["files", "synth", "mix", "concat", "from"],
+            keys: &["files", "synth", "mix", "concat", "sql", "from"],
             required: Required::Yes,
             doc: "a dataset has one maker",
         },
@@ -116,10 +116,16 @@ pub const MAKERS: &[Key] = &[
         "Types of columns: `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`. Other columns are inferred over all rows.",
     )
     .with(&["files"]),
-    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth"]),
+    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth", "sql"]),
     key("synth", Definition, Shape::Table(&SYNTH), "Maker: rows from nothing, one recipe per column."),
     key("mix", Definition, Shape::Table(&MIX), "Maker: rows of several datasets, by ratio."),
     key("concat", Definition, Shape::ListOr(&REF, &CONCAT), "Maker: the rows of several datasets, one after the other."),
+    key(
+        "sql",
+        Edge,
+        QUERY,
+        "Maker: the rows of a query over datasets, in the SQL of SQLite: joins, windows, groups. Its text enters the key.",
+    ),
     key("from", Edge, REF, "Maker: the rows of another dataset, or of a part of it: `name.part`."),
 ];
 
@@ -425,7 +431,11 @@ pub static KINDS: &[Kind] = &[
                   { nearest = { to = \"seeds\", by = \"vector\", k = 3, columns = [\"question\"], into = \"alike\" } },\n]\n\n\
                   [dataset.evolved]\nfrom = \"seeds\"\nrounds = 3\nsteps = [\n  \
                   { generate = { prompt = \"harder\", model = \"writer\", into = \"harder\" } },\n  \
-                  { select = [\"id\", \"harder as question\"] },\n]\n",
+                  { select = [\"id\", \"harder as question\"] },\n]\n\n\
+                  [dataset.graded]\nfrom = \"answers\"\nsteps = [\n  \
+                  { join = { with = \"seeds\", on = \"id\", columns = [\"answer as gold\"] } },\n  \
+                  { explode = { column = \"alike\", into = \"near\", index = \"place\" } },\n]\n\n\
+                  [dataset.topics]\nsql = \"select topic, count(*) as n, avg(grade) as grade from answers group by topic order by grade\"\n",
     },
     Kind {
         name: "prompt",

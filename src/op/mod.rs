@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 34] = [
+pub const VERSIONS: [(&str, u32); 35] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -81,6 +81,7 @@ pub const VERSIONS: [(&str, u32); 34] = [
     ("sample", 2),
     ("segments", 1),
     ("split", 1),
+    ("sql", 1),
     ("synth", 1),
     ("weight", 1),
 ];
