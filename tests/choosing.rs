@@ -111,7 +111,9 @@ fn relatives_stay_on_one_side_of_a_split() {
     sandbox.built();
     let groups = |part: &str| -> BTreeSet<(String, i64)> {
         let rows = sandbox.rows(part);
-        rows.iter().map(|row| (row["topic"].as_str().unwrap().to_owned(), row["score"].as_i64().unwrap() % 10)).collect()
+        rows.iter()
+            .map(|row| (row["topic"].as_str().unwrap().to_owned(), row["score"].as_i64().unwrap() % 10))
+            .collect()
     };
     let (train, test) = (groups("split.train"), groups("split.test"));
     assert!(train.is_disjoint(&test) && !train.is_empty() && !test.is_empty());
@@ -126,7 +128,14 @@ fn a_leak_is_told_with_its_values_parts_and_rows_and_grouping_mends_it() {
     );
     let said = refused(&sandbox);
     assert!(said.starts_with("error[leak]: "), "{said}");
-    for part in ["values of `text` are in several parts of `split`", "`train` (`id` ", "`test` (`id` ", "`text` Question", "and ", "group_by = \"normalise(text)\""] {
+    for part in [
+        "values of `text` are in several parts of `split`",
+        "`train` (`id` ",
+        "`test` (`id` ",
+        "`text` Question",
+        "and ",
+        "group_by = \"normalise(text)\"",
+    ] {
         assert!(said.contains(part), "{part} is not said: {said}");
     }
     // What was found is remembered.
@@ -197,7 +206,9 @@ fn a_match_has_the_proportions_of_another_dataset_and_says_where_rows_are_missin
     }
     sandbox.edit("datamake.toml", "mix = { of", "mix = { rows = 100, of");
     let said = refused(&sandbox);
-    for part in ["error[too-few-rows]: `rows` can give 40 rows of a kind", "the kind: `topic` is geometry", "at most `rows = "] {
+    for part in
+        ["error[too-few-rows]: `rows` can give 40 rows of a kind", "the kind: `topic` is geometry", "at most `rows = "]
+    {
         assert!(said.contains(part), "{part} is not said: {said}");
     }
     sandbox.edit("datamake.toml", "mix = { rows = 100, of", "mix = { of");
@@ -215,7 +226,9 @@ fn a_row_keeps_its_noise_when_rows_are_added_or_come_in_another_order() {
     sandbox.built();
     let noise = || -> BTreeMap<i64, (Value, Value)> {
         let rows = sandbox.rows("noisy");
-        rows.into_iter().map(|row| (row["id"].as_i64().unwrap(), (row["noisy"].clone(), row["edits"].clone()))).collect()
+        rows.into_iter()
+            .map(|row| (row["id"].as_i64().unwrap(), (row["noisy"].clone(), row["edits"].clone())))
+            .collect()
     };
     let before = noise();
     assert!(before.values().any(|(_, edits)| edits.as_array().unwrap().len() > 1));
@@ -255,7 +268,8 @@ fn the_words_of_a_list_count_and_its_name_does_not() {
     );
     sandbox.write("words.tsv", "question\tproblem,exercise\n");
     sandbox.built();
-    let texts: Vec<String> = sandbox.rows("noisy").iter().map(|row| row["noisy"].as_str().unwrap().to_owned()).collect();
+    let texts: Vec<String> =
+        sandbox.rows("noisy").iter().map(|row| row["noisy"].as_str().unwrap().to_owned()).collect();
     assert!(texts.iter().all(|text| text.starts_with("Problem ") || text.starts_with("Exercise ")));
     sandbox.write("list.tsv", "question\tproblem,exercise\n");
     sandbox.edit("datamake.toml", "words.tsv", "list.tsv");
@@ -264,7 +278,10 @@ fn the_words_of_a_list_count_and_its_name_does_not() {
     assert_eq!(sandbox.made(), ["dataset.noisy"]);
     sandbox.write("list.tsv", "question\n");
     let said = refused(&sandbox);
-    assert!(said.contains("error[bad-synonyms]") && said.contains("list.tsv:1:1") && said.contains("there is no tab"), "{said}");
+    assert!(
+        said.contains("error[bad-synonyms]") && said.contains("list.tsv:1:1") && said.contains("there is no tab"),
+        "{said}"
+    );
     sandbox.remove("list.tsv");
     assert!(refused(&sandbox).contains("cannot read the list of synonyms `list.tsv`"));
 }

@@ -257,6 +257,11 @@ fn the_guide_to_mixing_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_augmenting_tells_what_happens() {
+    execute("docs/guides/augmenting.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_iterating_tells_what_happens() {
     execute("docs/guides/iterating.md", |_| {});
 }

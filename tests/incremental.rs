@@ -72,11 +72,19 @@ impl Row {
 
 #[derive(Clone, Debug)]
 enum Maker {
-    Files { folder: usize, keyed: bool },
-    Synth { rows: usize, seed: usize },
+    Files {
+        folder: usize,
+        keyed: bool,
+    },
+    Synth {
+        rows: usize,
+        seed: usize,
+    },
     From(String),
     Concat(Vec<String>),
     Mix(Vec<(String, usize)>, usize),
+    /// By size.
+    Pool(Vec<String>, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +97,8 @@ enum Step {
     Fraction(usize),
     Rows(usize),
     Drop(usize),
+    Grouped(usize, usize),
+    Augment(usize, usize),
     Split(usize),
 }
 
@@ -182,7 +192,12 @@ impl Model {
                 let mut of: Vec<String> = (0..2).map(|_| random.one(&earlier).clone()).collect();
                 of.sort();
                 of.dedup();
-                Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                match random.chance(50) {
+                    true => Maker::Pool(of, random.below(4)),
+                    false => {
+                        Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                    }
+                }
             }
         };
         let name = format!("d{}", self.id());
@@ -204,7 +219,9 @@ impl Model {
     fn step(&mut self) -> Step {
         let id = self.id() as usize;
         let random = &mut self.random;
-        match random.below(8) {
+        match random.below(10) {
+            8 => Step::Grouped(random.below(4), 1 + random.below(5)),
+            9 => Step::Augment(id, random.below(3)),
             0 => Step::Where(random.below(CONDITIONS.len())),
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
@@ -336,6 +353,7 @@ impl Model {
                 Maker::From(name) => swap(name),
                 Maker::Concat(names) => names.iter_mut().for_each(swap),
                 Maker::Mix(of, _) => of.iter_mut().for_each(|(name, _)| swap(name)),
+                Maker::Pool(of, _) => of.iter_mut().for_each(swap),
                 Maker::Files { .. } | Maker::Synth { .. } => {}
             }
         }
@@ -383,6 +401,9 @@ impl Model {
                         of.iter().map(|(name, share)| format!("{name} = {:?}", *share as f64 / total as f64)).collect();
                     writeln!(out, "mix = {{ of = {{ {} }}, seed = {seed} }}", of.join(", "))
                 }
+                Maker::Pool(of, seed) => {
+                    writeln!(out, "mix = {{ of = {of:?}, temperature = {}.5, epochs = 1.5, seed = {seed} }}", 1 + seed)
+                }
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
             if !steps.is_empty() {
@@ -410,6 +431,16 @@ impl Model {
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),
             Step::Drop(id) => format!("{{ select = [\"* exclude (x)\", \"x as old{id}\", \"x\"] }}"),
+            Step::Grouped(0, n) => format!("{{ sample = {{ per_group = {n}, by = [\"tag\", \"n % 3\"] }} }}"),
+            Step::Grouped(1, n) => format!("{{ sample = {{ rows = {}, by = \"tag\", seed = 2 }} }}", n * 5),
+            Step::Grouped(2, n) => format!("{{ sample = {{ rows = {}, top = \"x\" }} }}", n * 5),
+            Step::Grouped(_, n) => format!("{{ sample = {{ rows = {}, weight = \"n\" }} }}", n * 5),
+            Step::Augment(id, at) => {
+                let noise = ["\"typo\"", "[\"ocr\", \"swap-word\"]", "{ case = 1, double = 2 }"][*at];
+                let into = format!("into = \"a{id}\", noise = {noise}, intensity = \"n / 20.0\", edits = \"e{id}\"");
+                format!("{{ augment = {{ column = \"text\", {into}, n = {}, variant = \"v{id}\" }} }}", 1 + at % 2)
+            }
+            Step::Split(0) => "{ split = { parts = { a = 0.8, b = 0.2 }, group_by = [\"tag\", \"n % 5\"], leak_check = { by = \"text\", severity = \"warning\" } } }".to_owned(),
             Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
         }
     }

@@ -46,16 +46,10 @@ impl Flow<'_> {
             key.float("epochs", of.epochs);
         }
         let outputs = self.action(key.finish(), || {
-            let identities = identities.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let strata = strata.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let slices = |groups: &'_ Vec<Vec<Int64Array>>| -> Vec<Int64Array> {
-                groups.iter().map(|group| group[0].clone()).collect()
+            let all = |chunks: &[Vec<Vec<Hash>>]| {
+                chunks.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()
             };
-            let identities: Vec<Vec<Int64Array>> = identities.iter().map(slices).collect();
-            let strata: Vec<Vec<Int64Array>> = strata.iter().map(slices).collect();
-            fn values(groups: &[Int64Array]) -> Vec<&[i64]> {
-                groups.iter().map(|group| &group.values()[..]).collect()
-            }
+            let (identities, strata) = (all(&identities)?, all(&strata)?);
             let inputs: Vec<MixInput> = mix
                 .of
                 .iter()
@@ -75,10 +69,14 @@ impl Flow<'_> {
                 .passes(&inputs, reference.as_deref())
                 .map_err(|error| self.cannot_mix(mix, error, tables, matched, &strata))?;
             let (mut of, mut times, mut takes) = (Vec::new(), Vec::new(), Vec::new());
-            for (input, pass) in passes.into_iter().enumerate().flat_map(|(at, all)| all.into_iter().map(move |p| (at, p))) {
+            for (input, pass) in
+                passes.into_iter().enumerate().flat_map(|(at, all)| all.into_iter().map(move |p| (at, p)))
+            {
                 of.push(input as i64);
                 times.push(pass.times as i64);
-                takes.extend(pass.takes.iter().map(|take| self.context.put_take(take)).collect::<Result<Vec<_>, Stop>>()?);
+                takes.extend(
+                    pass.takes.iter().map(|take| self.context.put_take(take)).collect::<Result<Vec<_>, Stop>>()?,
+                );
             }
             let ints = |ints: Vec<i64>| self.context.put_column(&(Arc::new(Int64Array::from(ints)) as ArrayRef));
             Ok([ints(of)?, ints(times)?].into_iter().chain(takes).collect())
@@ -94,10 +92,10 @@ impl Flow<'_> {
         shape: &Shape,
         outputs: &[Hash],
     ) -> Result<(Vec<Arc<RowGroup>>, Vec<Gave>), Stop> {
-        let [of, times, takes @ ..] = outputs else { return Err(Stop::Missing(Hash::of(b""))) };
-        let plan = self.ints(&[vec![*of, *times]])?;
-        let mut takes = takes.iter();
-        let mut gave: Vec<Gave> = tables[..mix.of.len()].iter().map(|table| Gave { rows: 0, different: 0, of: table.rows() }).collect();
+        let plan = self.ints(&[outputs[..2].to_vec()])?;
+        let mut takes = outputs[2..].iter();
+        let mut gave: Vec<Gave> =
+            tables[..mix.of.len()].iter().map(|table| Gave { rows: 0, different: 0, of: table.rows() }).collect();
         let mut epochs = vec![0; mix.of.len()];
         let mut picked = Vec::new();
         for (input, times) in plan[0][0].values().iter().zip(plan[0][1].values()) {
@@ -109,6 +107,8 @@ impl Flow<'_> {
                 epochs[input] += 1;
             }
         }
+        let mut without_epoch = shape.clone();
+        without_epoch.schema.0.truncate(shape.schema.0.len() - usize::from(mix.epoch.is_some()));
         let groups = self.all(
             &picked,
             |(_, _, group, _)| u64::from(group.rows),
@@ -118,13 +118,8 @@ impl Flow<'_> {
                     return Ok(None);
                 }
                 let group = if take.is_identity() { (***group).clone() } else { flow.retake(group, &take)? };
-                // What tells where a row came from is the last of the columns.
                 let source = mix.source.as_ref().map(|_| mix.of[*input].0.value.as_str());
-                let own = Shape {
-                    schema: crate::table::Schema(shape.schema.0[..shape.schema.0.len() - usize::from(mix.epoch.is_some())].to_vec()),
-                    key: Vec::new(),
-                };
-                let group = flow.widen(&tables[*input], &own, &group, source)?;
+                let group = flow.widen(&tables[*input], &without_epoch, &group, source)?;
                 if mix.epoch.is_none() {
                     return Ok(Some(group));
                 }
@@ -157,10 +152,12 @@ impl Flow<'_> {
         error: MixError,
         tables: &[Arc<Table>],
         matched: &[Work],
-        strata: &[Vec<Int64Array>],
+        strata: &[Vec<Vec<Int64Array>>],
     ) -> Stop {
         let (input, stratum, available, wanted, largest) = match error {
-            MixError::TooFew { input, stratum, available, wanted, largest } => (input, stratum, available, wanted, largest),
+            MixError::TooFew { input, stratum, available, wanted, largest } => {
+                (input, stratum, available, wanted, largest)
+            }
             other => {
                 let reference = mix.matching.as_ref().filter(|_| other == MixError::NoReference);
                 let span = reference.map_or(&mix.of[0].0.span, |matching| &matching.to.span);
@@ -175,7 +172,11 @@ impl Flow<'_> {
             None => (format!("can give {available} rows"), ""),
             Some(_) => (format!("can give {available} rows of a kind"), " of them"),
         };
-        let title = format!("`{}` {has}, and this mix needs {wanted}{like}{}", name.value, if stratum.is_none() { " of it" } else { "" });
+        let title = format!(
+            "`{}` {has}, and this mix needs {wanted}{like}{}",
+            name.value,
+            if stratum.is_none() { " of it" } else { "" }
+        );
         let label = if mix.rows.is_some() { "so many rows in all" } else { "taken from here" };
         let mut problem = Diagnostic::error("too-few-rows", title).at(span, label);
         if of.cap.is_some() || of.epochs != 1.0 {
@@ -208,11 +209,14 @@ impl Flow<'_> {
         hash: i64,
         tables: &[Arc<Table>],
         matched: &[Work],
-        strata: &[Vec<Int64Array>],
+        strata: &[Vec<Vec<Int64Array>>],
     ) -> Result<Option<String>, Stop> {
-        let (Some(table), Some(work), Some(strata)) = (tables.last(), matched.last(), strata.last()) else { return Ok(None) };
+        let (Some(table), Some(work), Some(strata)) = (tables.last(), matched.last(), strata.last()) else {
+            return Ok(None);
+        };
         let mut rows = strata.iter().zip(&table.groups);
-        let found = rows.find_map(|(hashes, group)| Some((hashes.values().iter().position(|known| *known == hash)?, group)));
+        let found =
+            rows.find_map(|(hashes, group)| Some((hashes[0].values().iter().position(|known| *known == hash)?, group)));
         let Some((row, group)) = found else { return Ok(None) };
         let mut shown = Vec::new();
         for name in work.op.reads() {
@@ -223,4 +227,9 @@ impl Flow<'_> {
         }
         Ok(Some(shown.join(", ")))
     }
+}
+
+/// Returns the values of columns of hashes, by row group.
+fn values(groups: &[Vec<Int64Array>]) -> Vec<&[i64]> {
+    groups.iter().map(|group| &group[0].values()[..]).collect()
 }

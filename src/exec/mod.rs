@@ -27,7 +27,9 @@ pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
-pub use record::{Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{
+    Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys,
+};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 

@@ -26,7 +26,8 @@ impl Binder<'_> {
             Some(field) if matches!(field.ty, Type::String) => {}
             Some(field) => {
                 let title = format!("`augment` reads a text, and `{}` is none", step.column.value);
-                let problem = Diagnostic::error("wrong-type", title).at(&step.column.span, format!("this is {}", field.ty));
+                let problem =
+                    Diagnostic::error("wrong-type", title).at(&step.column.span, format!("this is {}", field.ty));
                 self.problems.push(problem.help("make a text of it with `columns` first: `cast(x as string)`"));
             }
             None => {

@@ -1,9 +1,9 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
-use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
-use crate::expr::{Aggregate, Expr, ExprError};
 use super::choosing::match_by;
 use super::{Graph, Node, NodeId, select};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
+use crate::expr::{Aggregate, Expr, ExprError};
 use crate::manifest::{Dataset, Maker, Method, Metric, Step, Text};
 use crate::op::{AskOp, Computed, Fingerprint, Matching, Over, ReferOp, Render, RowOp, Sampling, row_identity};
 use crate::table::{Field, Schema, Type};

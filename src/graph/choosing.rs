@@ -1,7 +1,7 @@
 //! Binds what chooses rows: `sample`, `split`, and what a `mix` matches.
 
-use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text};
 use super::Node;
+use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::Expr;
 use crate::manifest::{Amount, Mix, Order, Sample, Split, Text};
@@ -49,13 +49,20 @@ impl Binder<'_> {
     }
 
     /// Parses an expression whose type has to be one of some.
-    pub(super) fn number(&mut self, key: &str, text: &Text, fits: impl Fn(&Type) -> bool, wanted: &str) -> Option<Expr> {
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        text: &Text,
+        fits: impl Fn(&Type) -> bool,
+        wanted: &str,
+    ) -> Option<Expr> {
         let schema = self.shape.schema.clone();
         let expr = self.expr(text, &schema, &[])?;
         if !fits(expr.ty()) {
             let title = format!("`{key}` has to be {wanted}");
             let problem = Diagnostic::error("wrong-type", title).at(&text.span, format!("this is {}", expr.ty()));
-            return self.refuse(problem.help("compute one with an expression, such as `length(text)` or `cast(x as float)`"));
+            return self
+                .refuse(problem.help("compute one with an expression, such as `length(text)` or `cast(x as float)`"));
         }
         Some(expr)
     }
@@ -85,7 +92,8 @@ impl Binder<'_> {
     fn leak_checks(&mut self, split: &Split) -> Option<Vec<LeakCheck>> {
         let exprs = self.exprs(&split.leak_check)?;
         let check = |(text, expr): (&Text, Expr)| {
-            let remedy = if *expr.ty() == Type::String { format!("normalise({})", text.value) } else { text.value.clone() };
+            let remedy =
+                if *expr.ty() == Type::String { format!("normalise({})", text.value) } else { text.value.clone() };
             let inner = Fingerprint::new(Over::names(1), Matching::Normalised);
             let work = Work::new("split", Over::new(vec![expr], Box::new(inner)), &text.span);
             LeakCheck { text: text.clone(), work, remedy }
@@ -114,7 +122,8 @@ pub(super) fn match_by(node: &Node, mix: &Mix, inputs: &[Shape]) -> Result<Vec<W
             match Expr::parse(&text.value, &inputs[input].schema) {
                 Ok(expr) => exprs.push(expr),
                 Err(errors) => errors.into_iter().for_each(|error| {
-                    problems.push(in_text(text, error, &node.full_name()).at(&name.span, "in the rows of this dataset"));
+                    problems
+                        .push(in_text(text, error, &node.full_name()).at(&name.span, "in the rows of this dataset"));
                 }),
             }
         }
@@ -123,7 +132,9 @@ pub(super) fn match_by(node: &Node, mix: &Mix, inputs: &[Shape]) -> Result<Vec<W
         }
         let types: Vec<Type> = exprs.iter().map(|expr| expr.ty().clone()).collect();
         let known = first.get_or_insert_with(|| types.clone());
-        for ((text, ty), known) in matching.by.iter().zip(&types).zip(known.iter()).filter(|((_, ty), known)| ty != known) {
+        for ((text, ty), known) in
+            matching.by.iter().zip(&types).zip(known.iter()).filter(|((_, ty), known)| ty != known)
+        {
             let title = format!("`{}` has unlike types in the datasets that are matched", text.value);
             problems.push(
                 Diagnostic::error("type-conflict", title)

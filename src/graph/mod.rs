@@ -8,7 +8,9 @@ mod resolve;
 mod select;
 mod texts;
 
-pub use bind::{Ask, Bound, BoundMetric, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use bind::{
+    Ask, Bound, BoundMetric, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape,
+};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

@@ -99,7 +99,9 @@ impl Declarer<'_> {
     pub(super) fn augment(&mut self, table: &value::Table, span: Span) -> Option<Augment> {
         let weights = self.map(table, "noise", |_, value| number(value));
         let noise: Vec<(Noise, f64)> = match weights.is_empty() {
-            true => self.texts(table, "noise").iter().filter_map(|kind| Some((Noise::named(&kind.value)?, 1.0))).collect(),
+            true => {
+                self.texts(table, "noise").iter().filter_map(|kind| Some((Noise::named(&kind.value)?, 1.0))).collect()
+            }
             false => weights.iter().filter_map(|(kind, weight)| Some((Noise::named(&kind.value)?, *weight))).collect(),
         };
         for (at, kind) in self.texts(table, "noise").iter().enumerate() {
@@ -113,7 +115,8 @@ impl Declarer<'_> {
         if let Some(path) = &synonyms
             && !noise.iter().any(|(kind, _)| *kind == Noise::Synonym)
         {
-            let problem = Diagnostic::error("stray-key", "`synonyms` has no meaning without the kind of noise `synonym`");
+            let problem =
+                Diagnostic::error("stray-key", "`synonyms` has no meaning without the kind of noise `synonym`");
             self.problems.push(problem.at(&path.span, "has no effect"));
         }
         let intensity = match table.get("intensity").map(|entry| &entry.value) {

@@ -43,7 +43,12 @@ pub static MIX: Table = Table {
 pub static SHARE: Table = Table {
     sections: &[&[
         key("share", Definition, Shape::Number(Range::Positive), "Its share, relative to the others."),
-        key("cap", Definition, COUNT, "At most so many different rows of it are taken. With `temperature`, its size is at most this."),
+        key(
+            "cap",
+            Definition,
+            COUNT,
+            "At most so many different rows of it are taken. With `temperature`, its size is at most this.",
+        ),
         key(
             "epochs",
             Definition,
@@ -279,10 +284,15 @@ impl Declarer<'_> {
             if by_size && let Some(at) = share.and(Some(get("share").map_or(value.at, |value| value.at))) {
                 let title = format!("`temperature` makes the shares of `dataset.{dataset}` of the sizes");
                 this.error("stray-key", title, at, "and this is a share").help.push(
-                    "leave `temperature` out, or the shares: `of = [\"a\", \"b\"]`, `of = { a = { cap = 1000 }, … }`".into(),
+                    "leave `temperature` out, or the shares: `of = [\"a\", \"b\"]`, `of = { a = { cap = 1000 }, … }`"
+                        .into(),
                 );
             }
-            if !by_size && inner.is_some_and(|inner| !inner.contains_key("share")) {
+            // What is misspelt is reported as that.
+            let lacks = |inner: &value::Table| {
+                inner.keys().all(|name| SHARE.key(name).is_some()) && !inner.contains_key("share")
+            };
+            if !by_size && inner.is_some_and(lacks) {
                 let title = format!("each dataset in `dataset.{dataset}.mix.of` needs a `share`");
                 this.error("missing-key", title, value.at, "`share` is missing")
                     .help
@@ -323,6 +333,13 @@ impl Declarer<'_> {
         let leak_check = more.map_or_else(|| self.texts(table, "leak_check"), |more| self.texts(more, "by"));
         let warns = more.and_then(|more| self.text(more, "severity")).is_some_and(|text| text.value == "warning");
         let severity = if warns { Severity::Warning } else { Severity::Error };
-        Some(Split { parts, seed: self.seed(table), group_by: self.texts(table, "group_by"), leak_check, severity, span })
+        Some(Split {
+            parts,
+            seed: self.seed(table),
+            group_by: self.texts(table, "group_by"),
+            leak_check,
+            severity,
+            span,
+        })
     }
 }

@@ -197,8 +197,8 @@ pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "augment", "dedup",
-            "sample", "split",
+            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "augment",
+            "dedup", "sample", "split",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",

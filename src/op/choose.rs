@@ -59,11 +59,14 @@ impl Sampling {
             Quota::Rows(rows) => key.int("rows", rows as i64),
             Quota::PerGroup(rows) => key.int("per group", rows as i64),
         };
-        key.text("order", match self.order {
-            By::Draw => "draw",
-            By::Rank => "rank",
-            By::Weight => "weight",
-        });
+        key.text(
+            "order",
+            match self.order {
+                By::Draw => "draw",
+                By::Rank => "rank",
+                By::Weight => "weight",
+            },
+        );
         key.int("grouped", i64::from(self.grouped == Grouped::Yes)).int("seed", self.seed);
     }
 
@@ -80,8 +83,8 @@ impl Sampling {
         };
         let mut at = 0;
         for group in groups {
-            for row in 0..group[0].len() {
-                let drawn = draw.of(group[0][row]);
+            for (row, identity) in group[0].iter().enumerate() {
+                let drawn = draw.of(*identity);
                 let place = match self.order {
                     By::Draw => Some(drawn),
                     // Larger ranks are smaller places.
@@ -111,7 +114,9 @@ impl Sampling {
             let n = n as usize;
             if n < bin.len() {
                 match self.order {
-                    By::Rank => drop(bin.select_nth_unstable_by_key(n, |(place, row)| (*place, draw.of(identities[*row]), *row))),
+                    By::Rank => drop(
+                        bin.select_nth_unstable_by_key(n, |(place, row)| (*place, draw.of(identities[*row]), *row)),
+                    ),
                     By::Draw | By::Weight => drop(bin.select_nth_unstable(n)),
                 }
             }

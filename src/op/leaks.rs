@@ -61,7 +61,8 @@ pub fn leaks(groups: &[Checked], show: usize) -> Leaks {
         first.sort_unstable();
         first.truncate(show);
     }
-    let prints: Vec<Print> = first.iter().map(|(group, row)| (groups[*group].high[*row], groups[*group].low[*row])).collect();
+    let prints: Vec<Print> =
+        first.iter().map(|(group, row)| (groups[*group].high[*row], groups[*group].low[*row])).collect();
     found.shown = vec![Vec::new(); prints.len()];
     for (group, row, print, part) in each(groups) {
         if let Some(at) = prints.iter().position(|known| *known == print)

@@ -107,7 +107,8 @@ impl Mixing {
         }
         if strata.is_some() && self.rows.is_none() && largest == 0 {
             // Nothing of a kind leaves nothing at all: that is an error, and no empty mix.
-            let one = shares.iter().map(|share| weights.iter().map(|_| u64::from(*share > 0)).collect()).collect::<Vec<_>>();
+            let one =
+                shares.iter().map(|share| weights.iter().map(|_| u64::from(*share > 0)).collect()).collect::<Vec<_>>();
             if let Some((input, stratum)) = first_short(&cells, &one) {
                 return Err(too_few(input, stratum, 1));
             }
@@ -222,7 +223,13 @@ fn passes(input: &MixInput, mut cells: Vec<Cell>, counts: &[u64]) -> Vec<Pass> {
     let one = |pass: u64| {
         let mut keep = vec![false; rows];
         for (cell, (full, rest)) in cells.iter().zip(&plan) {
-            let n = if pass < *full { cell.rows.len() } else if pass == *full { *rest } else { 0 };
+            let n = if pass < *full {
+                cell.rows.len()
+            } else if pass == *full {
+                *rest
+            } else {
+                0
+            };
             cell.rows[..n].iter().for_each(|(_, row)| keep[*row] = true);
         }
         takes(input.identities.iter().map(|group| group.len()), &keep)

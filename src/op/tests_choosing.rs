@@ -13,7 +13,9 @@ type Row = (i64, i64, i64);
 fn taken(sampling: Sampling, rows: &[Row], size: usize) -> Vec<Row> {
     let columns: Vec<[Vec<i64>; 3]> = rows
         .chunks(size)
-        .map(|rows| [rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.1).collect(), rows.iter().map(|r| r.2).collect()])
+        .map(|rows| {
+            [rows.iter().map(|r| r.0).collect(), rows.iter().map(|r| r.1).collect(), rows.iter().map(|r| r.2).collect()]
+        })
         .collect();
     let groups: Vec<Vec<&[i64]>> = columns
         .iter()
@@ -24,7 +26,8 @@ fn taken(sampling: Sampling, rows: &[Row], size: usize) -> Vec<Row> {
         })
         .collect();
     let takes = sampling.takes(&groups);
-    let picked = rows.chunks(size).zip(&takes).flat_map(|(rows, take)| take.indices().iter().map(|at| rows[*at as usize]));
+    let picked =
+        rows.chunks(size).zip(&takes).flat_map(|(rows, take)| take.indices().iter().map(|at| rows[*at as usize]));
     picked.collect()
 }
 
@@ -205,7 +208,10 @@ fn ranks_are_in_the_order_of_their_numbers_and_nulls_come_last() {
 #[test]
 fn a_weight_that_makes_no_sense_is_told_with_its_row() {
     let of = |weights: Vec<Option<f64>>| {
-        let input = Batch { rows: weights.len(), columns: vec![("0".into(), Arc::new(Float64Array::from(weights)) as ArrayRef)] };
+        let input = Batch {
+            rows: weights.len(),
+            columns: vec![("0".into(), Arc::new(Float64Array::from(weights)) as ArrayRef)],
+        };
         Weight::new("0".into()).run(&input)
     };
     assert!(of(vec![Some(0.0), Some(-0.0), Some(1e300)]).is_ok());
@@ -220,7 +226,8 @@ fn a_weight_that_makes_no_sense_is_told_with_its_row() {
 fn temperature_makes_the_shares_of_unlike_sizes_more_alike() {
     let (large, small): (Vec<i64>, Vec<i64>) = ((0..10_000).collect(), (0..100).collect());
     let shares = |temperature, cap| {
-        let input = |values, cap| MixInput { share: None, cap, epochs: 1000.0, identities: vec![values], strata: vec![] };
+        let input =
+            |values, cap| MixInput { share: None, cap, epochs: 1000.0, identities: vec![values], strata: vec![] };
         let inputs = [input(&large[..], cap), input(&small[..], None)];
         let mixing = Mixing { rows: Some(1010), temperature: Some(temperature), seed: 1 };
         let passes = mixing.passes(&inputs, None).unwrap();
@@ -236,7 +243,13 @@ fn temperature_makes_the_shares_of_unlike_sizes_more_alike() {
 #[test]
 fn a_row_comes_as_often_as_its_epochs_say() {
     let (few, many): (Vec<i64>, Vec<i64>) = ((0..10).collect(), (0..100).collect());
-    let input = |share, values, epochs| MixInput { share: Some(share), cap: None, epochs, identities: vec![values], strata: vec![] };
+    let input = |share, values, epochs| MixInput {
+        share: Some(share),
+        cap: None,
+        epochs,
+        identities: vec![values],
+        strata: vec![],
+    };
     let inputs = [input(1.0, &few[..], 2.5), input(1.0, &many[..], 1.0)];
     let passes = Mixing { rows: None, temperature: None, seed: 1 }.passes(&inputs, None).unwrap();
     let told: Vec<Vec<(u64, u64)>> =

@@ -109,7 +109,8 @@ impl Augment {
 
 impl RowOp for Augment {
     fn write_key(&self, key: &mut KeyWriter) {
-        let at = |name: &String| self.reads.iter().position(|read| read == name).expect("all that is read was gathered");
+        let at =
+            |name: &String| self.reads.iter().position(|read| read == name).expect("all that is read was gathered");
         write_count(key, &self.key);
         self.key.iter().for_each(|name| _ = key.int("identity", at(name) as i64));
         for (noise, weight) in &self.how.noise {

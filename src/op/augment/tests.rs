@@ -189,7 +189,10 @@ fn an_intensity_out_of_range_is_an_error_of_its_row() {
     assert!(made.is_null(1), "no text has no noise");
     for (wrong, said) in [(Some(0.6), "1.2"), (Some(f64::NAN), "NaN"), (None, "null")] {
         let error = run(wrong).unwrap_err();
-        assert_eq!((error.row, error.message), (1, format!("its intensity is {said}; an intensity is a number from 0 to 1")));
+        assert_eq!(
+            (error.row, error.message),
+            (1, format!("its intensity is {said}; an intensity is a number from 0 to 1"))
+        );
     }
 }
 
@@ -219,7 +222,9 @@ fn a_list_that_cannot_be_read_says_in_which_lines() {
     let told: Vec<(usize, &str)> = problems
         .0
         .iter()
-        .map(|problem| (problem.labels[0].span.source.line_column(problem.labels[0].span.range.start).0, &*problem.labels[0].text))
+        .map(|problem| {
+            (problem.labels[0].span.source.line_column(problem.labels[0].span.range.start).0, &*problem.labels[0].text)
+        })
         .collect();
     let expect = [
         (4, "there is no tab between the word and its synonyms"),
