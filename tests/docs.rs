@@ -262,6 +262,11 @@ fn the_guide_to_joining_and_sql_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_augmenting_tells_what_happens() {
+    execute("docs/guides/augmenting.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_iterating_tells_what_happens() {
     execute("docs/guides/iterating.md", |_| {});
 }

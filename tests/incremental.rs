@@ -72,12 +72,20 @@ impl Row {
 
 #[derive(Clone, Debug)]
 enum Maker {
-    Files { folder: usize, keyed: bool },
-    Synth { rows: usize, seed: usize },
+    Files {
+        folder: usize,
+        keyed: bool,
+    },
+    Synth {
+        rows: usize,
+        seed: usize,
+    },
     From(String),
     Concat(Vec<String>),
     Mix(Vec<(String, usize)>, usize),
     Sql(usize, String, String),
+    /// By size.
+    Pool(Vec<String>, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +99,8 @@ enum Step {
     Rows(usize),
     Drop(usize),
     Join(usize, String, usize, usize),
+    Grouped(usize, usize),
+    Augment(usize, usize),
     Split(usize),
 }
 
@@ -190,7 +200,12 @@ impl Model {
                 let mut of: Vec<String> = (0..2).map(|_| random.one(&earlier).clone()).collect();
                 of.sort();
                 of.dedup();
-                Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                match random.chance(50) {
+                    true => Maker::Pool(of, random.below(4)),
+                    false => {
+                        Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                    }
+                }
             }
         };
         let name = format!("d{}", self.id());
@@ -214,7 +229,9 @@ impl Model {
         let id = self.id() as usize;
         let earlier: Vec<String> = self.datasets[..behind].iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        match random.below(if earlier.is_empty() { 8 } else { 9 }) {
+        match random.below(if earlier.is_empty() { 10 } else { 11 }) {
+            8 => Step::Grouped(random.below(4), 1 + random.below(5)),
+            9 => Step::Augment(id, random.below(3)),
             0 => Step::Where(random.below(CONDITIONS.len())),
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
@@ -353,6 +370,7 @@ impl Model {
                 Maker::Concat(names) => names.iter_mut().for_each(swap),
                 Maker::Mix(of, _) => of.iter_mut().for_each(|(name, _)| swap(name)),
                 Maker::Sql(_, a, b) => [a, b].into_iter().for_each(swap),
+                Maker::Pool(of, _) => of.iter_mut().for_each(swap),
                 Maker::Files { .. } | Maker::Synth { .. } => {}
             }
         }
@@ -403,6 +421,9 @@ impl Model {
                         of.iter().map(|(name, share)| format!("{name} = {:?}", *share as f64 / total as f64)).collect();
                     writeln!(out, "mix = {{ of = {{ {} }}, seed = {seed} }}", of.join(", "))
                 }
+                Maker::Pool(of, seed) => {
+                    writeln!(out, "mix = {{ of = {of:?}, temperature = {}.5, epochs = 1.5, seed = {seed} }}", 1 + seed)
+                }
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
             if !steps.is_empty() {
@@ -440,6 +461,16 @@ impl Model {
                 };
                 format!("{{ join = {{ with = \"{with}\", on = {on}, kind = \"{kind}\"{columns} }} }}")
             }
+            Step::Grouped(0, n) => format!("{{ sample = {{ per_group = {n}, by = [\"tag\", \"n % 3\"] }} }}"),
+            Step::Grouped(1, n) => format!("{{ sample = {{ rows = {}, by = \"tag\", seed = 2 }} }}", n * 5),
+            Step::Grouped(2, n) => format!("{{ sample = {{ rows = {}, top = \"x\" }} }}", n * 5),
+            Step::Grouped(_, n) => format!("{{ sample = {{ rows = {}, weight = \"n\" }} }}", n * 5),
+            Step::Augment(id, at) => {
+                let noise = ["\"typo\"", "[\"ocr\", \"swap-word\"]", "{ case = 1, double = 2 }"][*at];
+                let into = format!("into = \"a{id}\", noise = {noise}, intensity = \"n / 20.0\", edits = \"e{id}\"");
+                format!("{{ augment = {{ column = \"text\", {into}, n = {}, variant = \"v{id}\" }} }}", 1 + at % 2)
+            }
+            Step::Split(0) => "{ split = { parts = { a = 0.8, b = 0.2 }, group_by = [\"tag\", \"n % 5\"], leak_check = { by = \"text\", severity = \"warning\" } } }".to_owned(),
             Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
         }
     }

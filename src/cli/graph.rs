@@ -5,9 +5,7 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{
-    About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text,
-};
+use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 

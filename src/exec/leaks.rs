@@ -17,27 +17,28 @@ const SHOWN: usize = 3;
 /// How much of a value is shown.
 const MOST: usize = 120;
 
+/// What is in several parts, and some rows of it: by value, one in each part.
+struct Found {
+    leak: Leak,
+    shown: Vec<Vec<LeakedRow>>,
+}
+
 impl Flow<'_> {
     /// Checks all that is to be in one part only. What is found is an error, or is returned where a warning is enough.
     pub(super) fn check_leaks(&self, parts: &Parts, table: &Table) -> Result<Vec<Leak>, Stop> {
         let mut leaks = Vec::new();
         for check in &parts.checks {
-            let Some((leak, shown)) = self.leak(parts, check, table)? else { continue };
+            let Some(found) = self.leak(parts, check, table)? else { continue };
             if parts.severity == Severity::Error {
-                return Err(self.leaked(parts, check, table, &leak, &shown)?.into());
+                return Err(self.leaked(parts, check, table, &found)?.into());
             }
-            leaks.push(leak);
+            leaks.push(found.leak);
         }
         Ok(leaks)
     }
 
-    /// Finds what is in several parts, and some rows of it: by value, one in each part.
-    fn leak(
-        &self,
-        parts: &Parts,
-        check: &LeakCheck,
-        table: &Table,
-    ) -> Result<Option<(Leak, Vec<Vec<LeakedRow>>)>, Stop> {
+    /// Finds what is in several parts.
+    fn leak(&self, parts: &Parts, check: &LeakCheck, table: &Table) -> Result<Option<Found>, Stop> {
         let chunks = self.each(&table.groups, |flow, group| {
             let prints = flow.column_of(&check.work, &table.schema, group)?;
             Ok([prints, flow.column_of(&parts.op, &table.schema, group)?].concat())
@@ -46,9 +47,10 @@ impl Flow<'_> {
         chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
         let outputs = self.action(key.finish(), || {
             let columns = self.ints(&chunks)?;
-            let slice = |column: &'_ Int64Array| column.values().clone();
-            let columns: Vec<[_; 3]> = columns.iter().map(|group| [0, 1, 2].map(|at| slice(&group[at]))).collect();
-            let groups: Vec<Checked> = columns.iter().map(|[high, low, part]| Checked { high, low, part }).collect();
+            let groups: Vec<Checked> = columns
+                .iter()
+                .map(|group| Checked { high: group[0].values(), low: group[1].values(), part: group[2].values() })
+                .collect();
             let found = op::leaks(&groups, SHOWN);
             let rows =
                 found.shown.iter().enumerate().flat_map(|(value, rows)| rows.iter().map(move |row| (value, row)));
@@ -57,7 +59,7 @@ impl Flow<'_> {
             let told: ArrayRef = Arc::new(Int64Array::from_iter_values(told));
             Ok(vec![self.context.put_column(&told)?])
         })?;
-        let told = self.ints(&[outputs.clone()])?;
+        let told = self.ints(std::slice::from_ref(&outputs))?;
         let [values, rows, shown @ ..] = &told[0][0].values()[..] else { return Err(Stop::Missing(outputs[0])) };
         let mut by_value: Vec<Vec<LeakedRow>> = Vec::new();
         for [value, group, row, part] in shown.as_chunks::<4>().0 {
@@ -65,19 +67,12 @@ impl Flow<'_> {
             by_value[*value as usize].push(LeakedRow { group: *group as usize, row: *row as usize, part: *part });
         }
         let leak = Leak { check: check.text.value.clone(), values: *values as u64, rows: *rows as u64 };
-        Ok((leak.values > 0).then_some((leak, by_value)))
+        Ok((leak.values > 0).then_some(Found { leak, shown: by_value }))
     }
 
     /// Says what is in several parts, where, and how it is kept in one.
-    fn leaked(
-        &self,
-        parts: &Parts,
-        check: &LeakCheck,
-        table: &Table,
-        leak: &Leak,
-        shown: &[Vec<LeakedRow>],
-    ) -> Result<Diagnostic, Stop> {
-        let (Leak { values, rows, .. }, text) = (leak, &check.text.value);
+    fn leaked(&self, parts: &Parts, check: &LeakCheck, table: &Table, found: &Found) -> Result<Diagnostic, Stop> {
+        let (Found { leak: Leak { values, rows, .. }, shown }, text) = (found, &check.text.value);
         let (noun, verb) = if *values == 1 { ("value", "is") } else { ("values", "are") };
         let title = format!("{values} {noun} of `{text}` {verb} in several parts of `{}`, in {rows} rows", self.node);
         let mut problem = Diagnostic::error("leak", title).at(&check.text.span, "checked here");

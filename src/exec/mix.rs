@@ -46,16 +46,10 @@ impl Flow<'_> {
             key.float("epochs", of.epochs);
         }
         let outputs = self.action(key.finish(), || {
-            let identities = identities.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let strata = strata.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let slices = |groups: &'_ Vec<Vec<Int64Array>>| -> Vec<Int64Array> {
-                groups.iter().map(|group| group[0].clone()).collect()
+            let all = |chunks: &[Vec<Vec<Hash>>]| {
+                chunks.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()
             };
-            let identities: Vec<Vec<Int64Array>> = identities.iter().map(slices).collect();
-            let strata: Vec<Vec<Int64Array>> = strata.iter().map(slices).collect();
-            fn values(groups: &[Int64Array]) -> Vec<&[i64]> {
-                groups.iter().map(|group| &group.values()[..]).collect()
-            }
+            let (identities, strata) = (all(&identities)?, all(&strata)?);
             let inputs: Vec<MixInput> = mix
                 .of
                 .iter()
@@ -98,9 +92,8 @@ impl Flow<'_> {
         shape: &Shape,
         outputs: &[Hash],
     ) -> Result<(Vec<Arc<RowGroup>>, Vec<Gave>), Stop> {
-        let [of, times, takes @ ..] = outputs else { return Err(Stop::Missing(Hash::of(b""))) };
-        let plan = self.ints(&[vec![*of, *times]])?;
-        let mut takes = takes.iter();
+        let plan = self.ints(&[outputs[..2].to_vec()])?;
+        let mut takes = outputs[2..].iter();
         let mut gave: Vec<Gave> =
             tables[..mix.of.len()].iter().map(|table| Gave { rows: 0, different: 0, of: table.rows() }).collect();
         let mut epochs = vec![0; mix.of.len()];
@@ -114,6 +107,8 @@ impl Flow<'_> {
                 epochs[input] += 1;
             }
         }
+        let mut without_epoch = shape.clone();
+        without_epoch.schema.0.truncate(shape.schema.0.len() - usize::from(mix.epoch.is_some()));
         let groups = self.all(
             &picked,
             |(_, _, group, _)| u64::from(group.rows),
@@ -123,15 +118,8 @@ impl Flow<'_> {
                     return Ok(None);
                 }
                 let group = if take.is_identity() { (***group).clone() } else { flow.retake(group, &take)? };
-                // What tells where a row came from is the last of the columns.
                 let source = mix.source.as_ref().map(|_| mix.of[*input].0.value.as_str());
-                let own = Shape {
-                    schema: crate::table::Schema(
-                        shape.schema.0[..shape.schema.0.len() - usize::from(mix.epoch.is_some())].to_vec(),
-                    ),
-                    key: Vec::new(),
-                };
-                let group = flow.widen(&tables[*input], &own, &group, source)?;
+                let group = flow.widen(&tables[*input], &without_epoch, &group, source)?;
                 if mix.epoch.is_none() {
                     return Ok(Some(group));
                 }
@@ -164,7 +152,7 @@ impl Flow<'_> {
         error: MixError,
         tables: &[Arc<Table>],
         matched: &[Work],
-        strata: &[Vec<Int64Array>],
+        strata: &[Vec<Vec<Int64Array>>],
     ) -> Stop {
         let (input, stratum, available, wanted, largest) = match error {
             MixError::TooFew { input, stratum, available, wanted, largest } => {
@@ -221,14 +209,14 @@ impl Flow<'_> {
         hash: i64,
         tables: &[Arc<Table>],
         matched: &[Work],
-        strata: &[Vec<Int64Array>],
+        strata: &[Vec<Vec<Int64Array>>],
     ) -> Result<Option<String>, Stop> {
         let (Some(table), Some(work), Some(strata)) = (tables.last(), matched.last(), strata.last()) else {
             return Ok(None);
         };
         let mut rows = strata.iter().zip(&table.groups);
         let found =
-            rows.find_map(|(hashes, group)| Some((hashes.values().iter().position(|known| *known == hash)?, group)));
+            rows.find_map(|(hashes, group)| Some((hashes[0].values().iter().position(|known| *known == hash)?, group)));
         let Some((row, group)) = found else { return Ok(None) };
         let mut shown = Vec::new();
         for name in work.op.reads() {
@@ -239,4 +227,9 @@ impl Flow<'_> {
         }
         Ok(Some(shown.join(", ")))
     }
+}
+
+/// Returns the values of columns of hashes, by row group.
+fn values(groups: &[Vec<Int64Array>]) -> Vec<&[i64]> {
+    groups.iter().map(|group| &group[0].values()[..]).collect()
 }

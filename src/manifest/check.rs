@@ -159,7 +159,8 @@ impl Checker<'_> {
 
     /// Checks a value.
     pub fn value(&mut self, path: &Path<'_>, value: &Value, shape: &'static Shape) {
-        match (fitting(shape, &value.kind), &value.kind) {
+        let shape = fitting(shape, &value.kind);
+        match (shape, &value.kind) {
             _ if value.origin == Origin::Broken => {}
             (Shape::Text(text), _) => match value.string() {
                 Some(string) if *text == Text::Date || !matches!(value.kind, Kind::Date(_)) => {

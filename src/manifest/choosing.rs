@@ -288,7 +288,11 @@ impl Declarer<'_> {
                         .into(),
                 );
             }
-            if !by_size && inner.is_some_and(|inner| !inner.contains_key("share")) {
+            // What is misspelt is reported as that.
+            let lacks = |inner: &value::Table| {
+                inner.keys().all(|name| SHARE.key(name).is_some()) && !inner.contains_key("share")
+            };
+            if !by_size && inner.is_some_and(lacks) {
                 let title = format!("each dataset in `dataset.{dataset}.mix.of` needs a `share`");
                 this.error("missing-key", title, value.at, "`share` is missing")
                     .help

@@ -83,8 +83,8 @@ impl Sampling {
         };
         let mut at = 0;
         for group in groups {
-            for row in 0..group[0].len() {
-                let drawn = draw.of(group[0][row]);
+            for (row, identity) in group[0].iter().enumerate() {
+                let drawn = draw.of(*identity);
                 let place = match self.order {
                     By::Draw => Some(drawn),
                     // Larger ranks are smaller places.
