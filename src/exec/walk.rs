@@ -9,6 +9,7 @@ use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::format::Format;
 use crate::fetch::models::Traffic;
 use crate::graph::{
     Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
@@ -189,7 +190,13 @@ impl<'a> Walk<'a> {
         // An op that makes something else now has every node looked at again.
         key.text("ops", &self.ops).text("kind", &node.kind.to_string()).text("limits", &self.limits);
         key.hash("words", node.words.key("words", 1));
-        self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
+        for file in self.sources.of(id) {
+            key.text("format", &file.format_name()).hash("file", file.hash);
+            // Plain text has it in a column.
+            if matches!(file.format, Format::Text | Format::Lines) {
+                key.text("path", &file.file.path);
+            }
+        }
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
         if let Some(rows) = self.limit(id) {
             key.int("rows", rows as i64);
@@ -311,9 +318,10 @@ impl<'a> Walk<'a> {
                 let events = self.request.events;
                 events(Event::Begin { node: id });
                 let told = |rows| events(Event::Group { node: id, rows });
+                let key = reading.key.clone();
                 let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
                 self.read.insert(id, work);
-                Some(schema)
+                Some(Shape { schema, key })
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;

@@ -77,7 +77,8 @@ impl Splitter {
             stage: Stage::Mark(Vec::new()),
             scanner,
             cutter: Cutter::new(limits),
-            key: Key { names: key.to_vec(), positions: Vec::new(), found: Vec::new() },
+            // Lines have nothing but themselves to be cut by.
+            key: Key { names: if format == Format::Lines { Vec::new() } else { key.to_vec() }, positions: Vec::new(), found: Vec::new() },
             header: None,
             line: 1,
             gathered: Vec::new(),
@@ -213,7 +214,7 @@ impl Splitter {
                 Ok(self.cutter.push(hash, value.len()))
             }
             Format::Jsonl if record.iter().all(u8::is_ascii_whitespace) => Ok(false),
-            _ if record.is_empty() => Ok(false),
+            _ if record.is_empty() && self.format != Format::Lines => Ok(false),
             _ if self.format.is_delimited() && self.header.is_none() => {
                 let record = self.gathered[self.open..].to_vec();
                 self.take_header(&record)?;

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 25] = [
+pub const VERSIONS: [(&str, u32); 28] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -49,6 +49,7 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("generate", 1),
     ("identity", 1),
     ("judge", 1),
+    ("lines", 1),
     ("mix", 1),
     ("nearest", 1),
     ("node", 2),
@@ -62,6 +63,8 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("segments", 1),
     ("split", 1),
     ("synth", 1),
+    ("texts", 1),
+    ("unread", 1),
 ];
 
 /// Begins the key of an action of an op.
