@@ -75,9 +75,8 @@ fn rows_that_cannot_be_read_are_kept_with_their_place_and_the_others_are_read() 
         ("data/b.csv", 3, 4, "101"),
         ("data/b.csv", 5, 8, "102,\"two\nlines\",3"),
     ];
-    let expect = expect.map(|(file, line, column, text)| {
-        (json!("unreadable"), json!(file), json!(line), json!(column), json!(text))
-    });
+    let expect = expect
+        .map(|(file, line, column, text)| (json!("unreadable"), json!(file), json!(line), json!(column), json!(text)));
     assert_eq!(told, expect);
 }
 

@@ -5,16 +5,14 @@ mod texts;
 mod unread;
 mod wrong;
 
-pub use texts::{LINE, PATH, TEXT};
-pub use unread::Unread;
-
 use super::Work;
 use super::context::{Context, Stop, Used};
+use super::dataset::MadeRows;
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FoundFile, hash_file, open, open_whole};
 use crate::format::{
-    BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
-    declaration, parse_segment, read_batches,
+    BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
+    conform, declaration, parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::manifest::Dataset;
@@ -52,14 +50,6 @@ pub struct Reading<'a> {
     pub span: Span,
     /// Told of the rows of each part that was parsed.
     pub told: &'a (dyn Fn(u64) + Sync),
-}
-
-/// What files came to.
-pub struct Rows {
-    pub groups: Vec<Arc<RowGroup>>,
-    pub unread: Unread,
-    /// Why the dataset is not to be published.
-    pub problem: Option<Diagnostic>,
 }
 
 /// A segment of a file after parsing: rows, columns and where they came from.
@@ -102,7 +92,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// What is wrong with a file as a whole.
-    pub fn files(&self, used: &Used, reading: &Reading, dataset: &Dataset) -> Result<Rows, Stop> {
+    pub(super) fn files(&self, used: &Used, reading: &Reading, dataset: &Dataset) -> Result<MadeRows, Stop> {
         let parts = self.parts(used, reading)?;
         let unread = self.unread(used, reading, &parts)?;
         let read = parts.iter().map(|(_, part)| u64::from(part.rows)).sum();
@@ -111,7 +101,7 @@ impl Context<'_> {
             None => self.conform_parts(used, reading, &parts)?.groups,
             Some(_) => Vec::new(),
         };
-        Ok(Rows { groups, unread, problem })
+        Ok(MadeRows { groups, failed: unread.into_lost(), problem })
     }
 
     /// Returns the columns of files, and how many row groups and rows had to be parsed for that.

@@ -9,8 +9,8 @@ use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::format::Format;
 use crate::fetch::models::Traffic;
+use crate::format::Format;
 use crate::graph::{
     Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
 };

@@ -61,9 +61,11 @@ impl Walk<'_> {
             let Some(inputs) = self.inputs(id) else { continue };
             let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
             let flow = pipes[pipe].flow(&self.context, &used, &progress, Effort::Run);
-            match self.maker_groups(id, &inputs, &flow) {
-                Ok(groups) => {
-                    sources.push(Source { pipe, groups: groups.into() });
+            match self.made_rows(id, &inputs, &flow) {
+                // None of its rows goes anywhere.
+                Ok(made) if made.problem.is_some() => {}
+                Ok(made) => {
+                    sources.push(Source { pipe, groups: made.groups.into() });
                     counted.extend(pipes[pipe..end].iter().map(|pipe| pipe.node));
                 }
                 // The dataset itself says what is wrong when it is its turn.

@@ -142,7 +142,8 @@ fn ragged(delimiter: u8, text: &str, row: Range<u64>, found: usize, wanted: usiz
     let fields = if found == 1 { "field" } else { "fields" };
     let title = format!("this row has {found} {fields}, and the header has {wanted}");
     let what = if delimiter == b'\t' { "tab" } else { "comma" };
-    ParseError::new(line, column, title).help(format!("a field that holds a {what} or a line end stands in double quotes"))
+    ParseError::new(line, column, title)
+        .help(format!("a field that holds a {what} or a line end stands in double quotes"))
 }
 
 /// Returns where a field of the row at `start` begins.

@@ -78,7 +78,11 @@ impl Splitter {
             scanner,
             cutter: Cutter::new(limits),
             // Lines have nothing but themselves to be cut by.
-            key: Key { names: if format == Format::Lines { Vec::new() } else { key.to_vec() }, positions: Vec::new(), found: Vec::new() },
+            key: Key {
+                names: if format == Format::Lines { Vec::new() } else { key.to_vec() },
+                positions: Vec::new(),
+                found: Vec::new(),
+            },
             header: None,
             line: 1,
             gathered: Vec::new(),

@@ -17,9 +17,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The columns of plain text.
-pub const PATH: &str = "path";
-pub const LINE: &str = "line";
-pub const TEXT: &str = "text";
+const PATH: &str = "path";
+const LINE: &str = "line";
+const TEXT: &str = "text";
 
 /// Bytes of a text that is one row, unpacked.
 const LARGEST_TEXT: u64 = 256 << 20;
@@ -51,7 +51,12 @@ impl Context<'_> {
     }
 
     /// Returns the parts of such files if all of them were read before.
-    pub(super) fn known_texts(&self, used: &Used, reading: &Reading, range: Range<usize>) -> Option<Vec<(usize, Part)>> {
+    pub(super) fn known_texts(
+        &self,
+        used: &Used,
+        reading: &Reading,
+        range: Range<usize>,
+    ) -> Option<Vec<(usize, Part)>> {
         let parts = cut(self.limits, reading, range).into_iter().map(|range| {
             let key = texts_key(&reading.files[range.clone()]).finish();
             let part: Part = self.json(*self.store.trace(key)?.first()?).ok()?;
@@ -78,7 +83,8 @@ impl Context<'_> {
             let column: ArrayRef = Arc::new(within.unary::<_, Int64Type>(|line| line + first));
             Ok(vec![self.put_column(&column)?])
         })?;
-        let path = super::PartColumn { name: PATH.to_owned(), ty: type_text(&Type::String), evidence: 0, chunk: path[0] };
+        let path =
+            super::PartColumn { name: PATH.to_owned(), ty: type_text(&Type::String), evidence: 0, chunk: path[0] };
         let line = super::PartColumn { chunk: lines[0], ..line };
         Ok(Part { columns: vec![path, line, text], ..part })
     }
@@ -131,7 +137,8 @@ fn read_texts<'f>(reading: &Reading, files: &'f [DataFile]) -> Result<(Parsed, V
         let problem = Problem::new("with those beside it, this file is too large for one row group");
         return Err(wrong_file(reading, &files[0], &problem.help("unpack the files")));
     }
-    let column = |name: &str, array: ArrayRef| ParsedColumn { name: name.to_owned(), ty: Type::String, array, evidence: 0 };
+    let column =
+        |name: &str, array: ArrayRef| ParsedColumn { name: name.to_owned(), ty: Type::String, array, evidence: 0 };
     let n = rows.len();
     let columns = vec![
         column(PATH, Arc::new(StringArray::from(paths))),

@@ -2,9 +2,10 @@
 
 use super::{Part, Reading};
 use crate::diag::{Diagnostic, Source, Span};
-use crate::exec::RowFailure;
-use crate::exec::too_many::per_cent;
 use crate::exec::context::{Context, Stop, Used};
+use crate::exec::stage::{Lost, Why};
+use crate::exec::too_many::per_cent;
+use crate::exec::{FailedAs, RowFailure};
 use crate::expr::{Value, array_of, value_at};
 use crate::format::BadRow;
 use crate::hash::Hash;
@@ -23,7 +24,7 @@ pub(super) struct BadRows {
 
 /// The rows of a dataset's files that cannot be read.
 #[derive(Default)]
-pub struct Unread {
+pub(super) struct Unread {
     pub rows: u64,
     /// Of a column of failures alone, in the order of files and lines.
     pub groups: Vec<Arc<RowGroup>>,
@@ -46,6 +47,13 @@ struct Shown {
 const SHOWN: usize = 3;
 
 impl Unread {
+    /// Returns the rows as those that the maker lost.
+    pub fn into_lost(self) -> Option<Lost> {
+        let count = |kind| if kind == FailedAs::Unreadable { self.rows } else { 0 };
+        let counts = FailedAs::all().map(count).collect();
+        (self.rows > 0).then_some(Lost { stage: None, why: Why::Failed, counts, groups: self.groups })
+    }
+
     /// Says why a dataset is not published, if more rows cannot be read than may fail; `read` rows can.
     pub fn too_many(&self, dataset: &Dataset, read: u64) -> Option<Diagnostic> {
         let most = dataset.max_failed;
@@ -54,10 +62,13 @@ impl Unread {
         }
         let name = &dataset.name.value;
         let rows = if self.rows == 1 { "row" } else { "rows" };
-        let mut problem =
-            Diagnostic::error("failed-rows", format!("{} {rows} of `{name}` cannot be read", self.rows));
+        let mut problem = Diagnostic::error("failed-rows", format!("{} {rows} of `{name}` cannot be read", self.rows));
         for row in &self.first {
-            let source = Source::excerpt(&row.path, &row.near, (row.line as usize, (row.column as usize).saturating_sub(row.caret)));
+            let source = Source::excerpt(
+                &row.path,
+                &row.near,
+                (row.line as usize, (row.column as usize).saturating_sub(row.caret)),
+            );
             let at = row.near.char_indices().nth(row.caret).map_or(row.near.len(), |(at, _)| at);
             let length = row.near[at..].chars().next().map_or(0, char::len_utf8);
             problem = problem.at(&Span::new(&source, at..at + length), row.reason.clone());

@@ -9,12 +9,7 @@ fn both(format: Format, bytes: &[u8], types: &Types) -> (Vec<String>, Vec<String
     for segment in split(format, bytes).unwrap() {
         let parsed = parse_segment(format, segment.header.as_deref(), &segment.bytes, types).unwrap();
         for BadRow { error, .. } in parsed.bad {
-            bad.push(format!(
-                "{}:{}: {}",
-                segment.first_line + u64::from(error.line),
-                error.column,
-                error.title
-            ));
+            bad.push(format!("{}:{}: {}", segment.first_line + u64::from(error.line), error.column, error.title));
         }
         let columns = parsed.columns.into_iter().map(|column| (column.name, column.array)).collect();
         let batch = Batch { rows: parsed.rows, columns };
@@ -34,7 +29,8 @@ fn the_good_rows_around_bad_ones_are_read() {
         "5:1: a row is a JSON object, and this is an array",
     ];
     assert_eq!(bad, expect);
-    let (rows, bad) = both(Format::Json, b"[{\"a\":1}, {\"a\" 2},\n {\"a\":3},\n  7, {\"a\":\"\\ud800\"} ]", &Types::new());
+    let (rows, bad) =
+        both(Format::Json, b"[{\"a\":1}, {\"a\" 2},\n {\"a\":3},\n  7, {\"a\":\"\\ud800\"} ]", &Types::new());
     assert_eq!(rows, ["{\"a\":1}", "{\"a\":3}"]);
     let expect = [
         "1:16: this is not JSON: expected `:`",
