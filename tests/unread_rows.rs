@@ -70,7 +70,7 @@ fn rows_that_cannot_be_read_are_kept_with_their_place_and_the_others_are_read() 
         })
         .collect();
     let expect = [
-        ("data/a.jsonl", 4, 8, "{\"id\": 3"),
+        ("data/a.jsonl", 4, 9, "{\"id\": 3"),
         ("data/a.jsonl", 21, 10, "{\"id\": \"x\"}"),
         ("data/b.csv", 3, 4, "101"),
         ("data/b.csv", 5, 8, "102,\"two\nlines\",3"),

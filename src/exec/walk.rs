@@ -7,6 +7,7 @@ use super::desk::Desk;
 use super::event::{Event, Progress};
 use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
+use super::wave::heirs_of;
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
@@ -16,7 +17,7 @@ use crate::graph::{
 };
 use crate::hash::{Hash, Key};
 use crate::op;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -40,6 +41,10 @@ pub(super) struct Walk<'a> {
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
     /// Datasets that steps of others look into, and what those are made from.
     looked_into: HashSet<NodeId>,
+    /// Datasets that take their rows from one alone, by that one.
+    pub(super) heirs: HashMap<NodeId, Vec<NodeId>>,
+    /// Whether a stage of any stale dataset asks models.
+    pub(super) anything_asks: bool,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
     /// Planning: those of them all of whose rows were known as far as they can be.
@@ -67,6 +72,8 @@ impl<'a> Walk<'a> {
             read: HashMap::new(),
             outputs: HashMap::new(),
             looked_into: looked_into(request.graph, &order),
+            heirs: heirs_of(request.graph, &order),
+            anything_asks: false,
             order,
             flowed: HashSet::new(),
             counted: HashSet::new(),
@@ -305,7 +312,8 @@ impl<'a> Walk<'a> {
             Stage::Ask(ask) => Some(ask.op.specs()),
             _ => None,
         });
-        let endpoints = asks.flatten().map(|spec| spec.endpoint).collect();
+        let endpoints: BTreeSet<_> = asks.flatten().map(|spec| spec.endpoint).collect();
+        self.anything_asks = !endpoints.is_empty();
         *self.context.desk.endpoints.lock().expect("no thread panics with this lock") = endpoints;
         Ok(())
     }

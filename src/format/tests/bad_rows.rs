@@ -24,7 +24,7 @@ fn the_good_rows_around_bad_ones_are_read() {
     let (rows, bad) = both(Format::Jsonl, b"{\"a\":1}\n{\"a\":\n\n{\"a\":\"\xff\"}\r\n[2]\n{\"a\":3}\n", &Types::new());
     assert_eq!(rows, ["{\"a\":1}", "{\"a\":3}"]);
     let expect = [
-        "2:5: the row ends before its JSON object does",
+        "2:6: the row ends before its JSON object does",
         "4:7: the byte 0xff is not valid UTF-8",
         "5:1: a row is a JSON object, and this is an array",
     ];
@@ -33,7 +33,7 @@ fn the_good_rows_around_bad_ones_are_read() {
         both(Format::Json, b"[{\"a\":1}, {\"a\" 2},\n {\"a\":3},\n  7, {\"a\":\"\\ud800\"} ]", &Types::new());
     assert_eq!(rows, ["{\"a\":1}", "{\"a\":3}"]);
     let expect = [
-        "1:16: this is not JSON: expected `:`",
+        "1:15: this is not JSON: expected `:`",
         "3:3: a row is a JSON object, and this is a number",
         "3:18: this is not JSON: unexpected end of hex escape",
     ];

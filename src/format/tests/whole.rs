@@ -101,6 +101,76 @@ fn declared_types_decide_here_too() {
 }
 
 #[test]
+fn an_unsigned_integer_of_any_size_can_be_declared() {
+    let large = || Arc::new(UInt64Array::from(vec![u64::MAX]));
+    check_column(large(), &[("a", "string")], "a: string {\"a\":\"18446744073709551615\"}");
+    check_column(large(), &[("a", "float")], "a: float {\"a\":1.8446744073709552e+19}");
+    let exact: ArrayRef = Arc::new(Int64Array::from(vec![(1 << 53) + 1]));
+    assert_eq!(conform(&exact, &Type::Float).unwrap_err().title, "is 9007199254740993, which no float is");
+    check_column(exact, &[("a", "float")], "a: float {\"a\":9007199254740992.0}");
+}
+
+#[test]
+fn arrow_files_of_other_makers_are_read_whole() {
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
+    let words = |words: [&str; 3]| -> ArrayRef { Arc::new(DictionaryArray::<Int8Type>::from_iter(words.map(Some))) };
+    let batch = |words: ArrayRef, number: i64| {
+        let inner: ArrayRef = Arc::new(ListArray::new(
+            Arc::new(ArrowField::new("item", words.data_type().clone(), true)),
+            arrow_buffer::OffsetBuffer::from_lengths([2, 0, 1]),
+            words.clone(),
+            None,
+        ));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(number), None, Some(7)]));
+        let nested: ArrayRef = Arc::new(StructArray::from(vec![
+            (Arc::new(ArrowField::new("w", inner.data_type().clone(), true)), inner),
+            (Arc::new(ArrowField::new("n", DataType::Int64, true)), numbers),
+        ]));
+        RecordBatch::try_from_iter([("d", words), ("s", nested)]).unwrap()
+    };
+    use arrow_schema::DataType;
+    let batches = [batch(words(["x", "y", "x"]), 1), batch(words(["x", "z", "x"]), 2)];
+    let expect = [
+        r#"{"d":"x","s":{"w":["x","y"],"n":1}}"#,
+        r#"{"d":"y","s":{"w":[],"n":null}}"#,
+        r#"{"d":"x","s":{"w":["x"],"n":7}}"#,
+        r#"{"d":"x","s":{"w":["x","z"],"n":2}}"#,
+        r#"{"d":"z","s":{"w":[],"n":null}}"#,
+        r#"{"d":"x","s":{"w":["x"],"n":7}}"#,
+    ];
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        for is_stream in [true, false] {
+            let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+            // A file may have one dictionary that grows; a stream may replace it.
+            let handling = if is_stream { DictionaryHandling::Resend } else { DictionaryHandling::Delta };
+            let options = options.with_dictionary_handling(handling);
+            let mut out = Vec::new();
+            let schema = batches[0].schema();
+            if is_stream {
+                let mut writer = StreamWriter::try_new_with_options(&mut out, &schema, options).unwrap();
+                batches.iter().for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            } else {
+                let mut writer = FileWriter::try_new_with_options(&mut out, &schema, options).unwrap();
+                let (first, second) = (&batches[0], batch(grown(), 2));
+                [first, &second].into_iter().for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            }
+            let read = read_whole(Format::Arrow, &out, &Types::new()).unwrap();
+            let rows = String::from_utf8(encode_rows(Format::Jsonl, &read).unwrap()).unwrap();
+            assert_eq!(rows.lines().collect::<Vec<_>>(), expect, "{compression:?}, stream: {is_stream}");
+        }
+    }
+}
+
+/// A dictionary that begins as that of `x`, `y`, `x` does.
+fn grown() -> ArrayRef {
+    let keys = Int8Array::from(vec![0, 2, 0]);
+    Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from(vec!["x", "y", "z"]))))
+}
+
+#[test]
 fn a_file_without_rows_has_its_columns() {
     let schema = Schema(vec![crate::table::Field::new("a", Type::Int)]);
     for format in [Format::Parquet, Format::Arrow] {
