@@ -404,10 +404,26 @@ fn names_may_have_dots_spaces_and_emoji() {
          [export.e]\nfrom = \"a\"\nto = \"my out/🐈 1.0.csv\"\n",
     );
     sandbox.write("my data/v1.0 (🐈).x.jsonl", "{\"a b.c\": \"x\", \"🐈\": 3, \"other\": 1}\n");
-    insta::assert_snapshot!(told(&sandbox, "build"), @"");
+    insta::assert_snapshot!(told(&sandbox, "build"), @r#"
+    new  a  1 row
+    new  m  3
+    new  e  1 row, my out/🐈 1.0.csv, 15 bytes
+
+    built 3 nodes; 3 actions run, 1 reused; 0.00 s (build 1)
+    exit code 0
+    "#);
     assert_eq!(fs::read_to_string(sandbox.path("my out/🐈 1.0.csv")).unwrap(), "a b.c,🐈\nx,3\n");
     sandbox.edit("datamake.toml", "dataset.a", "dataset.\"é🐈\"");
-    insta::assert_snapshot!(told(&sandbox, "check"), @"");
+    insta::assert_snapshot!(told(&sandbox, "check"), @r#"
+    ! error[invalid-name]: `é🐈` cannot be a name
+    !  --> datamake.toml:1:10
+    !   |
+    ! 1 | [dataset."é🐈"]
+    !   |          ^^^^^ in this place
+    !   |
+    !   = note: a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`
+    exit code 2
+    "#);
 }
 
 #[cfg(unix)]

@@ -5,10 +5,11 @@ mod common;
 mod server;
 
 use common::{Sandbox, build, failures, record, results};
-use datamake::exec::{Output, State};
-use datamake::project::Built;
+use datamake::exec::{Event, Output, State};
+use datamake::project::{BuildOptions, Built};
 use serde_json::json;
 use server::{Act, Server};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const PROJECT: &str = r#"
 [dataset.notes]
@@ -153,4 +154,38 @@ fn nothing_is_asked_about_rows_of_a_dataset_that_is_not_published_because_of_its
     sandbox.write("data/a.jsonl", file(30, &[]));
     let built = run(&sandbox);
     assert_eq!((state(&sandbox, &built, "asked"), server.requests()), ("done".to_owned(), 30));
+}
+
+#[test]
+fn a_file_that_is_another_when_it_is_read_than_when_it_was_hashed_is_told() {
+    for name in ["a.jsonl", "a.txt", "a.csv"] {
+        for vanishes in [false, true] {
+            let sandbox = Sandbox::new();
+            sandbox.write("datamake.toml", format!("[dataset.a]\nfiles = \"{name}\"\n"));
+            sandbox.write(name, "{\"n\": 1}\n");
+            let (never, once) = (AtomicBool::new(false), AtomicBool::new(true));
+            let meanwhile = |event| {
+                if matches!(event, Event::Begin { .. }) && once.swap(false, Ordering::SeqCst) {
+                    if vanishes { sandbox.remove(name) } else { sandbox.write(name, "{\"n\": 2}\n") }
+                }
+            };
+            let options = BuildOptions {
+                targets: &[],
+                jobs: None,
+                events: &meanwhile,
+                waiting: &|_| (),
+                cancel: &never,
+                command: &[],
+                budget: None,
+                retry: &[],
+            };
+            let problems = sandbox.project().unwrap().build(&options).unwrap_err();
+            let expect = if vanishes {
+                format!("cannot read {name}: it is not there")
+            } else {
+                format!("{name} changed while it was being read")
+            };
+            assert_eq!(problems.0[0].title, expect);
+        }
+    }
 }

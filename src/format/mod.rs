@@ -12,6 +12,7 @@ mod delimited;
 mod encode;
 mod infer;
 mod json;
+mod pieces;
 mod salvage;
 mod scan;
 mod split;

@@ -207,6 +207,43 @@ fn many_rows_come_in_batches() {
     assert_eq!(chunks(&read_whole(Format::Parquet, &bytes, &Types::new()).unwrap()), chunks(&batch));
 }
 
+#[test]
+fn a_long_text_that_a_dictionary_repeats_is_never_there_many_times() {
+    let rows = 160;
+    let text = "x".repeat(16 << 20);
+    let value: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+    let words: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(vec![0; rows]), value));
+    let schema = Arc::new(ArrowSchema::new(vec![
+        ArrowField::new("plain", words.data_type().clone(), true),
+        ArrowField::new("n", arrow_schema::DataType::Int64, true),
+    ]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let batch = RecordBatch::try_new(schema.clone(), vec![words, numbers]).unwrap();
+    for skips_types in [true, false] {
+        let properties = parquet::file::properties::WriterProperties::builder()
+            .set_dictionary_page_size_limit(1 << 30)
+            .set_compression(parquet::basic::Compression::ZSTD(Default::default()))
+            .build();
+        let options = parquet::arrow::arrow_writer::ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(skips_types);
+        let mut bytes = Vec::new();
+        let mut writer =
+            parquet::arrow::ArrowWriter::try_new_with_options(&mut bytes, schema.clone(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert!(bytes.len() < 100_000, "a small file: {}", bytes.len());
+        let (mut found, mut most) = (0, 0);
+        read_batches::<Problem>(Format::Parquet, Box::new(std::io::Cursor::new(bytes)), &Types::new(), &mut |batch| {
+            found += batch.rows;
+            most = most.max(batch.column("plain").unwrap().get_array_memory_size() >> 20);
+            Ok(())
+        })
+        .unwrap();
+        assert!(found == rows && most <= 140, "{found} rows, {most} MiB at once");
+    }
+}
+
 fn sample(format: Format) -> Vec<u8> {
     let text: ArrayRef = Arc::new(StringArray::from_iter((0..50).map(|i| (i % 7 > 0).then(|| format!("text {i}")))));
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..50));
