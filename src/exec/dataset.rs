@@ -24,11 +24,13 @@ pub(super) struct MadeRows {
     pub gave: Vec<Gave>,
     /// Rows that came to nothing: they have no columns but why.
     pub failed: Option<Lost>,
+    /// Why the dataset is not to be published, whatever its steps do; then nothing is handed on.
+    pub problem: Option<Diagnostic>,
 }
 
 impl From<Vec<Arc<RowGroup>>> for MadeRows {
     fn from(groups: Vec<Arc<RowGroup>>) -> MadeRows {
-        MadeRows { groups, gave: Vec::new(), failed: None }
+        MadeRows { groups, gave: Vec::new(), failed: None, problem: None }
     }
 }
 
@@ -41,7 +43,7 @@ impl Walk<'_> {
         Ok(match &dataset.maker {
             Maker::Files(_) => {
                 let reading = self.sources.reading(graph, id).expect("a files maker has sources");
-                flow.context.files(flow.used, &reading)?.groups.into()
+                flow.context.files(flow.used, &reading, dataset)?
             }
             Maker::Synth(synth) => flow.synth(synth)?.into(),
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone().into(),
@@ -57,7 +59,7 @@ impl Walk<'_> {
             Maker::Mix(mix) => {
                 let tables = self.tables(inputs)?;
                 let (groups, gave) = flow.mix(mix, &tables, shape, &self.bound[&id].matched)?;
-                MadeRows { groups, gave, failed: None }
+                MadeRows { groups, gave, failed: None, problem: None }
             }
         })
     }
@@ -81,19 +83,23 @@ impl Walk<'_> {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
         }
-        let MadeRows { groups, gave, failed: unmade } = self.made_rows(id, inputs, &flow)?;
+        let MadeRows { groups, gave, failed: unmade, problem: unreadable } = self.made_rows(id, inputs, &flow)?;
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
-        let made = count(&groups);
         let bound = &self.bound[&id];
-        let Through { groups, lost, came, repeated } = flow.run(&bound.stages, &bound.made.schema, groups)?;
+        let made = count(&groups) + unmade.iter().flat_map(|lost| &lost.counts).sum::<u64>();
+        let through = match unreadable {
+            None => flow.run(&bound.stages, &bound.made.schema, groups)?,
+            Some(_) => Through::default(),
+        };
+        let Through { groups, lost, came, repeated } = through;
+        let lost: Vec<Lost> = unmade.into_iter().chain(lost).collect();
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
         assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
         let before = schemas(&bound.stages, &bound.made.schema);
         let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
-        for lost in unmade.into_iter().chain(lost) {
-            let rows: u64 = lost.counts.iter().sum();
+        for lost in lost {
             let (table, came) = match lost.stage {
-                None => (lost.table(&Schema::default(), &[]), made + rows),
+                None => (lost.table(&Schema::default(), &[]), made),
                 Some(stage) => {
                     if lost.why == Why::Failed {
                         examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
@@ -108,7 +114,7 @@ impl Walk<'_> {
                 Why::Failed => failed.push((rows, came)),
             }
         }
-        let problem = too_many_failed(dataset, &failed, &examples);
+        let problem = unreadable.or_else(|| too_many_failed(dataset, &failed, &examples));
         let failed = failed.into_iter().map(|(rows, _)| rows).collect();
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();

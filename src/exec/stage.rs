@@ -67,6 +67,7 @@ struct Passed {
 }
 
 /// What came of all stages.
+#[derive(Default)]
 pub struct Through {
     pub groups: Vec<Arc<RowGroup>>,
     pub lost: Vec<Lost>,

@@ -36,10 +36,7 @@ pub(super) fn too_many_failed(
         MaxFailed::Rows(most) if n <= most => return None,
         MaxFailed::Rows(most) => format!("`max_failed` lets {most} fail"),
         MaxFailed::Share(share) => {
-            // 29 of 100 rows are 29 %, although no binary fraction is.
-            let too_many = |(lost, came): &&(LostRows, u64)| {
-                lost.rows() as f64 > *came as f64 * share * (1.0 + f64::EPSILON * 4.0)
-            };
+            let too_many = |(lost, came): &&(LostRows, u64)| dataset.max_failed.is_passed(lost.rows(), *came);
             let (lost, came) = failed.iter().find(too_many)?;
             let rows = lost.rows();
             let [here, most] = [rows as f64 / *came as f64, share].map(per_cent);
@@ -90,7 +87,7 @@ pub(super) fn too_many_failed(
 }
 
 /// Writes a share in per cent, with as many digits as tell something.
-fn per_cent(share: f64) -> String {
+pub(super) fn per_cent(share: f64) -> String {
     let digits = format!("{:.3}", share * 100.0);
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }

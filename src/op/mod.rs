@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 35] = [
+pub const VERSIONS: [(&str, u32); 38] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -68,6 +68,7 @@ pub const VERSIONS: [(&str, u32); 35] = [
     ("join-keys", 1),
     ("judge", 2),
     ("leaks", 1),
+    ("lines", 1),
     ("mix", 2),
     ("nearest", 1),
     ("node", 2),
@@ -83,6 +84,8 @@ pub const VERSIONS: [(&str, u32); 35] = [
     ("split", 1),
     ("sql", 1),
     ("synth", 1),
+    ("texts", 1),
+    ("unread", 1),
     ("weight", 1),
 ];
 
