@@ -59,7 +59,7 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("render", 2),
     ("repeat", 1),
     ("sample", 1),
-    ("segments", 1),
+    ("segments", 2),
     ("split", 1),
     ("synth", 1),
 ];
