@@ -53,7 +53,8 @@ impl Sources {
                             };
                             match workspace.hash(&file) {
                                 Ok(hash) => {
-                                    found.insert(file.path.clone(), DataFile { file, format, compression, hash });
+                                    let stat = workspace.settled(&file);
+                                    found.insert(file.path.clone(), DataFile { file, format, compression, hash, stat });
                                 }
                                 Err(error) => problems.push(
                                     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.path))
@@ -128,7 +129,7 @@ pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, ha
     let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
     let (format, compression) = format.or_else(|| Format::by_extension(path))?;
     let file = FoundFile { path: path.to_owned(), absolute: path.into() };
-    let files = [DataFile { file, format, compression, hash }];
+    let files = [DataFile { file, format, compression, hash, stat: None }];
     let sources = Sources::default();
     let reading = Reading { files: &files, ..sources.reading(graph, id)? };
     context.known_files(&reading).ok()?
