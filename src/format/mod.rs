@@ -12,6 +12,7 @@ mod delimited;
 mod encode;
 mod infer;
 mod json;
+mod parquet;
 mod scan;
 mod split;
 mod unify;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use conform::{Misfit, conform};
 pub use encode::{encode_header, encode_rows};
+pub use parquet::{ParquetEncoder, full_row_groups};
 pub use split::{Header, Segment, Splitter};
 pub use unify::{Conflict, Place, Unifier};
 pub use whole::{Source, panic_is_expected, read_batches};
