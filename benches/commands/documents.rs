@@ -3,7 +3,7 @@
 //! `DATAMAKE_MB` sets how many megabytes (900), `DATAMAKE_ROUNDS` how often everything runs (3), and `DATAMAKE_PYTHON` which
 //! Python has `polars` and `duckdb`; without them their figures are left out.
 
-use super::{Figure, datamake, median, row, run, time, watch, write};
+use super::{Figure, datamake, row, run, time, watch, write};
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};

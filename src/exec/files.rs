@@ -212,7 +212,7 @@ impl Context<'_> {
             Ok(())
         });
         // What is wrong with a row comes before what is wrong behind it.
-        let (segments, parts) = ahead.into_parts()?;
+        let (segments, parts) = ahead.finish()?.into_iter().unzip();
         cut?;
         let hash = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
         if hash != file.hash {

@@ -44,11 +44,11 @@ impl Ahead {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Returns all segments and parts in order, or the failure that comes first.
-    pub fn into_parts(self) -> Result<(Vec<(u64, Hash)>, Vec<Part>), Stop> {
+    /// Returns what came of all segments, in order, or the failure that comes first.
+    pub fn finish(self) -> Result<Vec<Done>, Stop> {
         let mut done = self.done.into_inner().expect("no thread panics with this lock");
         done.sort_by_key(|(number, _)| *number);
-        done.into_iter().map(|(_, parsed)| parsed).collect::<Result<Vec<_>, _>>().map(|done| done.into_iter().unzip())
+        done.into_iter().map(|(_, parsed)| parsed).collect()
     }
 }
 
