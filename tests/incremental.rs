@@ -58,13 +58,24 @@ impl Row {
         }
     }
 
+    /// Some rows cannot be read.
+    fn is_wrong(&self) -> bool {
+        self.n == 13
+    }
+
     fn json(&self) -> String {
+        if self.is_wrong() {
+            return format!(r#"{{"id": {}, "n": }}"#, self.id);
+        }
         let x = self.x.map_or("null".to_owned(), |x| format!("{x:?}"));
         let tag = self.tag.map_or("null".to_owned(), |tag| format!("{tag:?}"));
         format!(r#"{{"id": {}, "n": {}, "x": {x}, "text": {:?}, "tag": {tag}}}"#, self.id, self.n, self.text)
     }
 
     fn csv(&self) -> String {
+        if self.is_wrong() {
+            return format!("{},{}", self.id, self.text);
+        }
         let x = self.x.map_or(String::new(), |x| format!("{x:?}"));
         format!("{},{},{x},\"{}\",{}", self.id, self.n, self.text, self.tag.unwrap_or(""))
     }
@@ -367,7 +378,7 @@ impl Model {
                     let key = if *keyed { "key = \"id\"\n" } else { "" };
                     let types =
                         "types = { id = \"int\", n = \"int\", x = \"float\", text = \"string\", tag = \"string\" }";
-                    writeln!(out, "files = \"data{folder}/*.{ending}\"\n{key}{types}")
+                    writeln!(out, "files = \"data{folder}/*.{ending}\"\nmax_failed = 999\n{key}{types}")
                 }
                 Maker::Synth { rows, seed } => writeln!(
                     out,

@@ -163,10 +163,10 @@ pub fn json(record: &NodeRecord) -> Value {
 /// Writes counts of lost rows as JSON.
 fn lost_json(steps: &[LostRows]) -> Value {
     let one = |step: &LostRows| {
-        let at = step.step;
+        let at = step.step.map(|at| at + 1);
         step.reasons
             .iter()
-            .map(move |(name, rows)| json!({ "step": at + 1, "reason": name, "rows": rows }))
+            .map(move |(name, rows)| json!({ "step": at, "reason": name, "rows": rows }))
             .collect::<Vec<_>>()
     };
     steps.iter().flat_map(one).collect()
@@ -176,7 +176,7 @@ fn lost_json(steps: &[LostRows]) -> Value {
 pub const FORM: &str = "\
 An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
 `{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1. The reasons of failed rows are kinds of failure.";
+`table` and `file` are hashes; steps count from 1, and null is the maker. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn dropped_rows_are_told_by_reason() {
         let step = |step, reasons: &[(&str, u64)]| LostRows {
-            step,
+            step: Some(step),
             reasons: reasons.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect(),
             table: crate::hash::Hash::of(b""),
         };

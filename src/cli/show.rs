@@ -1,5 +1,6 @@
 //! `datamake show`: rows, columns and figures of what was built, and the rows that were dropped or failed.
 
+mod failed;
 mod lost;
 mod rows;
 
@@ -32,7 +33,7 @@ Examples:
   datamake show accuracy                       the values of a metric
 
 What is shown is what the last build made, even if it is stale by now; of failed rows, those of the last attempt, even if it was not published because of them.
-The kinds of failure: cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]
+The kinds of failure: unreadable, uncomputable; of models cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]
 pub struct Show {
     /// The node, or a part of a split as in `all.train`
     #[arg(value_name = "NODE")]
@@ -66,8 +67,9 @@ pub struct Show {
 /// The form of the JSON.
 pub const FORM: &str = "\
 Rows: one document per row, its columns in the order of the table. Dates and timestamps are strings. Dropped rows have two columns more, before the others:
-`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` and `failure`: `{ \"kind\", \"detail\", \"request\", \"attempts\", \"input_tokens\", \"output_tokens\",
-\"cost\", \"reply\" }`, where `request` is the key of the request, `cost` that of the last reply (null: not known), and `reply` is whole.
+`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` (null: the maker) and `failure`, an object that begins with `kind` and `detail`. Of a kind of models follow
+`request` (its key), `attempts`, `input_tokens`, `output_tokens`, `cost` (that of the last reply; null: not known) and `reply` (whole); of `uncomputable` `of`: the column,
+filter or step without a value; of `unreadable` `of`, `file`, `line`, `column` and `text`.
 
 { \"question\": \"…\", \"answer\": 21 }
 

@@ -3,6 +3,7 @@
 use super::ahead;
 use super::context::{Mode, Outputs, Stop};
 use super::dialogue::{Dialogue, Standing};
+use super::failure::{FailedAs, RowFailure};
 use super::stage::{Effort, Flow};
 use crate::ask::{Failure, FailureKind, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -11,15 +12,11 @@ use crate::fetch::models::NOT_RECORDED;
 use crate::graph::{Ask, Stage};
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{Batch, ColumnRef, Field, RowGroup, Schema, Take, Type};
+use crate::table::{Batch, ColumnRef, RowGroup, Schema, Take};
 use arrow_array::ArrayRef;
-use arrow_array::cast::AsArray;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::AddAssign;
-
-/// The column of a table of failed rows that says why each failed.
-pub const FAILURE: &str = "failure";
 
 /// What a row group came to.
 pub(super) struct Answered {
@@ -109,22 +106,9 @@ impl Flow<'_> {
             return true;
         }
         let Some(failures) = outputs.len().checked_sub(2).map(|at| outputs[at]) else { return true };
-        let counts = self.count_failures(failures).unwrap_or_default();
-        !FailureKind::ALL.iter().zip(counts).any(|(kind, count)| count > 0 && desk.retries(*kind))
-    }
-
-    /// Counts failures by kind.
-    pub(super) fn count_failures(&self, failures: Hash) -> Result<Vec<u64>, Stop> {
-        let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
-        let kinds = column.as_struct_opt().and_then(|column| column.column_by_name("kind").cloned());
-        let kinds = kinds.ok_or(Stop::Missing(failures))?;
-        let mut counts = vec![0; FailureKind::ALL.len()];
-        for word in kinds.as_string::<i32>().iter().flatten() {
-            if let Some(at) = FailureKind::ALL.iter().position(|kind| kind.word() == word) {
-                counts[at] += 1;
-            }
-        }
-        Ok(counts)
+        let counts = self.context.count_failures(failures).unwrap_or_default();
+        let retries = |kind: FailedAs| kind.of_model().is_some_and(|kind| desk.retries(kind));
+        !FailedAs::all().zip(counts).any(|(kind, count)| count > 0 && retries(kind))
     }
 
     /// Makes the outputs of a group: a chunk per column, which rows have values, the failures of the others, and what it took.
@@ -152,7 +136,7 @@ impl Flow<'_> {
                 Err(failure) => {
                     unfinished |= !failure.kind.is_recorded();
                     columns.iter_mut().for_each(|column| column.push(Value::Null));
-                    failures.push(failure_value(failure));
+                    failures.push(failure.into());
                     keep.push(false);
                 }
             }
@@ -162,7 +146,7 @@ impl Flow<'_> {
             outputs.push(self.context.put_column(&array_of(&field.ty, values))?);
         }
         outputs.push(self.context.put_take(&Take::of_mask(keep.into_iter()))?);
-        outputs.push(self.context.put_column(&array_of(&failure_type(), &failures))?);
+        outputs.push(self.context.put_column(&RowFailure::column(failures))?);
         outputs.push(self.context.put(&serde_json::to_vec(&rows.paid).expect("sums are plain data"))?);
         Ok(if unfinished { Outputs::Unfinished(outputs) } else { Outputs::Whole(outputs) })
     }
@@ -249,34 +233,6 @@ fn ended(standings: Vec<(Dialogue, Standing)>) -> Result<Vec<Value>, Failure> {
         Standing::Waits { .. } => unreachable!("open rows were asked for"),
     });
     standings.collect()
-}
-
-/// Returns the type of the column [`FAILURE`].
-pub(super) fn failure_type() -> Type {
-    let field = |name: &str, ty| Field::new(name, ty);
-    Type::Struct(vec![
-        field("kind", Type::String),
-        field("detail", Type::String),
-        field("request", Type::String),
-        field("attempts", Type::Int),
-        field("input_tokens", Type::Int),
-        field("output_tokens", Type::Int),
-        field("reply", Type::String),
-    ])
-}
-
-fn failure_value(failure: Failure) -> Value {
-    let field = |name: &str, value| (name.to_owned(), value);
-    let tokens = |of: fn(Usage) -> u64| failure.tokens.map_or(Value::Null, |usage| Value::Int(of(usage) as i64));
-    Value::Struct(vec![
-        field("kind", Value::String(failure.kind.word().to_owned())),
-        field("detail", Value::String(failure.detail.clone())),
-        field("request", Value::String(failure.request.to_string())),
-        field("attempts", Value::Int(i64::from(failure.attempts))),
-        field("input_tokens", tokens(|usage| usage.input)),
-        field("output_tokens", tokens(|usage| usage.output)),
-        field("reply", failure.reply.map_or(Value::Null, Value::String)),
-    ])
 }
 
 /// Returns the columns that answers make, as rows in memory have them.

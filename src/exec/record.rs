@@ -21,7 +21,7 @@ pub struct NodeRecord {
     pub output: Output,
     /// The rows that each step dropped.
     pub dropped: Vec<LostRows>,
-    /// The rows that have no value, by step; the reasons are kinds of failure.
+    /// The rows that have no value, those of the maker first, then by step; the reasons are kinds of failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<LostRows>,
     /// What the answers behind the rows took when they were bought, by step.
@@ -79,8 +79,8 @@ pub struct MetricSlice {
 /// Rows that a step dropped, or that failed there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LostRows {
-    /// The position of the step.
-    pub step: usize,
+    /// The position of the step; none: the maker.
+    pub step: Option<usize>,
     /// Names of the filters, or kinds of failure, and how many rows each took.
     pub reasons: Vec<(String, u64)>,
     /// The rows, with the reason's position in the column `dropped_by`, or the failure in the column `failure`.

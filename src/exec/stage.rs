@@ -1,12 +1,11 @@
 //! Row groups through the stages of a dataset.
 
 use super::Progress;
-use super::ask::{FAILURE, failure_type};
 use super::context::{Context, Mode, Stop, Used};
+use super::failure::{FAILURE, FailedAs, RowFailure};
 use super::refer::Others;
 use super::rows::stays;
 use super::wave;
-use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Parts, Stage, WholeOp, Work};
 use crate::hash::{Hash, Key};
@@ -18,18 +17,15 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Rows that a stage dropped, or that failed there.
-pub struct Dropped {
-    /// The position of the stage.
-    pub stage: usize,
+/// Rows that were lost at one place, in one way.
+pub struct Lost {
+    /// The position of the stage; none: the maker.
+    pub stage: Option<usize>,
     pub why: Why,
-    /// What dropped rows, by position in the column `dropped_by` of the table; the kinds of failure.
-    pub reasons: Vec<String>,
-    /// How many rows each reason dropped.
+    /// How many rows each reason took: the filters of the stage, or the kinds of failure.
     pub counts: Vec<u64>,
+    /// The columns that the rows had there, and one that says why.
     pub groups: Vec<Arc<RowGroup>>,
-    /// The columns that the rows had at that stage, and `dropped_by` or `failure`.
-    pub schema: Schema,
 }
 
 /// How rows are lost.
@@ -67,21 +63,14 @@ struct Passed {
 }
 
 /// What came of all stages.
+#[derive(Default)]
 pub struct Through {
     pub groups: Vec<Arc<RowGroup>>,
-    pub lost: Vec<Dropped>,
+    pub lost: Vec<Lost>,
     /// How many rows came to each stage.
     pub came: Vec<u64>,
     /// How many rows more there were because some stages repeat them.
     pub repeated: u64,
-}
-
-/// Rows of one group that a stage dropped, or that failed there; the last column says why.
-pub struct Lost {
-    stage: usize,
-    group: Arc<RowGroup>,
-    /// By reason.
-    counts: Vec<u64>,
 }
 
 /// How far an action is taken.
@@ -99,7 +88,7 @@ impl Flow<'_> {
     /// Consecutive row-wise stages are run group by group, so that what one writes the next has at hand.
     pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
-        let mut lost: Vec<Dropped> = Vec::new();
+        let mut lost: Vec<Lost> = Vec::new();
         let (mut at, mut repeated) = (0, 0);
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
@@ -107,9 +96,9 @@ impl Flow<'_> {
                 Stage::Whole { hashes, op } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
                     let takes = self.whole(hashes, *op, &schemas[at], &groups)?;
-                    let mut dropped = nothing_dropped(at, &stages[at], &schemas[at]);
-                    groups = self.pick(groups, takes, &mut dropped)?;
-                    lost.extend((!dropped.groups.is_empty()).then_some(dropped));
+                    let (kept, dropped) = self.pick(at, groups, takes)?;
+                    groups = kept;
+                    lost.extend(dropped);
                     at + 1
                 }
                 _ => {
@@ -123,13 +112,17 @@ impl Flow<'_> {
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
                     let own = passed.iter().flat_map(|one| one.came.iter().enumerate());
                     own.for_each(|(stage, rows)| came[at + stage] += rows);
-                    groups = self.gather(passed, stages, &schemas, &mut lost);
+                    groups = Vec::with_capacity(passed.len());
+                    for one in passed {
+                        groups.extend(one.group);
+                        lost.extend(one.lost);
+                    }
                     end
                 }
             };
             at = end;
         }
-        Ok(Through { groups, lost, came, repeated })
+        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -195,8 +188,8 @@ impl Flow<'_> {
         stage: &Stage,
         schema: &Schema,
         group: &Arc<RowGroup>,
-    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
-        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), None));
+    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), Vec::new()));
         let added = |chunks: Vec<Hash>| {
             let new = chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None });
             group.columns.iter().copied().chain(new).collect()
@@ -211,17 +204,18 @@ impl Flow<'_> {
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
             Stage::Refer { op, input, span } => whole(added(self.refer(op.as_ref(), *input, span, schema, group)?)),
-            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), None)),
+            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), Vec::new())),
             Stage::Filter(works) => {
                 let (keep, reasons) = self.filter(works, schema, group)?;
-                self.part(at, group, group, &keep, reasons, || self.count(reasons, works.len()))
+                let counts = || self.count(reasons, works.len());
+                self.part((at, Why::Dropped), group, group, &keep, reasons, counts)
             }
             Stage::Ask(_) => {
                 let answered = self.ask(at, stage, schema, group)?;
                 let columns: Vec<ColumnRef> = added(answered.values);
                 let all = Arc::new(RowGroup { rows: group.rows, columns });
-                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), None)) };
-                self.part(at, &all, group, &keep, failures, || self.count_failures(failures))
+                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), Vec::new())) };
+                self.part((at, Why::Failed), &all, group, &keep, failures, || self.context.count_failures(failures))
             }
             Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
         }
@@ -231,47 +225,21 @@ impl Flow<'_> {
     /// reasons, which has a value for each of them.
     fn part(
         &self,
-        stage: usize,
+        (at, why): (usize, Why),
         after: &Arc<RowGroup>,
         before: &RowGroup,
         keep: &Take,
         reasons: Hash,
         counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
-    ) -> Result<(Option<Arc<RowGroup>>, Option<Lost>), Stop> {
+    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
         if keep.is_identity() {
-            return Ok((Some(after.clone()), None));
+            return Ok((Some(after.clone()), Vec::new()));
         }
         let mut lost = self.retake(before, &keep.complement())?;
         lost.columns.push(ColumnRef { chunk: reasons, take: None });
-        let lost = Lost { stage, group: Arc::new(lost), counts: counts()? };
+        let lost = Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] };
         let stays = if keep.is_empty() { None } else { Some(Arc::new(self.retake(after, keep)?)) };
-        Ok((stays, Some(lost)))
-    }
-
-    fn gather(
-        &self,
-        passed: Vec<Passed>,
-        stages: &[Stage],
-        schemas: &[Schema],
-        dropped: &mut Vec<Dropped>,
-    ) -> Vec<Arc<RowGroup>> {
-        let mut groups = Vec::with_capacity(passed.len());
-        for one in passed {
-            groups.extend(one.group);
-            for Lost { stage: at, group, counts } in one.lost {
-                let lost = match dropped.iter().position(|lost| lost.stage == at) {
-                    Some(found) => &mut dropped[found],
-                    None => {
-                        dropped.push(nothing_dropped(at, &stages[at], &schemas[at]));
-                        dropped.last_mut().expect("it was just pushed")
-                    }
-                };
-                lost.groups.push(group);
-                lost.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            }
-        }
-        dropped.sort_by_key(|lost| lost.stage);
-        groups
+        Ok((stays, vec![lost]))
     }
 
     /// Returns the outputs of an action, as far as the flow goes.
@@ -412,13 +380,13 @@ impl Flow<'_> {
         chunks.iter().map(|chunks| chunks.iter().map(read).collect()).collect()
     }
 
-    /// Picks rows of all groups; those not picked are added to `lost`, for its first reason.
+    /// Picks rows of all groups; those not picked are dropped by the stage, for its only reason.
     fn pick(
         &self,
+        at: usize,
         groups: Vec<Arc<RowGroup>>,
         takes: Vec<Hash>,
-        lost: &mut Dropped,
-    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
         let groups: Vec<(Arc<RowGroup>, Hash)> = groups.into_iter().zip(takes).collect();
         let picked = self.all(
             &groups,
@@ -426,24 +394,21 @@ impl Flow<'_> {
             |flow, (group, take)| {
                 let take = flow.context.take(*take)?;
                 if take.is_identity() {
-                    return Ok((Some(group.clone()), None));
+                    return Ok((Some(group.clone()), Vec::new()));
                 }
-                let rest = flow.retake(group, &take.complement())?;
-                let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rest.rows as usize]));
-                let mut columns = rest.columns;
-                columns.push(ColumnRef { chunk: flow.context.put_column(&reasons)?, take: None });
-                let rest = Arc::new(RowGroup { rows: rest.rows, columns });
-                let stays = if take.is_empty() { None } else { Some(Arc::new(flow.retake(group, &take)?)) };
-                Ok((stays, Some(rest)))
+                let rows = (take.source_rows() - take.len()) as u64;
+                let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
+                let reasons = flow.context.put_column(&reasons)?;
+                flow.part((at, Why::Dropped), group, group, &take, reasons, || Ok(vec![rows]))
             },
         )?;
         let mut kept = Vec::with_capacity(picked.len());
+        let mut lost = Vec::new();
         for (stays, rest) in picked {
             kept.extend(stays);
-            lost.counts[0] += rest.as_ref().map_or(0, |rest| u64::from(rest.rows));
-            lost.groups.extend(rest);
+            lost.extend(rest);
         }
-        Ok(kept)
+        Ok((kept, lost))
     }
 
     /// Divides row groups into parts.
@@ -486,38 +451,52 @@ fn op_name(op: WholeOp) -> &'static str {
     }
 }
 
-fn nothing_dropped(at: usize, stage: &Stage, schema: &Schema) -> Dropped {
-    let (why, name, ty, reasons): (_, _, _, Vec<&str>) = match stage {
-        Stage::Filter(works) => {
-            (Why::Dropped, DROPPED_BY, Type::Int, works.iter().map(|work| work.name.as_str()).collect())
-        }
-        Stage::Whole { op, .. } => (Why::Dropped, DROPPED_BY, Type::Int, vec![op_name(*op)]),
-        Stage::Ask(_) => {
-            (Why::Failed, FAILURE, failure_type(), FailureKind::ALL.iter().map(|kind| kind.word()).collect())
-        }
-        _ => unreachable!("no other stage loses rows"),
-    };
-    let mut schema = schema.clone();
-    let mut name = name.to_owned();
-    while schema.field(&name).is_some() {
-        name.push('_');
+impl Lost {
+    /// Adds rows that were lost at the same place in the same way.
+    fn add(&mut self, other: Lost) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
+        self.groups.extend(other.groups);
     }
-    schema.0.push(Field::new(name, ty));
-    Dropped {
-        stage: at,
-        why,
-        counts: vec![0; reasons.len()],
-        reasons: reasons.into_iter().map(str::to_owned).collect(),
-        groups: Vec::new(),
-        schema,
+
+    /// Returns the reasons with their counts; dropped rows know theirs by its position.
+    pub fn reasons(&self, stages: &[Stage]) -> Vec<(String, u64)> {
+        let names: Vec<&str> = match (self.why, self.stage.map(|at| &stages[at])) {
+            (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
+            (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
+            (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
+            _ => unreachable!("no other stage drops rows"),
+        };
+        let counts = names.into_iter().map(str::to_owned).zip(self.counts.iter().copied());
+        counts.filter(|(_, rows)| self.why == Why::Dropped || *rows > 0).collect()
+    }
+
+    /// Returns the rows as a table; `before` are the columns that they had.
+    pub fn table(&self, before: &Schema, key: &[String]) -> Table {
+        let (name, ty) = match self.why {
+            Why::Dropped => (DROPPED_BY, Type::Int),
+            Why::Failed => (FAILURE, RowFailure::ty()),
+        };
+        let mut schema = before.clone();
+        let mut name = name.to_owned();
+        while schema.field(&name).is_some() {
+            name.push('_');
+        }
+        schema.0.push(Field::new(name, ty));
+        Table { schema, key: key.to_vec(), groups: self.groups.clone() }
     }
 }
 
-impl Dropped {
-    /// Returns the dropped rows as a table.
-    pub fn table(&self, key: &[String]) -> Table {
-        Table { schema: self.schema.clone(), key: key.to_vec(), groups: self.groups.clone() }
+/// Puts together what was lost at the same places in the same ways, in the order of the places.
+fn together(lost: impl Iterator<Item = Lost>) -> Vec<Lost> {
+    let mut sums: Vec<Lost> = Vec::new();
+    for one in lost {
+        match sums.iter_mut().find(|sum| (sum.stage, sum.why) == (one.stage, one.why)) {
+            Some(sum) => sum.add(one),
+            None => sums.push(one),
+        }
     }
+    sums.sort_by_key(|sum| sum.stage);
+    sums
 }
 
 /// Returns the columns before each stage.

@@ -7,15 +7,17 @@ use super::desk::Desk;
 use super::event::{Event, Progress};
 use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
+use super::wave::heirs_of;
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
+use crate::format::Format;
 use crate::graph::{
     Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
 };
 use crate::hash::{Hash, Key};
 use crate::op;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -39,6 +41,10 @@ pub(super) struct Walk<'a> {
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
     /// Datasets that steps of others look into, and what those are made from.
     looked_into: HashSet<NodeId>,
+    /// Datasets that take their rows from one alone, by that one.
+    pub(super) heirs: HashMap<NodeId, Vec<NodeId>>,
+    /// Whether a stage of any stale dataset asks models.
+    pub(super) anything_asks: bool,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
     /// Planning: those of them all of whose rows were known as far as they can be.
@@ -66,6 +72,8 @@ impl<'a> Walk<'a> {
             read: HashMap::new(),
             outputs: HashMap::new(),
             looked_into: looked_into(request.graph, &order),
+            heirs: heirs_of(request.graph, &order),
+            anything_asks: false,
             order,
             flowed: HashSet::new(),
             counted: HashSet::new(),
@@ -189,7 +197,13 @@ impl<'a> Walk<'a> {
         // An op that makes something else now has every node looked at again.
         key.text("ops", &self.ops).text("kind", &node.kind.to_string()).text("limits", &self.limits);
         key.hash("words", node.words.key("words", 1));
-        self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
+        for file in self.sources.of(id) {
+            key.text("format", &file.format_name()).hash("file", file.hash);
+            // Plain text has it in a column.
+            if matches!(file.format, Format::Text | Format::Lines) {
+                key.text("path", &file.file.path);
+            }
+        }
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
         if let Some(rows) = self.limit(id) {
             key.int("rows", rows as i64);
@@ -298,7 +312,8 @@ impl<'a> Walk<'a> {
             Stage::Ask(ask) => Some(ask.op.specs()),
             _ => None,
         });
-        let endpoints = asks.flatten().map(|spec| spec.endpoint).collect();
+        let endpoints: BTreeSet<_> = asks.flatten().map(|spec| spec.endpoint).collect();
+        self.anything_asks = !endpoints.is_empty();
         *self.context.desk.endpoints.lock().expect("no thread panics with this lock") = endpoints;
         Ok(())
     }
@@ -311,9 +326,10 @@ impl<'a> Walk<'a> {
                 let events = self.request.events;
                 events(Event::Begin { node: id });
                 let told = |rows| events(Event::Group { node: id, rows });
+                let key = reading.key.clone();
                 let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
                 self.read.insert(id, work);
-                Some(schema)
+                Some(Shape { schema, key })
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;

@@ -176,11 +176,12 @@ fn nothing(root: &Path, pattern: &str, base: &str) -> FilesError {
     FilesError { title, help }
 }
 
-/// Returns the names of the files in a folder whose format is known, sorted.
+/// Returns the names of the files in a folder whose format is known, sorted; not of plain text, which may be anything.
 fn data_files(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let names = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| Format::by_extension(name).is_some()).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| Format::by_extension(name).is_some_and(|(format, _)| format != Format::Text)).collect();
     names.sort();
     names
 }

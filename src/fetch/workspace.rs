@@ -175,8 +175,16 @@ impl Workspace {
         }
         let target = self.root.join(path);
         let folder = target.parent().expect("a file in a project has a folder");
+        // Looked at before anything is made, and once more after that.
+        let leads_out = |folder: &Path| -> io::Result<bool> {
+            Ok(!fs::canonicalize(folder)?.starts_with(fs::canonicalize(&self.root)?))
+        };
+        let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(&self.root);
+        if leads_out(there)? {
+            return refused("a link leads out of the project folder");
+        }
         fs::create_dir_all(folder)?;
-        if !fs::canonicalize(folder)?.starts_with(fs::canonicalize(&self.root)?) {
+        if leads_out(folder)? {
             return refused("a link leads out of the project folder");
         }
         if target.is_dir() {

@@ -69,6 +69,8 @@ pub(super) enum Clash {
     Declared { known: Type },
     /// An integer that 64 bits with a sign do not hold.
     TooLarge,
+    /// An integer and floats: as a float, it would be another.
+    Inexact,
 }
 
 impl Column {
@@ -178,6 +180,7 @@ impl Column {
         self.settle(&Type::Int, line);
         match &mut self.values {
             Values::Int(values) => values.append_value(value),
+            Values::Float(_) if self.given == Given::Inferred && !super::is_exact(value) => return Err(Clash::Inexact),
             Values::Float(values) => values.append_value(value as f64),
             _ => return self.clash(),
         }
@@ -201,6 +204,9 @@ impl Column {
         self.settle(&Type::Float, line);
         if let (Values::Int(ints), Given::Inferred) = (&mut self.values, self.given) {
             let ints = ints.finish();
+            if ints.iter().flatten().any(|int| !super::is_exact(int)) {
+                return Err(Clash::Inexact);
+            }
             let mut floats = Float64Builder::with_capacity(ints.len() + 1);
             ints.iter().for_each(|int| floats.append_option(int.map(|int| int as f64)));
             self.values = Values::Float(floats);

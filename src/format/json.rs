@@ -183,7 +183,7 @@ impl<'t> Rows<'t> {
             evidence: column.evidence(),
             array: column.finish(),
         });
-        Ok(Parsed { rows, columns: columns.collect() })
+        Ok(Parsed { rows, columns: columns.collect(), bad: Vec::new() })
     }
 }
 
@@ -263,6 +263,10 @@ impl State {
                 };
                 let help = format!("declare the column as another type, or correct the value{wanted}");
                 self.fail(format!("is declared {known}, and is {found} here"), Remedy::Say(help))
+            }
+            Clash::Inexact => {
+                let says = "has floats and an integer past 2^53, which a float would round";
+                self.fail(says, Remedy::Declare("string"))
             }
             Clash::TooLarge => self.fail("is an integer that does not fit into 64 bits", Remedy::Declare("string")),
         }

@@ -41,6 +41,8 @@ pub struct Splitter {
     gathered: Vec<u8>,
     /// Where in `gathered` the unfinished record begins.
     open: usize,
+    /// Where in `gathered` the last record that is a row ends.
+    gap: usize,
     /// Whether a record was seen, so that a comma before the closing bracket is one too many.
     seen: usize,
 }
@@ -66,6 +68,9 @@ struct Key {
 /// Bytes of one record: more than this, and a quote was left open, or it is not a file of records.
 const LARGEST_RECORD: usize = 256 << 20;
 
+/// Bytes of a segment after which what is no row, blank lines above all, ends it.
+const LARGEST_GAP: usize = 8 << 20;
+
 impl Splitter {
     /// Begins a file of `format`, which [has records](Format::has_records); cuts by the columns `key`, or by whole records if there are none.
     pub fn new(format: Format, limits: Limits, key: &[String]) -> Splitter {
@@ -79,11 +84,17 @@ impl Splitter {
             stage: Stage::Mark(Vec::new()),
             scanner,
             cutter: Cutter::new(limits),
-            key: Key { names: key.to_vec(), positions: Vec::new(), found: Vec::new() },
+            // Lines have nothing but themselves to be cut by.
+            key: Key {
+                names: if format == Format::Lines { Vec::new() } else { key.to_vec() },
+                positions: Vec::new(),
+                found: Vec::new(),
+            },
             header: None,
             line: 1,
             gathered: Vec::new(),
             open: 0,
+            gap: 0,
             seen: 0,
         }
     }
@@ -157,13 +168,18 @@ impl Splitter {
         {
             from = end.at;
             self.gathered_to(piece, &mut taken, end.at);
+            let before = self.seen;
             let ends = self.take(self.open..self.gathered.len())?;
             if end.more == More::Closed {
                 self.stage = Stage::Closed;
                 taken = end.at + 1;
             }
+            let is_gap = self.seen == before && self.gathered.len() - self.gap > LARGEST_GAP;
             self.open = self.gathered.len();
-            if ends {
+            if self.seen != before {
+                self.gap = self.open;
+            }
+            if ends || is_gap {
                 self.cut(emit);
             }
         }
@@ -215,12 +231,13 @@ impl Splitter {
                 Ok(self.cutter.push(hash, value.len()))
             }
             Format::Jsonl if record.iter().all(u8::is_ascii_whitespace) => Ok(false),
-            _ if record.is_empty() => Ok(false),
+            _ if record.is_empty() && self.format != Format::Lines => Ok(false),
             _ if self.format.is_delimited() && self.header.is_none() => {
                 let record = self.gathered[self.open..].to_vec();
                 self.take_header(&record)?;
                 self.line += memchr::memchr_iter(b'\n', &self.gathered).count() as u64;
                 self.gathered.clear();
+                self.gap = 0;
                 Ok(false)
             }
             _ => {
@@ -234,7 +251,7 @@ impl Splitter {
     fn cut(&mut self, emit: &mut dyn FnMut(Segment)) {
         let next = Vec::with_capacity(self.gathered.len().min(8 << 20));
         let bytes = std::mem::replace(&mut self.gathered, next);
-        self.open = 0;
+        (self.open, self.gap) = (0, 0);
         let first_line = self.line;
         self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         emit(Segment { bytes, first_line, header: self.header.clone() });

@@ -90,7 +90,7 @@ impl Writer {
             return Err(Problem::new(title).help("leave .gz or .zst away").into());
         }
         let to = match format {
-            Format::Json => return Err(not_text(format).into()),
+            Format::Json | Format::Text | Format::Lines => return Err(not_text(format).into()),
             Format::Parquet => {
                 if let Some(field) = schema.0.iter().find(|field| has_empty_struct(&field.ty)) {
                     let title = format!("Parquet has no structs without fields, and `{}` is one", field.name);

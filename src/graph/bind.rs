@@ -93,12 +93,16 @@ pub struct BoundMetric {
 }
 
 /// Returns what a dataset's maker makes of its inputs; `files` is what a `files` maker found.
-pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&Schema>) -> Result<Shape, Diagnostics> {
+pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&Shape>) -> Result<Shape, Diagnostics> {
     let node = graph.node(id);
     let dataset = &graph.manifest.datasets[node.declaration];
     let all = |schema: &Schema| schema.names().map(str::to_owned).collect::<Vec<_>>();
     match &dataset.maker {
-        Maker::Files(_) => keyed(dataset, files.cloned().unwrap_or_default()),
+        Maker::Files(_) => {
+            let found = files.cloned().unwrap_or_default();
+            let shape = keyed(dataset, found.schema)?;
+            Ok(if shape.key.is_empty() { Shape { key: found.key, ..shape } } else { shape })
+        }
         Maker::Synth(synth) => {
             let field = |(name, recipe): &(Text, crate::op::Recipe)| Field::new(&name.value, recipe.ty());
             keyed(dataset, Schema(synth.columns.iter().map(field).collect()))

@@ -103,6 +103,17 @@ pub enum MaxFailed {
     Share(f64),
 }
 
+impl MaxFailed {
+    /// Returns whether more failed than may, of so many rows.
+    pub fn is_passed(self, failed: u64, of: u64) -> bool {
+        match self {
+            MaxFailed::Rows(most) => failed > most,
+            // 29 of 100 rows are 29 %, although no binary fraction is.
+            MaxFailed::Share(share) => failed as f64 > of as f64 * share * (1.0 + f64::EPSILON * 4.0),
+        }
+    }
+}
+
 impl Dataset {
     /// Returns the split that ends the steps, if one does.
     pub fn split(&self) -> Option<&Split> {

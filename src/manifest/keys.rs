@@ -46,7 +46,7 @@ pub(super) const REF: Shape = Shape::Text(Text::Ref);
 const PLAIN: Shape = Shape::Text(Text::Plain);
 
 /// The formats of files that are read.
-pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow"];
+pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "lines"];
 /// The formats of files that are written.
 pub const EXPORTS: &[&str] = &["jsonl", "jsonl.gz", "jsonl.zst", "csv", "tsv", "parquet", "arrow"];
 

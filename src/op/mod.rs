@@ -36,19 +36,20 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 25] = [
+pub const VERSIONS: [(&str, u32); 28] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
-    ("embed", 1),
+    ("embed", 2),
     ("examples", 1),
     ("expression", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),
-    ("generate", 1),
+    ("generate", 2),
     ("identity", 1),
-    ("judge", 1),
+    ("judge", 2),
+    ("lines", 1),
     ("mix", 1),
     ("nearest", 1),
     ("node", 2),
@@ -62,6 +63,8 @@ pub const VERSIONS: [(&str, u32); 25] = [
     ("segments", 2),
     ("split", 1),
     ("synth", 1),
+    ("texts", 1),
+    ("unread", 1),
 ];
 
 /// Begins the key of an action of an op.

@@ -318,7 +318,14 @@ impl Project {
 
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
-        self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default()).map(|_| ())
+        let run = self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default())?;
+        let mut problems = Diagnostics::default();
+        for node in run.nodes {
+            if let State::Failed(found) = node.state {
+                found.0.into_iter().for_each(|problem| problems.push(problem));
+            }
+        }
+        if problems.has_errors() { Err(problems) } else { Ok(()) }
     }
 
     /// Returns the last build with the same profiles and `--set`; if there was none, the last.

@@ -67,7 +67,8 @@ impl<'a, 'b> Recut<'a, 'b> {
             array,
             evidence: 0,
         };
-        let parsed = Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect() };
+        let parsed =
+            Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect(), bad: Vec::new() };
         let (part, chunks) = self.context.put_columns(&parsed)?;
         self.parts.push(part);
         self.chunks.extend(chunks);

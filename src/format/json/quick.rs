@@ -128,7 +128,7 @@ impl Value {
         match self {
             Value::Null => Kind::Null,
             Value::Bool(_) => Kind::Bool,
-            Value::Int(value) if value.unsigned_abs() > 1 << 53 => Kind::Long,
+            Value::Int(value) if value.unsigned_abs() >= 1 << 53 => Kind::Long,
             Value::Int(_) => Kind::Int,
             Value::Float(_) => Kind::Float,
             Value::Text(_) | Value::Unescaped(_) => Kind::Text,
