@@ -1,5 +1,6 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
+mod ahead;
 mod recut;
 mod texts;
 mod unread;
@@ -9,7 +10,7 @@ use super::Work;
 use super::context::{Context, Stop, Used};
 use super::dataset::MadeRows;
 use crate::diag::{Diagnostic, Span};
-use crate::fetch::files::{FoundFile, hash_file, open, open_whole};
+use crate::fetch::files::{FoundFile, hash_file, open, open_whole, read_full};
 use crate::format::{
     BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
     conform, declaration, parse_segment, read_batches,
@@ -17,13 +18,14 @@ use crate::format::{
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::manifest::Dataset;
 use crate::op;
+use crate::store::FileStat;
 use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
+use ahead::{Ahead, Room};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
 use recut::{ReadStop, Recut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 use unread::BadRows;
@@ -38,6 +40,8 @@ pub struct DataFile {
     /// The hash of the bytes of the file, and how many there are.
     pub hash: Hash,
     pub bytes: u64,
+    /// What the system said of the file when it was hashed, if no later change can look the same.
+    pub stat: Option<FileStat>,
 }
 
 /// How a `files` maker reads.
@@ -205,49 +209,51 @@ impl Context<'_> {
         Some(parts)
     }
 
+    /// Reads a file through: this thread reads and cuts, while others parse what was cut.
     fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        let mut reader = open(&file.file, file.compression).map_err(|error| unreadable(reading, file, &error))?;
-        let mut splitter = Some(Splitter::new(file.format, self.limits, &reading.key));
-        let mut listed = Listing { header: None, segments: Vec::new() };
-        let mut parts = Vec::new();
-        let mut block = vec![0; 1 << 20];
-        let mut waiting: Vec<Segment> = Vec::new();
-        let mut waiting_bytes = 0;
-        let mut at_end = false;
-        while !at_end {
-            self.go_on()?;
-            let read = read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
-            let wrong = |error| wrong_record(reading, file, 1, error);
+        let known = (file.hash, file.stat);
+        let mut reader =
+            open(&file.file, file.compression, &known).map_err(|error| unreadable(reading, file, &error))?;
+        let mut header = None;
+        let ahead = Ahead::default();
+        let cut = rayon::in_place_scope(|scope| {
+            let mut splitter = Splitter::new(file.format, self.limits, &reading.key);
+            let mut number = 0;
             let mut emit = |segment: Segment| {
-                waiting_bytes += segment.bytes.len();
-                waiting.push(segment);
-            };
-            if read == 0 {
-                at_end = true;
-                splitter.take().expect("the end is met once").finish(&mut emit).map_err(wrong)?;
-            } else {
-                splitter.as_mut().expect("the end was not met").push(&block[..read], &mut emit).map_err(wrong)?;
-            }
-            // Enough for all threads, and little enough to bound memory.
-            if at_end || waiting_bytes > 32 << 20 {
-                waiting_bytes = 0;
-                let batch = std::mem::take(&mut waiting);
-                let parsed: Vec<Result<(Hash, Part), Stop>> =
-                    batch.par_iter().map(|segment| self.segment(used, reading, file, segment)).collect();
-                for (segment, result) in batch.iter().zip(parsed) {
-                    let (hash, part) = result?;
-                    if listed.header.is_none() {
-                        listed.header = segment.header.as_ref().map(|header| header.0.clone());
-                    }
-                    listed.segments.push((segment.first_line, hash));
-                    parts.push(part);
+                let (at, ahead) = (number, &ahead);
+                number += 1;
+                if header.is_none() {
+                    header = segment.header.as_ref().map(|header| header.0.clone());
                 }
+                let room = ahead.enter(segment.bytes.len());
+                let waits = matches!(room, Room::Taken(_));
+                let parse = move || {
+                    let parsed = self.segment(used, reading, file, &segment);
+                    ahead.done(at, room, parsed.map(|(hash, part)| ((segment.first_line, hash), part)));
+                };
+                if waits { scope.spawn(move |_| parse()) } else { parse() }
+            };
+            let wrong = |error| wrong_record(reading, file, 1, error);
+            let mut block = vec![0; 1 << 20];
+            while !ahead.failed() {
+                self.go_on()?;
+                let read =
+                    read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
+                if read == 0 {
+                    return splitter.finish(&mut emit).map_err(wrong);
+                }
+                splitter.push(&block[..read], &mut emit).map_err(wrong)?;
             }
-        }
-        let (hash, _) = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
+            Ok(())
+        });
+        // What is wrong with a row comes before what is wrong behind it.
+        let (segments, parts) = ahead.finish()?.into_iter().unzip();
+        cut?;
+        let hash = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
         if hash != file.hash {
             return Err(changed(reading, file));
         }
+        let listed = Listing { header, segments };
         let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
         let listing = self.listing_key(reading, file);
         self.store.record(listing, &[blob])?;
@@ -477,17 +483,4 @@ fn type_of_text(text: &str) -> Type {
     let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
     let bytes: Vec<u8> = (0..text.len() / 2).map_while(byte).collect();
     crate::table::Reader::new(&bytes).ty().unwrap_or(Type::Null)
-}
-
-fn read_full(reader: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match reader.read(&mut block[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

@@ -54,9 +54,10 @@ impl Sources {
                             };
                             match hash {
                                 Ok(hash) => {
+                                    let stat = workspace.settled(&file);
                                     let bytes = file.absolute.metadata().map_or(0, |data| data.len());
-                                    found
-                                        .insert(file.path.clone(), DataFile { file, format, compression, hash, bytes });
+                                    let read = DataFile { file, format, compression, hash, bytes, stat };
+                                    found.insert(read.file.path.clone(), read);
                                 }
                                 Err(error) => problems.push(
                                     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.path))
@@ -139,7 +140,7 @@ pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, ha
     let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
     let (format, compression) = format.or_else(|| Format::by_extension(path))?;
     let file = FoundFile { path: path.to_owned(), absolute: path.into() };
-    let files = [DataFile { file, format, compression, hash, bytes: 0 }];
+    let files = [DataFile { file, format, compression, hash, bytes: 0, stat: None }];
     let sources = Sources::default();
     let reading = Reading { files: &files, ..sources.reading(graph, id)? };
     context.known_files(&reading).ok()?

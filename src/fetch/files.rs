@@ -1,11 +1,13 @@
 //! Finding data files by name and pattern, and reading them so that what was hashed is what was read.
 
 mod read;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use read::{DataFile, hash_file, open, open_whole};
+pub use read::{DataFile, Known, hash_file, open, open_whole, read_full};
+pub use write::HashedFile;
 
 use super::plain;
 use crate::diag::{list, nearest};

@@ -12,6 +12,7 @@ mod delimited;
 mod encode;
 mod infer;
 mod json;
+mod parquet;
 mod pieces;
 mod salvage;
 mod scan;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use conform::{Misfit, conform};
 pub use encode::{encode_header, encode_rows};
+pub use parquet::{ParquetEncoder, full_row_groups};
 pub use salvage::BadRow;
 pub use split::{Header, Segment, Splitter};
 pub use text::parse_text;

@@ -80,7 +80,7 @@ pub const VERSIONS: [(&str, u32); 38] = [
     ("render", 2),
     ("repeat", 2),
     ("sample", 2),
-    ("segments", 1),
+    ("segments", 2),
     ("split", 1),
     ("sql", 1),
     ("synth", 1),

@@ -7,6 +7,7 @@ use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::exec::{self, Door, Event, LostRows, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::commit;
+use crate::fetch::files::HashedFile;
 use crate::fetch::models::Afoot;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
@@ -18,7 +19,6 @@ use crate::store::Store;
 use crate::store::StoreError;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -286,7 +286,7 @@ impl Project {
         let text = render_lock(&self.locked(view)?);
         let lock = Some(Hash::of(text.as_bytes()));
         if there != lock {
-            let write = |mut file: File| file.write_all(text.as_bytes());
+            let write = |mut file: HashedFile| file.write_all(text.as_bytes());
             let written = self.workspace.write_output(LOCK_FILE, write);
             written.map_err(|error| unwritable(&self.root().join(LOCK_FILE), &error))?;
         }

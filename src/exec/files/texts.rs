@@ -148,7 +148,8 @@ fn read_texts<'f>(reading: &Reading, files: &'f [DataFile]) -> Result<(Parsed, V
 }
 
 fn read_text(reading: &Reading, file: &DataFile) -> Result<Vec<u8>, Stop> {
-    let mut reader = open(&file.file, file.compression).map_err(|error| unreadable(reading, file, &error))?;
+    let known = (file.hash, file.stat);
+    let mut reader = open(&file.file, file.compression, &known).map_err(|error| unreadable(reading, file, &error))?;
     let mut bytes = Vec::new();
     let mut limited = reader.by_ref().take(LARGEST_TEXT + 1);
     limited.read_to_end(&mut bytes).map_err(|error| unreadable(reading, file, &error.into()))?;
@@ -156,7 +157,7 @@ fn read_text(reading: &Reading, file: &DataFile) -> Result<Vec<u8>, Stop> {
         let problem = Problem::new("the file is one row, and longer than 256 MiB");
         return Err(wrong_file(reading, file, &problem.help("for one row per line: format = \"lines\"")));
     }
-    let (hash, _) = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
+    let hash = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
     if hash == file.hash { Ok(bytes) } else { Err(changed(reading, file)) }
 }
 
