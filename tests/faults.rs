@@ -11,14 +11,10 @@ use common::{Results, Sandbox, build, results};
 use datamake::diag::{Diagnostics, Style, render};
 use datamake::exec::State;
 use datamake::project::{Project, Repair};
-use datamake::store::{Fault, FaultyDisk, Lasting, RealDisk, Torn};
 use server::Server;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 const PROJECT: &str = r#"
 [dataset.rows]
@@ -135,8 +131,8 @@ enum Damage {
 const DAMAGES: [Damage; 7] =
     [Damage::Flip, Damage::Truncate, Damage::Zeros, Damage::Append, Damage::Swap, Damage::Delete, Damage::Folder];
 
-/// Damages one file; returns what was done in words.
-fn damage(kind: Damage, random: &mut Random, whole: &BTreeMap<PathBuf, Vec<u8>>) -> String {
+/// Damages one file; returns what was done in words, and whether `verify` has to find it.
+fn damage(kind: Damage, random: &mut Random, whole: &BTreeMap<PathBuf, Vec<u8>>) -> (String, bool) {
     let any = |random: &mut Random| whole.iter().nth(random.below(whole.len())).expect("there are files");
     let (path, bytes) = any(random);
     let mut changed = bytes.clone();
@@ -151,18 +147,30 @@ fn damage(kind: Damage, random: &mut Random, whole: &BTreeMap<PathBuf, Vec<u8>>)
             let (other, theirs) = any(random);
             fs::write(other, bytes).expect("files can be written");
             fs::write(path, theirs).expect("files can be written");
-            return format!("{told}, with {}", other.display());
+            return (format!("{told}, with {}", other.display()), false);
         }
         Damage::Delete | Damage::Folder => {
             fs::remove_file(path).expect("it is there");
             if matches!(kind, Damage::Folder) {
                 fs::create_dir(path).expect("a folder can be made");
             }
-            return told;
+            return (told, false);
         }
     }
+    let place = path.parent().and_then(|folder| folder.strip_prefix(whole_store(whole)).ok());
+    let is_blob = place.is_some_and(|place| place.starts_with("blobs"));
+    // The first bytes say of which version a log is.
+    let is_log = place.is_some_and(|place| place == Path::new("log") && at >= 8);
+    let found = changed != *bytes && (is_blob || is_log && matches!(kind, Damage::Flip));
     fs::write(path, changed).expect("files can be written");
-    told
+    (told, found)
+}
+
+/// Returns the folder of the store.
+fn whole_store(whole: &BTreeMap<PathBuf, Vec<u8>>) -> &Path {
+    let store = |path: &PathBuf| path.ancestors().any(|folder| folder.ends_with("store"));
+    let path = whole.keys().find(|path| store(path)).expect("there is a store");
+    path.ancestors().find(|folder| folder.ends_with("store")).expect("it is in the store")
 }
 
 /// Builds; returns what the nodes are, or what was said to be wrong.
@@ -188,8 +196,13 @@ fn a_damaged_file_never_gives_a_wrong_row_and_after_a_repair_all_is_as_it_was() 
     for seed in first..first + rounds {
         let mut random = Random(seed);
         let kind = DAMAGES[seed as usize % DAMAGES.len()];
-        let told = format!("seed {seed}: {}", damage(kind, &mut random, &whole));
+        let (told, has_to_be_found) = damage(kind, &mut random, &whole);
+        let told = format!("seed {seed}: {told}");
         let open = || sandbox.project().unwrap_or_else(|problems| panic!("{told}: {}", text_of(&problems)));
+        if has_to_be_found {
+            let named = open().verify(Repair::No, &|_| ()).expect("it can be read").problems;
+            assert!(!named.is_empty(), "{told}");
+        }
         if let Ok(now) = shown(&open()) {
             assert!(now == rows, "{told}");
         }
@@ -213,4 +226,48 @@ fn a_damaged_file_never_gives_a_wrong_row_and_after_a_repair_all_is_as_it_was() 
         assert_eq!(left, stays, "{told}");
         restore(&sandbox, &whole);
     }
+}
+
+/// Changes a byte of the last line of the history; returns its file.
+fn damage_last_build(sandbox: &Sandbox) -> PathBuf {
+    let entries = fs::read_dir(sandbox.file("store/history")).expect("there were builds");
+    let file = entries.flatten().map(|entry| entry.path()).next().expect("there were builds");
+    let mut bytes = fs::read(&file).expect("it can be read");
+    let at = bytes.len() - 200;
+    bytes[at] ^= 1;
+    fs::write(&file, bytes).expect("it can be written");
+    file
+}
+
+#[test]
+fn a_build_that_cannot_be_read_is_named_and_the_one_before_is_not_taken_for_it() {
+    let (sandbox, _server) = built();
+    let file = damage_last_build(&sandbox);
+    let problems = sandbox.project().and_then(|project| project.table("kept").map(drop)).expect_err("it is in doubt");
+    let title = format!("line 2 of {} is damaged, so what was built last is not known", file.display());
+    assert_eq!(problems.0[0].title, title);
+    sandbox.project().and_then(|project| project.version("last")).expect_err("it is in doubt");
+    sandbox.project().and_then(|project| project.version("1")).expect("the first reads");
+    // All is there, so a build makes nothing, and writes down what there is; the number is not given twice.
+    let made = sandbox.built();
+    assert_eq!((made.run.ran, made.number), (0, Some(3)));
+    assert_eq!(sandbox.results(), sandbox.clean());
+}
+
+#[test]
+fn a_repair_moves_damaged_builds_aside_and_gc_works_again() {
+    let (sandbox, _server) = built();
+    let file = damage_last_build(&sandbox);
+    let project = sandbox.project().expect("the manifest is right");
+    project.garbage(1).expect_err("what the build names is not known");
+    let named = |problems: Vec<datamake::store::Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let checked = project.verify(Repair::No, &|_| ()).expect("it reads");
+    assert_eq!(named(checked.problems), [format!("line 2 of `{}` is not a build", file.display())]);
+    project.verify(Repair::Yes, &|_| ()).expect("it mends");
+    assert!(project.verify(Repair::No, &|_| ()).expect("it reads").problems.is_empty());
+    let aside = fs::read_to_string(file.with_extension("damaged")).expect("nothing is thrown away");
+    assert_eq!(aside.lines().count(), 1);
+    project.garbage(1).expect("all can be read");
+    assert_eq!(sandbox.built().run.ran, 0);
+    assert_eq!(sandbox.results(), sandbox.clean());
 }
