@@ -31,6 +31,7 @@ Examples:
   datamake show questions --failed --reason cut-off --wide
   datamake show problems -n 0 --json | jq .    all rows as JSONL
   datamake show accuracy                       the values of a metric
+  datamake show test.clean --failed            the rows that fail a test, by condition
 
 What is shown is what the last build made, even if it is stale by now; of failed rows, those of the last attempt, even if it was not published because of them.
 The kinds of failure: unreadable, uncomputable; of models cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]

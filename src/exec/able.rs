@@ -26,6 +26,9 @@ pub(super) struct Failing {
     pub failures: Hash,
 }
 
+/// Columns with all rows, null where a row cannot be computed, and why each of those cannot.
+pub(super) type Able = (Vec<ArrayRef>, Vec<RowError>);
+
 /// An action of an op on a row group.
 pub(super) struct Action<'a> {
     pub key: Key,
@@ -118,7 +121,7 @@ pub(super) fn able(
     batch: &Batch,
     writes: &[&Type],
     run: impl Fn(&Batch) -> Result<Vec<ArrayRef>, RowError>,
-) -> Result<(Vec<ArrayRef>, Vec<RowError>), RowError> {
+) -> Result<Able, RowError> {
     let failed = match run(batch) {
         Ok(columns) => return Ok((columns, Vec::new())),
         Err(error) => unable(batch, error, |batch| run(batch).map(drop))?,

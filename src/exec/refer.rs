@@ -1,13 +1,13 @@
 //! Steps that look into another table.
 
-use super::able::{Action, Made, able};
+use super::able::{Able, Action, Made, able};
 use super::context::{Stop, TableRef};
 use super::join::Joined;
 use super::stage::Flow;
 use crate::diag::Span;
 use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, ReferOp};
-use crate::table::{Batch, ColumnRef, RowError, RowGroup, Schema, Table, Type};
+use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Type};
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -95,12 +95,7 @@ impl Flow<'_> {
     }
 
     /// Makes what an op makes of rows in memory and another table, and finds the rows that fail; nothing where it is no row's fault.
-    pub(super) fn refer_rows(
-        &self,
-        work: &dyn ReferOp,
-        input: usize,
-        batch: &Batch,
-    ) -> Result<Option<(Vec<ArrayRef>, Vec<RowError>)>, Stop> {
+    pub(super) fn refer_rows(&self, work: &dyn ReferOp, input: usize, batch: &Batch) -> Result<Option<Able>, Stop> {
         let other = self.other(input, work.refers())?;
         let whole = self.whole_of(&other)?;
         let writes: Vec<&Type> = work.writes().iter().map(|field| &field.ty).collect();

@@ -9,7 +9,7 @@ use crate::table::Type;
 
 /// A test against one table.
 pub struct BoundTest {
-    /// The conditions on rows: a row goes by the first that it does not meet.
+    /// The conditions on rows, `unique` first: a row goes by the first that it does not meet.
     pub stages: Vec<Stage>,
     /// In the order of the test's `values`.
     pub values: Vec<BoundMetric>,
@@ -33,7 +33,9 @@ pub fn bind_test(test: &Test, on: &Text, shape: &Shape) -> Result<BoundTest, Dia
     if binder.problems.has_errors() {
         return Err(binder.problems);
     }
-    let stages = (!conditions.is_empty()).then_some(Stage::Filter(conditions)).into_iter().chain(unique).collect();
+    // Two rows share a value, whatever else is wrong with one of them.
+    let filter = (!conditions.is_empty()).then_some(Stage::Filter(conditions));
+    let stages = unique.into_iter().chain(filter).collect();
     Ok(BoundTest { stages, values, wrong_columns })
 }
 

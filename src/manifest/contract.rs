@@ -112,7 +112,7 @@ impl Declarer<'_> {
     /// Reads a node `[test.NAME]`.
     pub fn test(&mut self, name: Text, table: &value::Table) -> Option<Test> {
         let conditions = ["not_null", "range", "where", "unique", "values", "rows", "schema"];
-        if !conditions.iter().any(|key| table.contains_key(*key)) {
+        if !conditions.iter().any(|key| table.contains_key(key)) {
             let title = format!("`test.{}` tests nothing", name.value);
             let problem = Diagnostic::error("missing-key", title).at(&name.span, "no condition");
             self.problems.push(

@@ -46,9 +46,11 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
     check(args, &steps, which)?;
     let (names, (id, _)) = (Names::new(&project.graph), project.one(&args.node)?);
     let node = project.graph.node(id);
+    let is_test = node.kind == Kind::Test;
     let all: u64 = steps.iter().map(|(step, _)| step.rows()).sum();
     if !session.json() {
-        let because = if published == Published::No { ", so it was not published" } else { "" };
+        let held = published == Published::No && !is_test;
+        let because = if held { ", so it was not published" } else { "" };
         super::title(session, name, &format!("{} {}{because}", things(all, "row"), which.word()))?;
     }
     let mut left = args.limit();
@@ -69,7 +71,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
                 Which::Dropped => format!("{} by {name}", things(*rows, "row")),
                 Which::Failed => format!("{} {name}", count(*rows)),
             });
-            let tests = |at: usize| (node.kind == Kind::Test).then(|| names.input(&node.inputs[at]));
+            let tests = |at: usize| is_test.then(|| names.input(&node.inputs[at]));
             let place =
                 step.step.map_or("the maker".to_owned(), |at| tests(at).unwrap_or_else(|| format!("step {}", at + 1)));
             writeln!(session.out, "{place}: {}", counts.collect::<Vec<_>>().join(", "))?;

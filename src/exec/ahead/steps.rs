@@ -1,6 +1,6 @@
 //! Rows through one stage: computed, kept, asked about; in a plan, counted.
 
-use super::super::able::able;
+use super::super::able::{Able, able};
 use super::super::ask::{begun, concluded};
 use super::super::context::{Mode, Stop, Used};
 use super::super::count::{Place, nth};
@@ -220,7 +220,7 @@ impl<'a> Ahead<'a> {
 }
 
 /// Runs an op on rows; nothing, if what is wrong is no single row's fault.
-fn run(work: &Work, batch: &Batch) -> Option<(Vec<ArrayRef>, Vec<RowError>)> {
+fn run(work: &Work, batch: &Batch) -> Option<Able> {
     able(batch, &work.op.writes().iter().collect::<Vec<_>>(), |batch| work.op.run(batch)).ok()
 }
 
