@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{LostRows, MetricValue, NodeRecord, Output};
+use crate::exec::{LostRows, MetricValue, NodeRecord, Output, Remade};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub struct Summary {
 pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&NodeRecord>) -> Summary {
     let node = graph.node(id);
     match &record.output {
-        Output::Table { rows, parts, .. } => {
+        Output::Table { rows, parts, remade, .. } => {
             let mut short = things(*rows, "row");
             if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
                 && old != rows
@@ -88,8 +88,10 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
             }
             let failed =
                 failed(&record.failed).map(|failed| format!("{failed} (datamake show {} --failed)", node.name));
+            let made =
+                |one: &Remade| format!("step {} made {} of {}", one.step + 1, things(one.gave, "row"), count(one.took));
             let lost = [dropped(&record.dropped), failed];
-            Summary { short, more: lost.into_iter().flatten().collect() }
+            Summary { short, more: remade.iter().map(made).chain(lost.into_iter().flatten()).collect() }
         }
         Output::Metric(values) => {
             let names = Names::new(graph);
@@ -154,8 +156,10 @@ pub fn failed(steps: &[LostRows]) -> Option<String> {
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
-        Output::Table { table, rows, made, groups, parts, .. } => {
-            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        Output::Table { table, rows, made, groups, parts, remade, .. } => {
+            let remade: Vec<Value> =
+                remade.iter().map(|one| json!({ "step": one.step + 1, "took": one.took, "gave": one.gave })).collect();
+            json!({ "table": table, "rows": rows, "rows_made": made, "remade": remade, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
         Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
@@ -176,9 +180,9 @@ pub fn lost_json(steps: &[LostRows]) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"remade\": [{ \"step\", \"took\", \"gave\" }], \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
 `{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1, and null is the maker. The reasons of failed rows are kinds of failure.";
+`table` and `file` are hashes; steps count from 1, and null is the maker. `remade`: where programs made other rows of theirs. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
-use crate::graph::{NodeId, Shape};
+use crate::graph::{NodeId, Run, Shape, bind_program};
 use crate::manifest::{Maker, Mix, Synth, Text};
 use crate::op::{self, row_identity, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Schema, Table};
@@ -42,6 +42,12 @@ impl Walk<'_> {
                 flow.context.files(flow.used, &reading)?.groups.into()
             }
             Maker::Synth(synth) => flow.synth(synth)?.into(),
+            Maker::Run(run) => {
+                let around = self.arounds.of(id, None);
+                let run = Run { around, ..bind_program(run, Vec::new()) };
+                let key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
+                flow.run_table(&run, &Schema::default(), &[], &key)?.into()
+            }
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone().into(),
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
@@ -78,9 +84,13 @@ impl Walk<'_> {
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         let made = count(&groups);
         let bound = &self.bound[&id];
-        let Through { groups, lost, came, repeated } = flow.run(&bound.stages, &bound.made.schema, groups)?;
+        let Through { groups, lost, came, repeated, mut remade } =
+            flow.run(&bound.stages, &bound.made.schema, groups)?;
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
-        assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
+        let (took, gave) = remade.iter().fold((0, 0), |(took, gave), one| (took + one.took, gave + one.gave));
+        let rows_in = made + repeated + gave;
+        assert_eq!(rows_in, count(&groups) + lost_rows + took, "rows in = rows out + dropped + failed");
+        remade.iter_mut().for_each(|one| one.step = bound.steps[one.step]);
         let before = schemas(&bound.stages, &bound.made.schema);
         let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for lost in unmade.into_iter().chain(lost) {
@@ -117,7 +127,7 @@ impl Walk<'_> {
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts };
+        let output = Output::Table { table: table.hash, rows, made, repeated, remade, groups, parts };
         tables.insert(0, table);
         Ok(Made { output, dropped, failed, tables, problem })
     }

@@ -1,8 +1,9 @@
-//! The only door to the outside: files, Git, and in time models and programs.
+//! The only door to the outside: files, Git, models and programs.
 
 pub mod files;
 mod git;
 pub mod models;
+pub mod programs;
 mod state;
 mod whole;
 mod workspace;
@@ -10,7 +11,7 @@ mod workspace;
 pub use git::{commit, file_at_revision};
 pub use state::StateFolder;
 pub use whole::write_whole;
-pub use workspace::{Seen, Texts, Workspace};
+pub use workspace::{Seen, Texts, Workspace, hash_of};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.
 pub fn plain(error: &std::io::Error) -> String {

@@ -7,6 +7,7 @@ use crate::hash::Hash;
 use crate::store::{RealDisk, StatCache, StoreError, stat};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -39,6 +40,9 @@ pub struct Seen {
     /// Paths of files that were looked for and are not there.
     #[serde(default)]
     absent: BTreeSet<String>,
+    /// Variable of the environment → the hash of its value, if it has one.
+    #[serde(default)]
+    variables: BTreeMap<String, Option<Hash>>,
 }
 
 impl Workspace {
@@ -94,6 +98,7 @@ impl Workspace {
                 .matches
                 .iter()
                 .all(|(pattern, paths)| self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths)))
+            && seen.variables.iter().all(|(name, hash)| self.variable(name).map(|value| hash_of(&value)) == *hash)
             && seen.absent.iter().all(|path| fs::metadata(self.root.join(path)).is_err_and(|error| is_absence(&error)))
     }
 
@@ -122,6 +127,26 @@ impl Workspace {
         // The stat is of before the reading: if the file changes meanwhile, it will not agree.
         self.lock().set(&file.path, now, hash, checked_at);
         Ok(hash)
+    }
+
+    /// Returns whether there is a file at a path of the project.
+    pub fn has_file(&self, path: &str) -> bool {
+        match fs::metadata(self.root.join(path)) {
+            Ok(data) => data.is_file(),
+            Err(error) => {
+                if is_absence(&error) {
+                    self.seen().absent.insert(path.to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns the value of a variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let value = std::env::var_os(name);
+        self.seen().variables.insert(name.to_owned(), value.as_deref().map(hash_of));
+        value
     }
 
     /// Returns the hash of a file that an export wrote, if it is there.
@@ -193,6 +218,11 @@ impl Workspace {
     fn lock(&self) -> std::sync::MutexGuard<'_, StatCache> {
         self.stat.lock().expect("no thread panics with this lock")
     }
+}
+
+/// Returns the hash by which the value of a variable is known.
+pub fn hash_of(value: &OsStr) -> Hash {
+    Hash::of(value.as_encoded_bytes())
 }
 
 /// Bytes that a template file may have.

@@ -1,5 +1,6 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
+use super::running::{Run, bind_program};
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
@@ -44,6 +45,15 @@ pub enum Stage {
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Work, op: WholeOp },
+    /// A program is given row groups or the whole table.
+    Run(Run),
+}
+
+impl Stage {
+    /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Stage::Whole { .. } | Stage::Run(_))
+    }
 }
 
 /// An op that asks models, at its place in the manifest.
@@ -104,6 +114,7 @@ pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&S
             keyed(dataset, Schema(synth.columns.iter().map(field).collect()))
         }
         Maker::From(_) => Ok(inputs[0].clone()),
+        Maker::Run(run) => keyed(dataset, Schema(bind_program(run, Vec::new()).program.writes.clone())),
         // What steps look into comes after what the dataset is made of.
         Maker::Mix(mix) => union(node, &inputs[..node.made_of], mix.source.as_ref()),
         Maker::Concat(concat) => union(node, &inputs[..node.made_of], concat.source.as_ref()),
@@ -276,6 +287,7 @@ impl Binder<'_> {
             Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
             Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
             Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
+            Step::Run(run) => Some(self.run(run).into()),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,

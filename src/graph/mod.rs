@@ -3,10 +3,12 @@
 mod asking;
 mod bind;
 mod resolve;
+mod running;
 mod select;
 mod texts;
 
 pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use running::{Run, bind_program};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

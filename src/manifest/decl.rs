@@ -5,10 +5,11 @@ use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
-use crate::op::Recipe;
+use crate::op::{Per, Recipe};
 use crate::table::Type;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 /// A string of the manifest and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +105,16 @@ pub enum MaxFailed {
 }
 
 impl Dataset {
+    /// Returns the programs that it is made with, and the steps in which they run; none: the maker.
+    pub fn programs(&self) -> impl Iterator<Item = (Option<usize>, &Run)> {
+        let maker = if let Maker::Run(run) = &self.maker { Some((None, run)) } else { None };
+        let steps = self.steps.iter().enumerate();
+        maker.into_iter().chain(steps.filter_map(|(at, step)| match step {
+            Step::Run(run) => Some((Some(at), run)),
+            _ => None,
+        }))
+    }
+
     /// Returns the split that ends the steps, if one does.
     pub fn split(&self) -> Option<&Split> {
         match self.steps.last() {
@@ -122,6 +133,8 @@ pub enum Maker {
     Concat(Concat),
     /// `name` or `name.part`.
     From(Text),
+    /// A program that writes rows.
+    Run(Run),
 }
 
 /// Rows read from files.
@@ -208,6 +221,7 @@ pub enum Step {
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
+    Run(Run),
 }
 
 impl Step {
@@ -240,6 +254,7 @@ impl Step {
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
+            Step::Run(run) => &run.span,
         }
         .clone()
     }
@@ -259,6 +274,7 @@ impl Step {
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
+            Step::Run(_) => "run",
         }
     }
 }
@@ -410,6 +426,28 @@ pub struct Split {
     pub seed: u64,
     /// Rows that agree in this column stay together.
     pub by: Option<Text>,
+    pub span: Span,
+}
+
+/// Lets a program make columns or rows.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub command: Vec<Text>,
+    pub per: Per,
+    /// The columns that it is given; none: all.
+    pub reads: Option<Vec<Text>>,
+    /// The columns that it writes, in order.
+    pub columns: Vec<(Text, Spanned<Type>)>,
+    /// Patterns of the files that it reads.
+    pub inputs: Vec<Text>,
+    /// The names of variables that it gets.
+    pub env: Vec<Text>,
+    /// JSONL or Arrow.
+    pub format: Format,
+    /// For a row group, or the whole table.
+    pub timeout: Duration,
+    /// Processes at once.
+    pub jobs: Option<usize>,
     pub span: Span,
 }
 

@@ -10,6 +10,7 @@ mod draw;
 mod identity;
 mod mix;
 mod normal;
+mod program;
 mod referring;
 mod render;
 mod sample;
@@ -21,6 +22,7 @@ pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
 pub use identity::{Identity, row_identity};
 pub use mix::{MixError, mix};
+pub use program::{Answers, ERROR, Per, Program, Wrong, wrong_line};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::{Sample, smallest};
@@ -36,7 +38,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 26] = [
+pub const VERSIONS: [(&str, u32); 27] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
@@ -59,6 +61,7 @@ pub const VERSIONS: [(&str, u32); 26] = [
     ("read", 1),
     ("render", 2),
     ("repeat", 1),
+    ("run", 1),
     ("sample", 1),
     ("segments", 1),
     ("split", 1),
