@@ -161,7 +161,7 @@ fn rows_may_be_handed_over_as_arrow() {
 fn a_row_may_fail_with_a_reason_and_the_others_go_on() {
     let script = "awk 'NR == 2 { print \"{\\\"error\\\": \\\"too short\\\"}\"; next } { print \"{\\\"n\\\": null}\" }'";
     let sandbox = project(3, &sh(script, "columns = { n = \"int\" }"));
-    let said = fails(&sandbox, 1, &["1 row of `d` has no value: 1 uncomputable"]);
+    let said = fails(&sandbox, 1, &["1 row of `d` cannot be computed: too short", "max_failed"]);
     assert!(!said.contains("asks again"), "{said}");
     sandbox.edit("datamake.toml", "key =", "max_failed = 1\nkey =");
     builds(&sandbox);
@@ -413,6 +413,11 @@ fn what_cannot_be_meant_is_told_by_check() {
         &["the key of `d` is a column that it does not have"],
     );
     check("[dataset.d]\nwhere = \"true\"\n", &["needs one of", "run"]);
+    let from = "[dataset.s]\nfiles = \"data.jsonl\"\n[dataset.d]\nfrom = \"s\"\nkey = \"id\"\n";
+    check(
+        &format!("{from}run = {{ command = [\"cat\"], columns = {{ n = \"int\" }} }}\n"),
+        &["`key` in `dataset.d` has no meaning beside a step `run`"],
+    );
 }
 
 #[test]

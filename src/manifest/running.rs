@@ -92,6 +92,12 @@ impl Declarer<'_> {
     /// Reports what stands beside a step `run` and excludes it, or has no meaning there.
     pub(super) fn beside_run(&mut self, name: &str, dataset: &Table) {
         let Some(run) = dataset.get("run").filter(|_| !is_maker(dataset)) else { return };
+        if let Some(key) =
+            dataset.get("key").filter(|_| !["files", "synth"].iter().any(|maker| dataset.contains_key(*maker)))
+        {
+            let title = format!("`key` in `dataset.{name}` has no meaning beside a step `run`");
+            self.error("stray-key", title, key.key, "has no effect");
+        }
         let is_step = |key: &str| key == "steps" || keys::STEP.iter().any(|step| step.name == key && key != "run");
         let others: Vec<(String, At)> =
             dataset.iter().filter(|(key, _)| is_step(key)).map(|(key, entry)| (key.to_string(), entry.key)).collect();
