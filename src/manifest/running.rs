@@ -93,7 +93,7 @@ impl Declarer<'_> {
     pub(super) fn beside_run(&mut self, name: &str, dataset: &Table) {
         let Some(run) = dataset.get("run").filter(|_| !is_maker(dataset)) else { return };
         if let Some(key) =
-            dataset.get("key").filter(|_| !["files", "synth"].iter().any(|maker| dataset.contains_key(*maker)))
+            dataset.get("key").filter(|_| !dataset.contains_key("files") && !dataset.contains_key("synth"))
         {
             let title = format!("`key` in `dataset.{name}` has no meaning beside a step `run`");
             self.error("stray-key", title, key.key, "has no effect");
