@@ -298,6 +298,11 @@ fn the_guide_to_money_and_failures_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_programs_tells_what_happens() {
+    execute("docs/guides/programs.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_batches_tells_what_happens() {
     execute("docs/guides/batches.md", |_| {});
 }

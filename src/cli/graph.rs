@@ -171,6 +171,7 @@ fn dataset(dataset: &Dataset) -> String {
             SqlText::File(path) => format!("sql {}", path.value),
         }),
         Maker::From(_) => None,
+        Maker::Run(run) => Some(format!("run {}", texts(&run.command).replace(", ", " "))),
     };
     maker.into_iter().chain(dataset.steps.iter().map(step)).collect::<Vec<_>>().join(" · ")
 }
@@ -224,6 +225,7 @@ fn step(step: &Step) -> String {
                 split.parts.iter().map(|(name, share)| format!("{} {share}", name.value)).collect();
             format!("split {}", parts.join(", "))
         }
+        Step::Run(run) => format!("run {}", texts(&run.command).replace(", ", " ")),
     }
 }
 

@@ -8,7 +8,7 @@ use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
-use crate::graph::{NodeId, Shape};
+use crate::graph::{NodeId, Run, Shape, bind_program};
 use crate::manifest::{Maker, Synth, Text};
 use crate::op::{self, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Schema, Table};
@@ -46,6 +46,12 @@ impl Walk<'_> {
                 flow.context.files(flow.used, &reading, dataset)?
             }
             Maker::Synth(synth) => flow.synth(synth)?.into(),
+            Maker::Run(run) => {
+                let around = self.arounds.of(id, None);
+                let run = Run { around, ..bind_program(run, Vec::new()) };
+                let key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
+                flow.run_table(&run, &Schema::default(), &[], &key)?.into()
+            }
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone().into(),
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
@@ -91,10 +97,13 @@ impl Walk<'_> {
             None => flow.run(&bound.stages, &bound.made.schema, groups)?,
             Some(_) => Through::default(),
         };
-        let Through { groups, lost, came, repeated } = through;
+        let Through { groups, lost, came, repeated, mut remade } = through;
         let lost: Vec<Lost> = unmade.into_iter().chain(lost).collect();
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
-        assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
+        let (took, given) = remade.iter().fold((0, 0), |(took, given), one| (took + one.took, given + one.gave));
+        let rows_in = made + repeated + given;
+        assert_eq!(rows_in, count(&groups) + lost_rows + took, "rows in = rows out + dropped + failed");
+        remade.iter_mut().for_each(|one| one.step = bound.steps[one.step]);
         let before = schemas(&bound.stages, &bound.made.schema);
         let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
@@ -134,7 +143,7 @@ impl Walk<'_> {
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts, gave, leaks };
+        let output = Output::Table { table: table.hash, rows, made, repeated, remade, groups, parts, gave, leaks };
         tables.insert(0, table);
         Ok(Made { output, dropped, failed, tables, problem })
     }

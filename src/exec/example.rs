@@ -82,6 +82,7 @@ fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> 
             works.iter().find(|work| work.name == of).map(|work| (&work.span, work.op.reads()))
         }
         Stage::Whole { hashes, .. } => hashes.first().map(|work| (&work.span, work.op.reads())),
+        Stage::Run(run) => Some((&run.span, &run.program.reads)),
         Stage::Ask(ask) => Some((&ask.span, ask.op.reads())),
         Stage::Refer { op, span, .. } => Some((span, op.reads())),
         Stage::Fan { fan, span } => Some((span, fan.reads())),

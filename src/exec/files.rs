@@ -23,7 +23,7 @@ use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
 use ahead::{Ahead, Room};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
-use recut::{ReadStop, Recut};
+pub(in crate::exec) use recut::{ReadStop, Recut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -43,6 +43,9 @@ pub enum Output {
         /// How many more there were because steps ask several times about a row.
         #[serde(default, skip_serializing_if = "is_zero")]
         repeated: u64,
+        /// Where programs made other rows of those that came to them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remade: Vec<Remade>,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
         /// What each input of a mix gave.
@@ -83,6 +86,15 @@ pub struct Leak {
     pub values: u64,
     /// How many rows have one of them.
     pub rows: u64,
+}
+
+/// What a program that answers with any rows took and gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remade {
+    /// The position of the step.
+    pub step: usize,
+    pub took: u64,
+    pub gave: u64,
 }
 
 /// One part of a split.

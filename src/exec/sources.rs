@@ -108,11 +108,6 @@ impl Sources {
         self.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect()
     }
 
-    /// Returns the path and the hash of each file, by node.
-    pub fn contents(&self) -> HashMap<NodeId, Vec<(String, Hash)>> {
-        self.0.keys().map(|id| (*id, self.contents_of(*id))).collect()
-    }
-
     /// Returns how a `files` dataset is read.
     pub(super) fn reading<'a>(&'a self, graph: &Graph, id: NodeId) -> Option<Reading<'a>> {
         let files = files_maker(graph, id)?;

@@ -5,13 +5,14 @@ use super::able::{Action, Failing, Made, places};
 use super::context::{Context, Mode, Stop, Used};
 use super::example::{Example, WithRows};
 use super::failure::{FAILURE, FailedAs, RowFailure};
+use super::record::Remade;
 use super::refer::Others;
 use super::rows::stays;
 use super::wave;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Parts, Stage, WholeOp, Work};
 use crate::hash::{Hash, Key};
-use crate::op;
+use crate::op::{self, Per};
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -75,6 +76,8 @@ pub struct Through {
     pub came: Vec<u64>,
     /// How many rows more there were because some stages repeat them.
     pub repeated: u64,
+    /// Where programs made other rows of theirs, by stage.
+    pub remade: Vec<Remade>,
 }
 
 /// What becomes of a row at conditions.
@@ -112,7 +115,7 @@ impl Flow<'_> {
     pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
         let mut lost: Vec<Lost> = Vec::new();
-        let (mut at, mut repeated) = (0, 0);
+        let (mut at, mut repeated, mut remade) = (0, 0, Vec::new());
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
@@ -125,8 +128,19 @@ impl Flow<'_> {
                     lost.extend(failed.into_iter().chain(dropped));
                     at + 1
                 }
+                Stage::Run(run) => {
+                    let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+                    came[at] = rows(&groups);
+                    let (made, failed) = self.program(at, run, &schemas[at], &groups)?;
+                    groups = made;
+                    lost.extend(failed);
+                    if run.program.per != Per::Row {
+                        remade.push(Remade { step: at, took: came[at], gave: rows(&groups) });
+                    }
+                    at + 1
+                }
                 _ => {
-                    let row_wise = |stage: &&Stage| !matches!(stage, Stage::Whole { .. });
+                    let row_wise = |stage: &&Stage| !stage.is_whole();
                     let end = at + stages[at..].iter().take_while(row_wise).count();
                     if at > 0 {
                         // Rows of the first stages went ahead together with those of other datasets.
@@ -147,7 +161,7 @@ impl Flow<'_> {
             };
             at = end;
         }
-        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated })
+        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -259,7 +273,7 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
                 self.without_failed(at, &after, group, answered.failed)
             }
-            Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("whole-table stages are run over all groups"),
         }
     }
 
@@ -290,7 +304,7 @@ impl Flow<'_> {
     }
 
     /// Takes the rows of a group that failed from it.
-    fn without_failed(
+    pub(super) fn without_failed(
         &self,
         at: usize,
         after: &Arc<RowGroup>,
@@ -659,6 +673,8 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Fan { fan, .. } => schema.0.extend(fan.writes().iter().cloned()),
             Stage::Ask(ask) => schema.0.extend(ask.op.writes().iter().cloned()),
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
+            Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
+            Stage::Run(run) => schema = Schema(run.program.writes.clone()),
             Stage::Filter(_) | Stage::Whole { .. } => {}
         }
         before

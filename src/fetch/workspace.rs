@@ -1,12 +1,13 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
 use super::files::{FilesError, FoundFile, HashedFile, expand_noting, hash_file};
-use super::seen::{Closer, Matches, Questions, Same, Seen};
+use super::seen::{Closer, Matches, Questions, Same, Seen, hash_of};
 use super::{StateFolder, is_absence};
 use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{FileStat, RealDisk, StatCache, StoreError, stat};
 use rayon::prelude::*;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -119,6 +120,26 @@ impl Workspace {
     /// Returns what the system said of a data file when it was hashed, if no later change can look the same.
     pub fn settled(&self, file: &FoundFile) -> Option<FileStat> {
         self.cache().stat(&file.path)
+    }
+
+    /// Returns whether there is a file at a path of the project.
+    pub fn has_file(&self, path: &str) -> bool {
+        match fs::metadata(self.root.join(path)) {
+            Ok(data) => data.is_file(),
+            Err(error) => {
+                if is_absence(&error) {
+                    self.seen().absent.insert(path.to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns the value of a variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let value = std::env::var_os(name);
+        self.seen().variables.insert(name.to_owned(), value.as_deref().map(hash_of));
+        value
     }
 
     /// Returns the hash of a file that an export wrote, if it is there.

@@ -1,6 +1,7 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
 use super::choosing::match_by;
+use super::running::{Run, bind_program};
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
@@ -49,6 +50,15 @@ pub enum Stage {
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Vec<Work>, op: WholeOp },
+    /// A program is given row groups or the whole table.
+    Run(Run),
+}
+
+impl Stage {
+    /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Stage::Whole { .. } | Stage::Run(_))
+    }
 }
 
 /// What says how often a row comes.
@@ -181,6 +191,7 @@ pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&S
             keyed(dataset, Schema(synth.columns.iter().map(field).collect()))
         }
         Maker::From(_) => Ok(inputs[0].clone()),
+        Maker::Run(run) => keyed(dataset, Schema(bind_program(run, Vec::new()).program.writes.clone())),
         // What steps look into comes after what the dataset is made of.
         Maker::Mix(mix) => {
             let shape = union(node, &inputs[..node.made_of], mix.source.as_ref()).and_then(|shape| {
@@ -382,6 +393,7 @@ impl Binder<'_> {
             Step::Explode(explode) => self.explode(explode).map(Bind::Stages),
             Step::Join(join) => self.join(at, join).map(Bind::Stages),
             Step::Augment(augment) => self.augment(at, augment).map(Bind::Stages),
+            Step::Run(run) => Some(self.run(run).into()),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,

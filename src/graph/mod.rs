@@ -8,6 +8,7 @@ mod contract;
 mod fanning;
 mod queries;
 mod resolve;
+mod running;
 mod select;
 mod texts;
 
@@ -17,6 +18,7 @@ pub use bind::{
 };
 pub use contract::{BoundTest, bind_test};
 pub use queries::NodeQuery;
+pub use running::{Run, bind_program};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

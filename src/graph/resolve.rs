@@ -29,7 +29,7 @@ fn edge(text: &Text) -> Edge<'_> {
 /// Returns the edges of a dataset's maker in the order in which it reads them.
 fn maker_edges<'a>(dataset: &'a Dataset, query: Option<&'a Arc<NodeQuery>>) -> Vec<Edge<'a>> {
     match &dataset.maker {
-        Maker::Files(_) | Maker::Synth(_) => Vec::new(),
+        Maker::Files(_) | Maker::Synth(_) | Maker::Run(_) => Vec::new(),
         Maker::From(name) => vec![edge(name)],
         Maker::Mix(mix) => mix.of.iter().map(|(name, _)| edge(name)).collect(),
         Maker::Concat(concat) => concat.of.iter().map(edge).collect(),

@@ -118,8 +118,9 @@ impl Checker<'_> {
                 .collect();
             given.sort_by_key(|(_, at)| *at);
             match given.as_slice() {
-                [] if group.required == Required::Yes && !self.misspelt(table, spec, group.keys) => {
-                    let names = list(group.keys.iter().copied());
+                [] if is_required(table, group.required) && !self.misspelt(table, spec, group.keys) => {
+                    let other = if let Required::Unless(other) = group.required { Some(other) } else { None };
+                    let names = list(group.keys.iter().copied().chain(other));
                     let problem = Diagnostic::error("missing-key", format!("`{path}` needs one of {names}"));
                     self.problems.push(problem.at(&self.span(at), group.doc));
                 }
@@ -381,6 +382,15 @@ impl Checker<'_> {
 }
 
 /// Returns whether `name` is how environment variables are called.
+/// Tells whether one key of a group must be given beside what is there.
+fn is_required(table: &Table, required: Required) -> bool {
+    match required {
+        Required::Yes => true,
+        Required::No => false,
+        Required::Unless(other) => !table.contains_key(other),
+    }
+}
+
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

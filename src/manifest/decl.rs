@@ -7,10 +7,11 @@ use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
-use crate::op::{JoinKind, Recipe};
+use crate::op::{JoinKind, Per, Recipe};
 use crate::table::Type;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 /// A string of the manifest and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +118,16 @@ impl MaxFailed {
 }
 
 impl Dataset {
+    /// Returns the programs that it is made with, and the steps in which they run; none: the maker.
+    pub fn programs(&self) -> impl Iterator<Item = (Option<usize>, &Run)> {
+        let maker = if let Maker::Run(run) = &self.maker { Some((None, run)) } else { None };
+        let steps = self.steps.iter().enumerate();
+        maker.into_iter().chain(steps.filter_map(|(at, step)| match step {
+            Step::Run(run) => Some((Some(at), run)),
+            _ => None,
+        }))
+    }
+
     /// Returns the split that ends the steps, if one does.
     pub fn split(&self) -> Option<&Split> {
         match self.steps.last() {
@@ -136,6 +147,8 @@ pub enum Maker {
     Sql(Sql),
     /// `name` or `name.part`.
     From(Text),
+    /// A program that writes rows.
+    Run(Run),
 }
 
 /// Rows read from files.
@@ -229,6 +242,7 @@ pub enum Step {
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
+    Run(Run),
 }
 
 impl Step {
@@ -264,6 +278,7 @@ impl Step {
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
+            Step::Run(run) => &run.span,
         }
         .clone()
     }
@@ -286,6 +301,7 @@ impl Step {
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
+            Step::Run(_) => "run",
         }
     }
 }
@@ -438,6 +454,28 @@ pub struct Dedup {
 pub enum Method {
     Exact,
     Normalised,
+}
+
+/// Lets a program make columns or rows.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub command: Vec<Text>,
+    pub per: Per,
+    /// The columns that it is given; none: all.
+    pub reads: Option<Vec<Text>>,
+    /// The columns that it writes, in order.
+    pub columns: Vec<(Text, Spanned<Type>)>,
+    /// Patterns of the files that it reads.
+    pub inputs: Vec<Text>,
+    /// The names of variables that it gets.
+    pub env: Vec<Text>,
+    /// JSONL or Arrow.
+    pub format: Format,
+    /// For a row group, or the whole table.
+    pub timeout: Duration,
+    /// Processes at once.
+    pub jobs: Option<usize>,
+    pub span: Span,
 }
 
 /// A node `[prompt.NAME]`.

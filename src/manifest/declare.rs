@@ -6,7 +6,7 @@ use super::decl::*;
 use super::keys;
 use super::part::part;
 use super::value::{At, Entry, Kind, Table, Value};
-use super::{check, words};
+use super::{check, running, words};
 use crate::diag::{Diagnostic, Source, Span, list};
 use crate::format::Format;
 use crate::hash::Words;
@@ -94,8 +94,10 @@ impl Declarer<'_> {
         words::keys(&mut definition, "", table, keys::FLOW.iter());
         let maker = self.maker(&name.value, table, &mut definition);
         let mut steps = Vec::new();
-        if keys::STEP.iter().any(|key| table.contains_key(key.name)) {
-            words::keys(&mut definition, "steps.0", table, keys::STEP.iter());
+        self.beside_run(&name.value, table);
+        let inline = running::inline_steps(table);
+        if inline.clone().any(|key| table.contains_key(key.name)) {
+            words::keys(&mut definition, "steps.0", table, inline);
             steps.extend(self.step(&name.value, table));
         }
         let listed = match table.get("steps").map(|entry| &entry.value.kind) {
@@ -127,7 +129,7 @@ impl Declarer<'_> {
 
     fn maker(&mut self, dataset: &str, table: &Table, definition: &mut Words) -> Option<Maker> {
         let (&name, entry) =
-            ["files", "synth", "mix", "concat", "sql", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
+            ["files", "synth", "mix", "concat", "sql", "from", "run"].iter().find_map(|n| Some((n, table.get(n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
@@ -145,6 +147,10 @@ impl Declarer<'_> {
                 Maker::Concat(Concat { of, source })
             }
             "sql" => Maker::Sql(self.sql(table, entry, definition)?),
+            "run" => {
+                words::keys(definition, "run", entry.value.table()?, running::RUN.keys());
+                Maker::Run(self.run(entry.value.table()?, self.span(entry.key), true)?)
+            }
             _ => Maker::From(self.text(table, "from")?),
         })
     }
@@ -211,6 +217,7 @@ impl Declarer<'_> {
                 Step::Dedup(Dedup { by: self.texts(inner?, "by"), method, span })
             }
             "sample" => Step::Sample(self.sample(inner?, span)?),
+            "run" => Step::Run(self.run(inner?, span, false)?),
             _ => Step::Split(self.split(dataset, inner?, span)?),
         })
     }

@@ -6,6 +6,7 @@ use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::contract::TEST;
 use super::joining::{EXPLODE, JOIN, QUERY};
+use super::running::RUN;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -85,7 +86,7 @@ pub static DATASET: Table = Table {
     groups: &[
         Group {
             keys: &["files", "synth", "mix", "concat", "sql", "from"],
-            required: Required::Yes,
+            required: Required::Unless("run"),
             doc: "a dataset has one maker",
         },
         Group {
@@ -116,7 +117,7 @@ pub const MAKERS: &[Key] = &[
         "Types of columns: `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`. Other columns are inferred over all rows.",
     )
     .with(&["files"]),
-    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth", "sql"]),
+    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth", "sql", "run"]),
     key("synth", Definition, Shape::Table(&SYNTH), "Maker: rows from nothing, one recipe per column."),
     key("mix", Definition, Shape::Table(&MIX), "Maker: rows of several datasets, by ratio."),
     key("concat", Definition, Shape::ListOr(&REF, &CONCAT), "Maker: the rows of several datasets, one after the other."),
@@ -211,6 +212,12 @@ pub const STEP: &[Key] = &[
         Shape::Table(&SPLIT),
         "Step: divide the rows into parts, addressed as `name.part`. Must be the last step.",
     ),
+    key(
+        "run",
+        Definition,
+        Shape::Table(&RUN),
+        "Step: let a program of yours make columns or rows. In a dataset without another maker: the maker, a program that writes the rows.",
+    ),
 ];
 
 pub static STEP_TABLE: Table = Table {
@@ -218,7 +225,7 @@ pub static STEP_TABLE: Table = Table {
     groups: &[Group {
         keys: &[
             "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
-            "join", "augment", "dedup", "sample", "split",
+            "join", "augment", "dedup", "sample", "split", "run",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",

@@ -23,6 +23,7 @@ mod part;
 mod recipe;
 mod reference;
 mod rounds;
+mod running;
 mod schema;
 mod secret;
 mod shape;

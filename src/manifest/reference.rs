@@ -55,9 +55,13 @@ fn table(out: &mut String, spec: &Table, path: &str) {
             writeln!(out, "| `{}` | {} | {} | {} |", key.name, cell(&value(key)), cell(&meaning(key)), role(key.role));
     }
     for group in spec.groups {
-        let number = if group.required == Required::Yes { "Exactly one" } else { "At most one" };
+        let number = if group.required == Required::No { "At most one" } else { "Exactly one" };
         let keys: Vec<String> = group.keys.iter().map(|key| format!("`{key}`")).collect();
-        let _ = write!(out, "\n{number} of {}: {}.\n", keys.join(", "), group.doc);
+        let alone = match group.required {
+            Required::Unless(other) => format!(" (or `{other}` instead)"),
+            _ => String::new(),
+        };
+        let _ = write!(out, "\n{number} of {}{alone}: {}.\n", keys.join(", "), group.doc);
     }
     for key in spec.keys() {
         if let Some(inner) = inner(&key.shape).filter(|_| key.name != "steps") {

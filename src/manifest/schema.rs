@@ -67,8 +67,11 @@ fn table(spec: &Table) -> Value {
     let required: Vec<&str> = spec.keys().filter(|key| key.required == Required::Yes).map(|key| key.name).collect();
     let group = |group: &super::shape::Group| {
         let mut choices = requirements(group.keys);
-        if group.required == Required::No {
-            choices.push(json!({ "not": { "anyOf": requirements(group.keys) } }));
+        let none = json!({ "anyOf": requirements(group.keys) });
+        match group.required {
+            Required::Yes => {}
+            Required::No => choices.push(json!({ "not": none })),
+            Required::Unless(other) => choices.push(json!({ "required": [other], "not": none })),
         }
         json!({ "oneOf": choices })
     };

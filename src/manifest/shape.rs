@@ -123,6 +123,8 @@ pub struct Key {
 pub enum Required {
     Yes,
     No,
+    /// Of a group: unless this other key is given.
+    Unless(&'static str),
 }
 
 /// Keys of which several at once make no sense.

@@ -14,6 +14,7 @@ mod identity;
 mod leaks;
 mod mix;
 mod normal;
+mod program;
 mod referring;
 mod rank;
 mod render;
@@ -32,6 +33,7 @@ pub use fanning::{Explode, FanOp, Fanned, JoinKeys, JoinKind, Matches, Places, R
 pub use identity::{Identity, row_identity};
 pub use leaks::{Checked, LeakedRow, Leaks, leaks};
 pub use mix::{MixError, MixInput, Mixing, Pass};
+pub use program::{Answers, ERROR, Per, Program, Wrong, wrong_line};
 pub use rank::{Rank, Weight};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use render::Render;
@@ -48,7 +50,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 38] = [
+pub const VERSIONS: [(&str, u32); 39] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -79,6 +81,7 @@ pub const VERSIONS: [(&str, u32); 38] = [
     ("read", 1),
     ("render", 2),
     ("repeat", 2),
+    ("run", 1),
     ("sample", 2),
     ("segments", 2),
     ("split", 1),
