@@ -115,7 +115,9 @@ fn shape(of: &Shape) -> Value {
         Shape::Number(range) => {
             let mut number = json!({ "type": "number" });
             match range {
-                Range::Any | Range::Bound => {}
+                Range::Any => {}
+                // JSON has no infinity: editors hand on null.
+                Range::Bound => number["type"] = json!(["number", "null"]),
                 Range::NotNegative => number["minimum"] = 0.into(),
                 Range::Positive => number["exclusiveMinimum"] = 0.into(),
                 Range::Probability => {
