@@ -55,12 +55,9 @@ impl Flow<'_> {
     /// Returns the other table of a join.
     fn joined(&self, join: &Join, at_once: bool) -> Result<Arc<Joined>, Stop> {
         let name = (join.input, join.their.op.reads().to_vec());
-        let known = |of: &Vec<((usize, Vec<String>), Arc<Joined>)>| {
-            of.iter().find(|(known, _)| *known == name).map(|(_, joined)| joined.clone())
-        };
         // No thread waits for another with this lock held: each may be in the middle of work of all threads.
-        if let Some(joined) = known(&self.others.joined.lock().expect("no thread panics with this lock")) {
-            return Ok(joined);
+        if let Some(joined) = self.others.joined.lock().expect("no thread panics with this lock").get(&name) {
+            return Ok(joined.clone());
         }
         let table = self.others.tables[join.input].as_ref().expect("rows go ahead only where other inputs are known");
         let table = self.context.table(table)?;
@@ -79,12 +76,9 @@ impl Flow<'_> {
             groups.entry(*pair).or_default().push(at);
         }
         let joined = Arc::new(Joined { table, keys, key: key.finish(), groups, places: OnceLock::new() });
+        // Whoever was first has it; they are alike.
         let mut all = self.others.joined.lock().expect("no thread panics with this lock");
-        if let Some(joined) = known(&all) {
-            return Ok(joined);
-        }
-        all.push((name, joined.clone()));
-        Ok(joined)
+        Ok(all.entry(name).or_insert(joined).clone())
     }
 
     /// Returns where each key of the other table is.

@@ -18,11 +18,14 @@ pub struct Others {
     /// None: not made yet, and not looked into.
     pub(super) tables: Vec<Option<TableRef>>,
     read: Arc<Mutex<Read>>,
-    /// The keys of tables that are joined with, by input and the hash of their chunks.
-    pub(super) joined: Arc<Mutex<Vec<((usize, Vec<String>), Arc<Joined>)>>>,
+    /// The keys of tables that are joined with.
+    pub(super) joined: Arc<Mutex<AllJoined>>,
     /// Held while those keys are sorted.
     pub(super) placing: Arc<Mutex<()>>,
 }
+
+/// By input and columns.
+pub(super) type AllJoined = HashMap<(usize, Vec<String>), Arc<Joined>>;
 
 /// By input and columns.
 type Read = HashMap<(usize, Vec<String>), Arc<Other>>;

@@ -1,16 +1,16 @@
 //! The engine: empty tables to check a query against, filled ones to answer it.
 
+use super::explain::{Helped, engine_error, error, plain};
 use super::guard::Guard;
 use super::infer::Infer;
-use super::parse::{Query, word_at};
+use super::parse::Query;
 use super::{dates, values};
 use crate::diag::{list, nearest};
 use crate::expr::{ExprError, Value};
 use crate::table::{Field, Schema, Type};
 use arrow_array::ArrayRef;
 use rusqlite::{Connection, Error, ErrorCode};
-use sqlparser::ast::{Expr, SelectItem, SetExpr};
-use std::collections::HashMap;
+use sqlparser::ast::SetExpr;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -53,10 +53,10 @@ pub enum Stopped<E> {
 
 /// SQLite with the tables of one query.
 pub struct Engine<'a> {
-    connection: Connection,
-    guard: Guard,
-    query: &'a Query,
-    tables: Vec<Table<'a>>,
+    pub(super) connection: Connection,
+    pub(super) guard: Guard,
+    pub(super) query: &'a Query,
+    pub(super) tables: Vec<Table<'a>>,
     /// The types that columns are declared with, by number.
     types: Vec<Type>,
 }
@@ -238,156 +238,6 @@ impl<'a> Engine<'a> {
         Ok(Prepared { columns, reads: self.reads() })
     }
 
-    /// Notes the columns that the engine's program for the query reads: it tells of all but those that `using` and `natural` compare.
-    fn note_program(&self) -> rusqlite::Result<()> {
-        self.guard.seen(|seen| seen.on = false);
-        let noted = self.columns_of_program();
-        self.guard.seen(|seen| {
-            seen.on = true;
-            noted.map(|columns| seen.reads.extend(columns))
-        })
-    }
-
-    fn columns_of_program(&self) -> rusqlite::Result<Vec<(String, String, String)>> {
-        // Databases by number, and their tables by the page on which they begin.
-        let mut schemas: Vec<(i64, String)> = Vec::new();
-        self.connection.pragma_query(None, "database_list", |row| {
-            schemas.push((row.get(0)?, row.get(1)?));
-            Ok(())
-        })?;
-        let mut tables: HashMap<(i64, i64), usize> = HashMap::new();
-        for (number, schema) in &schemas {
-            let text = format!("select rootpage, name from {}.sqlite_schema", quoted(schema));
-            let mut pages = self.connection.prepare(&text)?;
-            let mut rows = pages.query([])?;
-            while let Some(row) = rows.next()? {
-                let name: String = row.get(1)?;
-                if let Some(at) = self.query.tables.iter().position(|named| named.is(Some(schema), &name)) {
-                    tables.insert((*number, row.get(0)?), at);
-                }
-            }
-        }
-        let mut program = self.connection.prepare(&format!("explain {}", self.query.text))?;
-        let mut steps = program.query([])?;
-        let (mut cursors, mut columns): (HashMap<i64, usize>, Vec<(i64, i64)>) = Default::default();
-        while let Some(step) = steps.next()? {
-            let opcode: String = step.get(1)?;
-            let (p1, p2, p3): (i64, i64, i64) = (step.get(2)?, step.get(3)?, step.get(4)?);
-            match opcode.as_str() {
-                "OpenRead" => _ = tables.get(&(p3, p2)).map(|at| cursors.insert(p1, *at)),
-                "Column" => columns.push((p1, p2)),
-                _ => {}
-            }
-        }
-        let name = |(cursor, column): (i64, i64)| {
-            let at = *cursors.get(&cursor)?;
-            let (named, field) = (&self.query.tables[at], self.tables[at].schema.0.get(usize::try_from(column).ok()?)?);
-            let schema = named.schema.as_deref().unwrap_or("main");
-            Some((schema.to_owned(), named.table.clone(), field.name.clone()))
-        };
-        Ok(columns.into_iter().filter_map(name).collect())
-    }
-
-    /// Returns the columns that the engine was seen to read.
-    fn reads(&self) -> Vec<Vec<usize>> {
-        let of = |at: usize| {
-            let named = &self.query.tables[at];
-            let fields = self.tables[at].schema.0.iter().enumerate();
-            let is_read = |name: &str| {
-                self.guard.seen(|seen| {
-                    let is = |(schema, table, column): &(String, String, String)| {
-                        named.is(Some(schema), table) && column.eq_ignore_ascii_case(name)
-                    };
-                    seen.reads.iter().any(is)
-                })
-            };
-            fields.filter(|(_, field)| is_read(&field.name)).map(|(place, _)| place).collect()
-        };
-        (0..self.tables.len()).map(of).collect()
-    }
-
-    /// Returns the items of the first `select`, if they stand for one column each.
-    fn items(&self) -> Option<&[SelectItem]> {
-        let mut body = &*self.query.ast.body;
-        loop {
-            match body {
-                SetExpr::Select(select) => {
-                    let plain = |item: &SelectItem| {
-                        matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. })
-                    };
-                    return select.projection.iter().all(plain).then_some(&select.projection[..]);
-                }
-                SetExpr::Query(query) => body = &query.body,
-                SetExpr::SetOperation { left, .. } => body = left,
-                _ => return None,
-            }
-        }
-    }
-
-    fn is_unnamed(&self, at: usize) -> bool {
-        let item = self.items().and_then(|items| items.get(at));
-        matches!(item, Some(SelectItem::UnnamedExpr(expr)) if !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)))
-    }
-
-    /// Returns where a column is made; the whole query where that cannot be told.
-    fn place_of(&self, at: usize) -> std::ops::Range<usize> {
-        use sqlparser::ast::Spanned;
-        let text = &self.query.text;
-        let Some(item) = self.items().and_then(|items| items.get(at)) else { return 0..text.len() };
-        let start = super::parse::offset(text, item.span().start);
-        start..start + item_length(&text[start..])
-    }
-
-    /// Says in our words what the engine finds wrong with a query.
-    fn explain(&self, problem: &Error) -> ExprError {
-        let text = &self.query.text;
-        let (message, offset) = match problem {
-            Error::SqlInputError { msg, offset, .. } => (msg.clone(), usize::try_from(*offset).ok()),
-            Error::SqliteFailure(_, Some(message)) => (message.clone(), None),
-            other => (other.to_string(), None),
-        };
-        if let Some(why) = self.guard.seen(|seen| seen.refused.take()) {
-            let name = why.split('`').nth(1).unwrap_or("").to_owned();
-            let at = text.to_lowercase().find(&name).filter(|_| !name.is_empty());
-            let range = at.map_or(0..text.len(), |at| at..at + name.len());
-            let repeatable = why.contains("each time");
-            let code = if repeatable { "not-repeatable" } else { "not-allowed" };
-            let found = error(code, format!("this query is refused: {why}"), range, "not in a query");
-            return if repeatable {
-                found.helped("a query has to give the same rows for the same tables: use `sample` with a seed for chance, `[params]` for times".to_owned())
-            } else {
-                found
-            };
-        }
-        let missing = message.strip_prefix("no such column: ");
-        let found = missing.map(|name| name.rsplit('.').next().unwrap_or(name));
-        let range = match (offset, found) {
-            (Some(offset), Some(_)) => {
-                let word = word_at(text, offset);
-                // A point and the column follow the name of the table.
-                if text[word.end..].starts_with('.') { word_at(text, word.end + 1) } else { word }
-            }
-            (Some(offset), None) => word_at(text, offset),
-            (None, Some(name)) => text.find(name).map_or(0..text.len(), |at| at..at + name.len()),
-            (None, None) => 0..text.len(),
-        };
-        match found {
-            Some(name) => {
-                let mut names: Vec<&str> = self.tables.iter().flat_map(|table| table.schema.names()).collect();
-                names.sort_unstable();
-                names.dedup();
-                let title = format!("this query reads a column that its datasets do not have: `{name}`");
-                let mut found = error("unknown-column", title, range, "no such column");
-                for (named, table) in self.query.tables.iter().zip(&self.tables) {
-                    found.notes.push(format!("columns of `{}`: {}", named.dataset(), list(table.schema.names())));
-                }
-                found.help.extend(nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?")));
-                found
-            }
-            None => error("bad-query", format!("this query cannot be answered: {message}"), range, "here"),
-        }
-    }
-
     /// Adds rows to a table: the columns at `columns` of it, in this order.
     pub fn load(&self, at: usize, columns: &[usize], cells: &[ArrayRef], rows: usize) -> Result<(), String> {
         self.guard.seen(|seen| seen.on = false);
@@ -466,65 +316,6 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Returns the bytes of what is selected first in a text: to the comma behind it, its name, or `from`.
-fn item_length(text: &str) -> usize {
-    let (mut depth, mut quote, mut end) = (0_usize, None, 0);
-    for (at, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"' | '`') => quote = Some(c),
-            (None, '(') => depth += 1,
-            (None, ')') if depth == 0 => break,
-            (None, ')') => depth -= 1,
-            (None, ',' | ';') if depth == 0 => break,
-            (None, c) if depth == 0 && c.is_whitespace() => {
-                let word =
-                    text[at..].trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
-                if ["as", "from", "where", "union", "order", "limit"].contains(&word.as_str()) {
-                    break;
-                }
-            }
-            _ => {}
-        }
-        end = at + c.len_utf8();
-    }
-    text[..end].trim_end().len()
-}
-
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Says what the engine says, without its own words around it.
-fn plain(error: &Error) -> String {
-    match error {
-        Error::SqliteFailure(_, Some(message)) | Error::SqlInputError { msg: message, .. } => message.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn engine_error(query: &Query, problem: &Error) -> ExprError {
-    error(
-        "engine",
-        format!("the engine of queries cannot begin: {}", plain(problem)),
-        0..query.text.len(),
-        "this query",
-    )
-}
-
-fn error(code: &'static str, title: String, range: std::ops::Range<usize>, label: &str) -> ExprError {
-    ExprError { code, title, range, label: label.to_owned(), notes: Vec::new(), help: Vec::new() }
-}
-
-/// Adds a remedy.
-trait Helped {
-    fn helped(self, help: String) -> Self;
-}
-
-impl Helped for ExprError {
-    fn helped(mut self, help: String) -> ExprError {
-        self.help.push(help);
-        self
-    }
 }

@@ -5,9 +5,11 @@
 
 mod dates;
 mod engine;
+mod explain;
 mod guard;
 mod infer;
 mod parse;
+mod program;
 mod scope;
 mod values;
 
