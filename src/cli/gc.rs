@@ -13,7 +13,7 @@ Examples:
   datamake gc --yes            removes it
   datamake gc --keep 1 --yes   keeps the last build only
 
-Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
+What is kept is packed, so that the store takes less room. Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
 uses the store, nothing is removed, nor as long as something that a kept build needs cannot be read. What models answered is never removed.")]
 pub struct Gc {
     /// How many builds to keep, of each checkout that uses the store
@@ -28,7 +28,7 @@ pub struct Gc {
 pub const FORM: &str = "\
 { \"removed\": false, \"builds_kept\": 10, \"blobs\": 12, \"traces\": 40, \"leftovers\": 0, \"bytes\": 3400000, \"packed\": 0 }
 
-`removed` tells whether it was done (`--yes`); `leftovers` are files of builds that died.";
+`removed` tells whether it was done (`--yes`); `leftovers` are files of builds that died; `packed` is how many bytes packing saved.";
 
 impl Gc {
     /// Runs the command.

@@ -12,8 +12,8 @@ mod delimited;
 mod encode;
 mod infer;
 mod json;
-mod parquet;
 mod pieces;
+mod row_groups;
 mod salvage;
 mod scan;
 mod split;
@@ -28,7 +28,7 @@ mod tests;
 
 pub use conform::{Misfit, conform};
 pub use encode::{encode_header, encode_rows};
-pub use parquet::{ParquetEncoder, full_row_groups};
+pub use row_groups::{ParquetEncoder, full_row_groups};
 pub use salvage::BadRow;
 pub use split::{Header, Segment, Splitter};
 pub use stream::StreamEncoder;

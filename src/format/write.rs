@@ -1,7 +1,7 @@
 //! Writing files, batch by batch; equal batches give equal bytes.
 
 use super::encode::{encode_header, encode_rows, not_text};
-use super::parquet::{ParquetEncoder, ParquetFile, RowGroup};
+use super::row_groups::{ParquetEncoder, ParquetFile, RowGroup};
 use super::{Compression, Format, Problem};
 use crate::table::{Batch, Schema, Type};
 use arrow_array::{RecordBatch, RecordBatchOptions};

@@ -11,12 +11,8 @@ pub fn normalise(text: &str) -> String {
         return normal;
     }
     let lower = text.nfkc().collect::<String>().to_lowercase();
-    words(lower.nfkc().collect::<String>().split_whitespace(), lower.len())
-}
-
-fn words<'a>(words: impl Iterator<Item = &'a str>, capacity: usize) -> String {
-    let mut out = String::with_capacity(capacity);
-    for word in words {
+    let mut out = String::with_capacity(lower.len());
+    for word in lower.nfkc().collect::<String>().split_whitespace() {
         if !out.is_empty() {
             out.push(' ');
         }
@@ -28,37 +24,38 @@ fn words<'a>(words: impl Iterator<Item = &'a str>, capacity: usize) -> String {
 /// Normalises a text of plain characters alone: NFKC leaves them as they are beside any of their kind, and each has its own small
 /// letter. They are ASCII, the letters of Latin-1, the Cyrillic letters of Russian, dashes and quotes, and Chinese and Japanese.
 fn plain(text: &str) -> Option<String> {
-    let mut lower = text.to_ascii_lowercase();
-    if !lower.is_ascii() {
-        let mut small = String::with_capacity(text.len());
-        let mut rest = lower.as_str();
-        while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
-            small.push_str(&rest[..at]);
-            let character = rest[at..].chars().next().expect("a character begins with the byte that is not ASCII");
-            small.push(match character {
-                'À'..='Ö' | 'Ø'..='Þ' | 'А'..='Я' => char::from_u32(character as u32 + 32)?,
-                '×'
-                | 'ß'..='ÿ'
-                | 'а'..='я'
-                | '–'
-                | '—'
-                | '‘'..='‚'
-                | '“'..='„'
-                | '一'..='鿿'
-                | 'ぁ'..='ゖ'
-                | 'ァ'..='ヺ' => character,
-                _ => return None,
-            });
-            rest = &rest[at + character.len_utf8()..];
-        }
-        small.push_str(rest);
-        lower = small;
+    if text.is_ascii() {
+        return Some(collapsed(text));
     }
-    // Of these characters only ASCII ones are white space.
-    Some(words(
-        lower.split_ascii_whitespace().flat_map(|word| word.split('\u{b}').filter(|part| !part.is_empty())),
-        lower.len(),
-    ))
+    let mut small = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
+        small.push_str(&rest[..at]);
+        let character = rest[at..].chars().next().expect("a character begins with the byte that is not ASCII");
+        small.push(match character {
+            'À'..='Ö' | 'Ø'..='Þ' | 'А'..='Я' => char::from_u32(character as u32 + 32)?,
+            '×' | 'ß'..='ÿ' | 'а'..='я' | '–' | '—' | '‘'..='‚' | '“'..='„' => character,
+            '一'..='鿿' | 'ぁ'..='ゖ' | 'ァ'..='ヺ' => character,
+            _ => return None,
+        });
+        rest = &rest[at + character.len_utf8()..];
+    }
+    small.push_str(rest);
+    Some(collapsed(&small))
+}
+
+/// Makes ASCII letters small and every run of ASCII white space one blank, with none at the ends, byte by byte.
+fn collapsed(text: &str) -> String {
+    let mut out = vec![0; text.len()];
+    let (mut length, mut after_blank) = (0, true);
+    for byte in text.bytes() {
+        let is_blank = matches!(byte, b'\t'..=b'\r' | b' ');
+        out[length] = if is_blank { b' ' } else { byte.to_ascii_lowercase() };
+        length += usize::from(!(is_blank && after_blank));
+        after_blank = is_blank;
+    }
+    out.truncate(length - usize::from(after_blank && length > 0));
+    String::from_utf8(out).expect("only ASCII characters were dropped or exchanged, and for others of ASCII")
 }
 
 #[cfg(test)]

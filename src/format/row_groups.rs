@@ -19,8 +19,8 @@ const ROWS: usize = 65_536;
 /// Bytes of values from which on a row group takes no further batch: some of them are in memory at once.
 const BYTES: usize = 24 << 20;
 
-/// Level of zstd.
-const LEVEL: i32 = 3;
+/// Level of zstd: 3 takes more than twice the time and saves another sixth.
+const LEVEL: i32 = 1;
 
 /// A file that takes row groups.
 pub(super) struct ParquetFile<W: Write + Send> {
