@@ -185,7 +185,7 @@ fn each_wrong_line_of_a_file_is_told_with_a_caret_and_the_rest_is_read() {
     exit code 0
     "#);
     insta::assert_snapshot!(told(&sandbox, "show notes --failed --json -n 1"), @r#"
-    {"failed_step":null,"failure":{"kind":"unreadable","detail":"the row ends before its JSON object does","of":null,"file":"notes.jsonl","line":2,"column":27,"text":"{\"id\": 2, \"text\": \"no end}"}}
+    {"failed_step":null,"failure":{"kind":"unreadable","detail":"the row ends before its JSON object does","help":null,"of":null,"file":"notes.jsonl","line":2,"column":27,"text":"{\"id\": 2, \"text\": \"no end}"}}
     exit code 0
     "#);
     insta::assert_snapshot!(fs::read_to_string(sandbox.path("datamake.lock")).unwrap(), @r#"
@@ -472,13 +472,18 @@ fn a_template_that_never_ends_is_stopped() {
     let (code, err, most) = measured(&sandbox, "build");
     assert!(code == Some(1) && most < 500, "{most} MiB");
     insta::assert_snapshot!(err.replace(&sandbox.folder.path().display().to_string(), "DIR"), @r#"
-    error[row-error]: a row of `a` cannot be computed: the template takes more than 1000000 steps (<template>:1:39)
+    error[failed-rows]: 1 row of `a` cannot be computed: the template takes more than 1000000 steps (<template>:1:39)
      --> datamake.toml:3:1
       |
+    1 | [dataset.a]
+      |          - `max_failed` lets 0 fail
+    2 | synth = { rows = 1, columns = { n = { sequence = 1 } } }
     3 | render = { prompt = "p", into = "text" }
       | ^^^^^^ computed here
       |
       = note: in that row `n` is 1
       = help: bound its loops, or what it repeats
+      = help: `datamake show a --failed` has the rows
+      = help: `max_failed` in the dataset lets rows go
     "#);
 }

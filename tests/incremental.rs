@@ -427,7 +427,7 @@ impl Model {
                     let key = if *keyed { "key = \"id\"\n" } else { "" };
                     let types =
                         "types = { id = \"int\", n = \"int\", x = \"float\", text = \"string\", tag = \"string\" }";
-                    writeln!(out, "files = \"data{folder}/*.{ending}\"\nmax_failed = 999\n{key}{types}")
+                    writeln!(out, "files = \"data{folder}/*.{ending}\"\n{key}{types}")
                 }
                 Maker::Synth { rows, seed } => writeln!(
                     out,
@@ -451,8 +451,9 @@ impl Model {
                 }
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
+            let _ = writeln!(out, "max_failed = 1000");
             if !steps.is_empty() {
-                let _ = writeln!(out, "max_failed = 1000\nsteps = [{}]", steps.join(", "));
+                let _ = writeln!(out, "steps = [{}]", steps.join(", "));
             }
         }
         for (i, (dataset, value)) in self.metrics.iter().enumerate() {

@@ -188,9 +188,9 @@ fn a_row_that_comes_into_the_other_table_and_matches_nothing_gathers_nothing() {
         project.table("both").unwrap().groups.len() as u64
     };
     let text = std::fs::read_to_string(sandbox.file("theirs/b.jsonl")).unwrap();
-    sandbox.write("theirs/b.jsonl", format!("{{\"id\": 900, \"b\": \"x\", \"c\": \"y\"}}\n{text}"));
+    sandbox.write("theirs/b.jsonl", format!("{text}{{\"id\": 900, \"b\": \"x\", \"c\": \"y\"}}\n"));
     let ran = actions(&sandbox)["both"];
-    // Every row group is matched against the new keys, which is quick; of the first one or two of the other table the keys are new,
+    // Every row group is matched against the new keys, which is quick; of the last one or two of the other table the keys are new,
     // and what was gathered of them is gathered again.
     assert!(ran <= groups + 2 + 4, "{ran} actions for {groups} row groups");
     assert_eq!(sandbox.results(), sandbox.clean());
