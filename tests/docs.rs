@@ -249,6 +249,7 @@ fn the_guide_to_reading_data_tells_what_happens() {
 #[test]
 fn the_guide_to_cleaning_tells_what_happens() {
     execute("docs/guides/cleaning-and-filtering.md", |_| {});
+    execute("docs/guides/checking-data.md", |_| {});
 }
 
 #[test]

@@ -119,6 +119,7 @@ struct Model {
     prompts: [usize; 2],
     param: usize,
     metrics: Vec<(String, usize)>,
+    tests: Vec<(String, usize)>,
     cosmetic: usize,
     next: u64,
 }
@@ -131,13 +132,20 @@ const CONDITIONS: [&str; 6] = [
     "text like '%a%'",
     "coalesce(x, 0) + n > T",
 ];
-const EXPRESSIONS: [&str; 6] = [
+const EXPRESSIONS: [&str; 7] = [
+    "10 / n",
     "n + ${params.k}",
     "x * 2",
     "upper(text)",
     "case when n > 3 then 'big' else tag end",
     "length(text) % 7",
     "tag || '-' || cast(n as string)",
+];
+const TESTS: [&str; 4] = [
+    "not_null = \"tag\"\nmax_failing = \"50%\"",
+    "unique = [\"tag\", \"n\"]",
+    "where = \"10 / n < 4\"\nrange = { n = [0, 15] }",
+    "values = { \"avg(n)\" = [5, 10] }\nrows = [3, inf]",
 ];
 const VALUES: [&str; 5] = ["count(*)", "avg(n)", "sum(x)", "count(distinct tag)", "max(n) - min(n)"];
 
@@ -151,6 +159,7 @@ impl Model {
             prompts: [0, 0],
             param: 1,
             metrics: Vec::new(),
+            tests: Vec::new(),
             cosmetic: 0,
             next: 0,
         };
@@ -209,6 +218,10 @@ impl Model {
             let value = self.random.below(VALUES.len());
             self.metrics.push((dataset.name.clone(), value));
         }
+        if self.random.chance(40) {
+            let test = self.random.below(TESTS.len());
+            self.tests.push((dataset.name.clone(), test));
+        }
         self.datasets.push(dataset);
     }
 
@@ -220,7 +233,7 @@ impl Model {
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
             4 => Step::Render(id, random.below(2)),
-            5 => Step::Dedup(random.below(4)),
+            5 => Step::Dedup(random.below(5)),
             6 => {
                 if random.chance(50) {
                     Step::Fraction(1 + random.below(9))
@@ -341,7 +354,7 @@ impl Model {
                 name.clone_from(&new);
             }
         };
-        self.metrics.iter_mut().for_each(|(name, _)| swap(name));
+        self.metrics.iter_mut().chain(&mut self.tests).for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
             match &mut dataset.maker {
                 Maker::From(name) => swap(name),
@@ -356,6 +369,7 @@ impl Model {
         if self.datasets.len() > 2 {
             let gone = self.datasets.pop().expect("there are more than two");
             self.metrics.retain(|(name, _)| *name != gone.name);
+            self.tests.retain(|(name, _)| *name != gone.name);
         }
     }
 
@@ -397,11 +411,14 @@ impl Model {
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
             if !steps.is_empty() {
-                let _ = writeln!(out, "steps = [{}]", steps.join(", "));
+                let _ = writeln!(out, "max_failed = 1000\nsteps = [{}]", steps.join(", "));
             }
         }
         for (i, (dataset, value)) in self.metrics.iter().enumerate() {
             let _ = writeln!(out, "[metric.m{i}]\non = \"{dataset}\"\nvalue = \"{}\"\nby = [\"tag\"]", VALUES[*value]);
+        }
+        for (i, (dataset, test)) in self.tests.iter().enumerate() {
+            let _ = writeln!(out, "[test.t{i}]\non = \"{dataset}\"\nseverity = \"warning\"\n{}", TESTS[*test]);
         }
         out
     }
@@ -417,6 +434,7 @@ impl Model {
             Step::Dedup(0) => "{ dedup = { } }".to_owned(),
             Step::Dedup(1) => "{ dedup = { by = \"text\", method = \"normalised\" } }".to_owned(),
             Step::Dedup(2) => "{ dedup = { by = [\"tag\", \"n % 5\"] } }".to_owned(),
+            Step::Dedup(3) => "{ dedup = { by = \"10 / (n - 1)\" } }".to_owned(),
             Step::Dedup(_) => "{ dedup = { by = \"lower(text)\" } }".to_owned(),
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),

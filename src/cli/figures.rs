@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{LostRows, MetricValue, NodeRecord, Output};
+use crate::exec::{LostRows, MetricValue, NodeRecord, Output, Tested};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -86,7 +86,9 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                     parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
-            let lost = [dropped(&record.dropped), failed(&record.failed, &node.name)];
+            let failed =
+                failed(&record.failed).map(|failed| format!("{failed} (datamake show {} --failed)", node.name));
+            let lost = [dropped(&record.dropped), failed];
             Summary { short, more: lost.into_iter().flatten().collect() }
         }
         Output::Metric(values) => {
@@ -111,6 +113,27 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                 more.push(format!("… {} more: datamake show {}", found.len() - MOST, node.name));
             }
             Summary { short: things(found.len() as u64, "value"), more }
+        }
+        Output::Test(tables) => {
+            let names = Names::new(graph);
+            let rows: u64 = tables.iter().map(|table| table.rows).sum();
+            let broken = || {
+                node.inputs.iter().zip(tables).flat_map(|(input, table)| {
+                    let name = names.input(input);
+                    table.broken.iter().map(move |sentence| format!("`{name}`: {sentence}"))
+                })
+            };
+            let failing: u64 = tables.iter().map(|table| table.failing).sum();
+            let short = match (broken().next(), failing) {
+                (Some(first), _) => format!("warning: {first}"),
+                (None, 0) => format!("passes, {}", things(rows, "row")),
+                (None, failing) => format!("passes, {}, {} of them failing", things(rows, "row"), count(failing)),
+            };
+            let mut more: Vec<String> = broken().skip(1).collect();
+            if failing > 0 {
+                more.push(format!("the rows: datamake show test.{} --failed", node.name));
+            }
+            Summary { short, more }
         }
         Output::Export { bytes: size, rows, .. } => {
             let to = &graph.manifest.exports[node.declaration].to.value;
@@ -139,14 +162,14 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
 }
 
 /// Tells how many rows have no value, and why.
-fn failed(steps: &[LostRows], name: &str) -> Option<String> {
+pub fn failed(steps: &[LostRows]) -> Option<String> {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, rows) in steps.iter().flat_map(|step| &step.reasons) {
         *kinds.entry(kind).or_default() += rows;
     }
     let all: u64 = kinds.values().sum();
     let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{} {kind}", count(*rows))).collect();
-    (all > 0).then(|| format!("{} failed: {} (datamake show {name} --failed)", things(all, "row"), kinds.join(", ")))
+    (all > 0).then(|| format!("{} failed: {}", things(all, "row"), kinds.join(", ")))
 }
 
 /// Writes what a node made as JSON.
@@ -156,12 +179,22 @@ pub fn json(record: &NodeRecord) -> Value {
             json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
+        Output::Test(tables) => {
+            let passed = tables.iter().all(|table| table.broken.is_empty());
+            let tables: Vec<Value> = tables.iter().map(tested_json).collect();
+            json!({ "passed": passed, "tables": tables, "failing": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        }
         Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
     }
 }
 
+fn tested_json(tested: &Tested) -> Value {
+    let values: serde_json::Map<String, Value> = tested.values.iter().cloned().collect();
+    json!({ "rows": tested.rows, "failing": tested.failing, "values": values, "broken": tested.broken })
+}
+
 /// Writes counts of lost rows as JSON.
-fn lost_json(steps: &[LostRows]) -> Value {
+pub fn lost_json(steps: &[LostRows]) -> Value {
     let one = |step: &LostRows| {
         let at = step.step.map(|at| at + 1);
         step.reasons
@@ -175,7 +208,8 @@ fn lost_json(steps: &[LostRows]) -> Value {
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
 An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
-`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
+`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on),
+`{ \"passed\", \"tables\": [{ \"rows\", \"failing\", \"values\": { AGGREGATE: value }, \"broken\": [sentence] }], \"failing\": [{ \"step\", \"reason\", \"rows\" }], \"failed\" }` of a test (per table that it is on; `step` is the table's position), `{ \"file\", \"bytes\", \"rows\" }` of an export.
 `table` and `file` are hashes; steps count from 1, and null is the maker. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{About, Amount, Dataset, Maker, Method, RenderText, Step, Text};
+use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, RenderText, Step, Test, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -35,7 +35,7 @@ enum Form {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"nodes\": [{ \"node\": \"dataset.clean\", \"kind\": \"dataset\" | \"metric\" | \"export\", \"name\": \"clean\", \"title\": null, \"doc\": null, \"tags\": [],
+{ \"nodes\": [{ \"node\": \"dataset.clean\", \"kind\": \"dataset\" | \"metric\" | \"test\" | \"export\", \"name\": \"clean\", \"title\": null, \"doc\": null, \"tags\": [],
              \"inputs\": [{ \"node\": \"dataset.seeds\", \"part\": null }], \"parts\": [\"test\", \"train\"], \"models\": [\"writer\"], \"summary\": \"filter short\" }] }
 
 Inputs come before what is made from them. `models` are those that its steps ask.";
@@ -77,6 +77,7 @@ fn about(graph: &Nodes, id: NodeId) -> &About {
     match node.kind {
         Kind::Dataset => &graph.manifest.datasets[node.declaration].about,
         Kind::Metric => &graph.manifest.metrics[node.declaration].about,
+        Kind::Test => &graph.manifest.tests[node.declaration].about,
         Kind::Export => &graph.manifest.exports[node.declaration].about,
     }
 }
@@ -114,6 +115,22 @@ fn models(graph: &Nodes, id: NodeId) -> Vec<&str> {
     names
 }
 
+/// Tells in a few words what a test wants.
+fn conditions(test: &Test) -> String {
+    let names = |of: &[(Text, Bounds)]| of.iter().map(|(name, _)| flat(&name.value)).collect::<Vec<_>>().join(", ");
+    let parts = [
+        ("not null", texts(&test.not_null)),
+        ("range of", names(&test.range)),
+        ("where", texts(&test.conditions)),
+        ("unique", texts(&test.unique)),
+        ("value of", names(&test.values)),
+        ("number of rows", test.rows.as_ref().map_or(String::new(), |_| " ".to_owned())),
+        ("schema", if test.schema.is_empty() { String::new() } else { " ".to_owned() }),
+    ];
+    let parts = parts.into_iter().filter(|(_, of)| !of.is_empty());
+    parts.map(|(word, of)| format!("{word} {of}").trim_end().to_owned()).collect::<Vec<_>>().join("; ")
+}
+
 /// Tells in a few words how a node is made.
 fn summary(graph: &Nodes, id: NodeId) -> String {
     let node = graph.node(id);
@@ -125,6 +142,7 @@ fn summary(graph: &Nodes, id: NodeId) -> String {
             let only = metric.condition.as_ref().map_or(String::new(), |text| format!(" where {}", flat(&text.value)));
             format!("{}{by}{only}", flat(&metric.value.value))
         }
+        Kind::Test => conditions(&graph.manifest.tests[node.declaration]),
         Kind::Export => graph.manifest.exports[node.declaration].to.value.clone(),
     }
 }
@@ -198,6 +216,7 @@ fn dot(out: &mut impl Write, graph: &Nodes, chosen: &[NodeId]) -> io::Result<()>
         let shape = match node.kind {
             Kind::Dataset => "box",
             Kind::Metric => "ellipse",
+            Kind::Test => "diamond",
             Kind::Export => "note",
         };
         let tip = quoted(&summary(graph, *id));
@@ -222,6 +241,7 @@ fn mermaid(out: &mut impl Write, graph: &Nodes, chosen: &[NodeId]) -> io::Result
         let (open, close) = match node.kind {
             Kind::Dataset => ("[", "]"),
             Kind::Metric => ("([", "])"),
+            Kind::Test => ("{{", "}}"),
             Kind::Export => ("[/", "/]"),
         };
         writeln!(out, "  n{}{open}\"{}\"{close}", id.0, node.name)?;

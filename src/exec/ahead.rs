@@ -12,6 +12,7 @@ pub(super) use pipe::{Pipe, Source, lane};
 use super::context::{Context, Stop, Used};
 use super::count::Counting;
 use super::event::{Event, Progress};
+use super::example::Example;
 use super::stage::{Effort, Flow};
 use crate::fetch::models::Afoot;
 use crate::graph::Stage;
@@ -44,7 +45,9 @@ pub(super) struct Ahead<'a> {
     /// What was last told of batches for each pipe, and when.
     afoot: Vec<(Afoot, Instant)>,
     sent: HashMap<u64, Sent>,
-    /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
+    /// Of each pipe, how many rows could not be computed, and the first of them.
+    failed: Vec<(u64, Vec<Example>)>,
+    /// Pipes in which more rows cannot be computed than may fail: nothing more is asked for them.
     broken: HashSet<usize>,
     counting: Counting,
     /// Rows in groups that were not begun.
@@ -53,7 +56,7 @@ pub(super) struct Ahead<'a> {
 
 /// Asks for all that the rows of a group need at one step, and waits for it.
 pub(super) fn settle(flow: &Flow, at: usize, stage: &Stage, schema: &Schema, batch: &Batch) -> Result<(), Stop> {
-    let pipes = [Pipe::of(flow.progress.node(), flow.node, stage, at, schema)];
+    let pipes = [Pipe::of(flow.progress.node(), flow.node, stage, at, schema).failing(flow.most_failed)];
     let mut ahead = Ahead::new(flow.context, &pipes, flow.progress.events());
     let _alone = flow.context.desk.counter.lock().expect("no thread panics with this lock");
     let waited = ahead.process(Parcel::of(0, 0, batch.clone())).and_then(|()| ahead.wait(Vec::new()));
@@ -73,6 +76,7 @@ impl<'a> Ahead<'a> {
             waits: vec![0; pipes.len()],
             afoot: vec![(Afoot::default(), Instant::now()); pipes.len()],
             sent: HashMap::new(),
+            failed: vec![Default::default(); pipes.len()],
             broken: HashSet::new(),
             counting: Counting::default(),
             queued: 0,

@@ -3,6 +3,7 @@
 use super::ask::Paid;
 use super::desk::Desk;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::graph::NodeId;
 use crate::hash::{Hash, Key};
 use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
@@ -172,6 +173,8 @@ pub struct Context<'a> {
     bytes: AtomicU64,
     /// Columns that a plan did not keep.
     named: Mutex<HashSet<Hash>>,
+    /// Why nothing more is asked for some nodes: too many of their rows cannot be computed.
+    held: Mutex<HashMap<NodeId, Diagnostic>>,
 }
 
 impl<'a> Context<'a> {
@@ -188,12 +191,23 @@ impl<'a> Context<'a> {
             running: Running::default(),
             bytes: AtomicU64::new(0),
             named: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
     /// Lets actions ask models.
     pub fn at(self, desk: Arc<Desk<'a>>) -> Context<'a> {
         Context { desk, ..self }
+    }
+
+    /// Lets nothing more be asked for a node.
+    pub fn hold(&self, node: NodeId, why: Diagnostic) {
+        self.held.lock().expect("no thread panics with this lock").insert(node, why);
+    }
+
+    /// Returns why nothing more is asked for a node.
+    pub fn held(&self, node: NodeId) -> Option<Diagnostic> {
+        self.held.lock().expect("no thread panics with this lock").get(&node).cloned()
     }
 
     /// Returns whether the user asked to stop.

@@ -5,7 +5,7 @@ use super::context::{Stop, TableRef, Used};
 use super::record::{LostRows, Output, PartOutput};
 use super::refer::Others;
 use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
-use super::too_many::too_many_failed;
+use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
 use crate::graph::{NodeId, Shape};
@@ -70,7 +70,8 @@ impl Walk<'_> {
         let dataset = &graph.manifest.datasets[node.declaration];
         let others = Others::new(inputs);
         let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
+        let most_failed = most_failed(dataset);
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed };
         if matches!(dataset.maker, Maker::Files(_)) {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
@@ -88,11 +89,16 @@ impl Walk<'_> {
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
         assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
         let before = schemas(&bound.stages, &bound.made.schema);
-        let (mut dropped, mut failed) = (Vec::new(), Vec::new());
+        let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
             let (table, came) = match lost.stage {
                 None => (lost.table(&Schema::default(), &[]), made),
-                Some(stage) => (lost.table(&before[stage], &bound.made.key), came[stage]),
+                Some(stage) => {
+                    if lost.why == Why::Failed {
+                        examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
+                    }
+                    (lost.table(&before[stage], &bound.made.key), came[stage])
+                }
             };
             let (step, reasons) = (lost.stage.map(|stage| bound.steps[stage]), lost.reasons(&bound.stages));
             let rows = LostRows { step, reasons, table: self.context.put_table(table)?.hash };
@@ -101,7 +107,7 @@ impl Walk<'_> {
                 Why::Failed => failed.push((rows, came)),
             }
         }
-        let problem = unreadable.or_else(|| too_many_failed(dataset, &failed));
+        let problem = unreadable.or_else(|| too_many_failed(dataset, &failed, &examples));
         let failed = failed.into_iter().map(|(rows, _)| rows).collect();
         let table = Table { schema: bound.shape.schema.clone(), key: bound.shape.key.clone(), groups };
         let rows = table.rows();
@@ -214,9 +220,12 @@ impl Flow<'_> {
         let mut hashes = Vec::with_capacity(tables.len());
         for (table, (_, share)) in tables.iter().zip(&mix.of) {
             let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
-            let chunks = self.each(&table.groups, |flow, group| flow.column_of(&identity, &table.schema, group))?;
+            let chunks = self.each(&table.groups, |flow, group| {
+                let chunks = flow.column_of(&identity, &table.schema, group)?;
+                Ok(chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None }).collect::<Vec<_>>())
+            })?;
             key.float("share", *share).int("groups", chunks.len() as i64);
-            chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
+            chunks.iter().flatten().for_each(|at| _ = key.hash("chunk", at.chunk));
             hashes.push(chunks);
         }
         let takes = self.action(key.finish(), || {

@@ -5,7 +5,7 @@ use crate::ask::{self, FailureKind, Usage};
 use crate::diag::list;
 use crate::expr::{Value, array_of};
 use crate::hash::Hash;
-use crate::table::{ColumnRef, Field, Type};
+use crate::table::{ColumnRef, Field, RowError, Type};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use std::fmt;
@@ -73,6 +73,8 @@ pub struct RowFailure {
     pub kind: FailedAs,
     /// In words, for a person.
     pub detail: String,
+    /// What to do about it, if that is known.
+    pub help: Option<String>,
     /// The column, filter or step that has no value for it, if there is one to name.
     pub of: Option<String>,
     /// Of what could not be read: where it is. Lines and columns count from 1.
@@ -106,6 +108,7 @@ impl RowFailure {
         RowFailure {
             kind,
             detail: detail.into(),
+            help: None,
             of: None,
             file: None,
             line: None,
@@ -123,6 +126,11 @@ impl RowFailure {
         RowFailure { of: Some(of.to_owned()), ..RowFailure::new(FailedAs::Uncomputable, detail) }
     }
 
+    /// Says what an op said of a row.
+    pub fn of_error(of: &str, error: RowError) -> RowFailure {
+        RowFailure { help: error.help, ..RowFailure::uncomputable(of, error.message) }
+    }
+
     /// Says that a row could not be read; where and what it is goes into the fields.
     pub fn unreadable(detail: impl Into<String>) -> RowFailure {
         RowFailure::new(FailedAs::Unreadable, detail)
@@ -135,6 +143,7 @@ impl RowFailure {
             [
                 ("kind", Type::String),
                 ("detail", Type::String),
+                ("help", Type::String),
                 ("of", Type::String),
                 ("file", Type::String),
                 ("line", Type::Int),
@@ -162,6 +171,7 @@ impl RowFailure {
         let fields = [
             ("kind", Value::String(self.kind.word().to_owned())),
             ("detail", Value::String(self.detail)),
+            ("help", text(self.help)),
             ("of", text(self.of)),
             ("file", text(self.file)),
             ("line", int(self.line)),
@@ -192,6 +202,7 @@ impl RowFailure {
         Some(RowFailure {
             kind: text("kind")?.parse().ok()?,
             detail: text("detail").unwrap_or_default(),
+            help: text("help"),
             of: text("of"),
             file: text("file"),
             line: int("line"),
@@ -237,6 +248,7 @@ mod tests {
         let usage = Usage { input: 3, output: 5 };
         let failures: Vec<RowFailure> = FailedAs::all()
             .map(|kind| RowFailure {
+                help: Some("try again".to_owned()),
                 of: Some("words".to_owned()),
                 file: Some("a.jsonl".to_owned()),
                 line: Some(7),

@@ -1,14 +1,17 @@
 //! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
 
+mod able;
 mod ahead;
 mod ask;
 mod context;
+mod contract;
 mod count;
 mod dataset;
 mod desk;
 mod dialogue;
 mod door;
 mod event;
+mod example;
 mod export;
 mod failure;
 mod files;
@@ -28,7 +31,9 @@ pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
 pub use failure::{FAILURE, FailedAs, RowFailure};
-pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use record::{
+    LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, Tested, decode_keys, encode_keys,
+};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 

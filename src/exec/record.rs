@@ -47,6 +47,8 @@ pub enum Output {
         parts: BTreeMap<String, PartOutput>,
     },
     Metric(Vec<MetricValue>),
+    /// One per table that it is on.
+    Test(Vec<Tested>),
     Export {
         /// The hash of the file's bytes.
         file: Hash,
@@ -60,6 +62,18 @@ pub enum Output {
 pub struct PartOutput {
     pub table: Hash,
     pub rows: u64,
+}
+
+/// What a test found at one of the tables that it is on. Its failing rows are the node's, by the position of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    pub rows: u64,
+    /// How many of them do not meet a condition.
+    pub failing: u64,
+    /// The aggregates, and their values.
+    pub values: Vec<(String, serde_json::Value)>,
+    /// What is not as it has to be, each a sentence; empty: the test passes.
+    pub broken: Vec<String>,
 }
 
 /// A metric over one of the tables that it is on.
@@ -79,7 +93,7 @@ pub struct MetricSlice {
 /// Rows that a step dropped, or that failed there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LostRows {
-    /// The position of the step; none: the maker.
+    /// The position of the step; none: the maker. Of a test, the position of the table.
     pub step: Option<usize>,
     /// Names of the filters, or kinds of failure, and how many rows each took.
     pub reasons: Vec<(String, u64)>,

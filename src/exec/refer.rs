@@ -1,11 +1,12 @@
 //! Steps that look into another table, and rows that come several times.
 
+use super::able::{Able, Action, Made, able};
 use super::context::{Stop, TableRef};
 use super::stage::Flow;
 use crate::diag::Span;
 use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, ReferOp};
-use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take};
+use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take, Type};
 use arrow_array::{Array, ArrayRef, Int64Array, new_empty_array};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -68,7 +69,7 @@ impl Flow<'_> {
         span: &Span,
         schema: &Schema,
         group: &RowGroup,
-    ) -> Result<Vec<Hash>, Stop> {
+    ) -> Result<Made, Stop> {
         let other = self.other(input, work.refers())?;
         let mut key = op::key(work.name());
         work.write_key(&mut key);
@@ -77,25 +78,23 @@ impl Flow<'_> {
             key.hash("chunk", column.chunk).maybe("take", column.take);
         }
         key.int("rows", i64::from(group.rows)).hash("other", other.key);
-        self.action(key.finish(), || {
+        let writes = work.writes().iter().map(|field| &field.ty).collect();
+        let action = Action { key: key.finish(), of: work.name(), span, writes };
+        let load = || {
+            self.whole_of(&other)?;
             let columns = work.reads().iter().zip(&reads);
             let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
-            let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
-            let made = work.run(&batch, self.whole_of(&other)?);
-            let made = made.map_err(|error| self.uncomputable("a row", span, &batch, error))?;
-            made.iter().map(|column| self.context.put_column(column)).collect()
-        })
+            Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
+        };
+        self.made(action, load, |batch| work.run(batch, other.batch.get().expect("it was loaded before")))
     }
 
-    /// Makes what an op makes of rows in memory and another table; nothing where a row cannot be computed.
-    pub(super) fn refer_rows(
-        &self,
-        work: &dyn ReferOp,
-        input: usize,
-        batch: &Batch,
-    ) -> Result<Option<Vec<ArrayRef>>, Stop> {
+    /// Makes what an op makes of rows in memory and another table, and finds the rows that fail; nothing where it is no row's fault.
+    pub(super) fn refer_rows(&self, work: &dyn ReferOp, input: usize, batch: &Batch) -> Result<Option<Able>, Stop> {
         let other = self.other(input, work.refers())?;
-        Ok(work.run(batch, self.whole_of(&other)?).ok())
+        let whole = self.whole_of(&other)?;
+        let writes: Vec<&Type> = work.writes().iter().map(|field| &field.ty).collect();
+        Ok(able(batch, &writes, |batch| work.run(batch, whole)).ok())
     }
 
     fn whole_of<'o>(&self, other: &'o Other) -> Result<&'o Batch, Stop> {

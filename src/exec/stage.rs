@@ -1,7 +1,9 @@
 //! Row groups through the stages of a dataset.
 
 use super::Progress;
+use super::able::{Action, Failing, Made, places};
 use super::context::{Context, Mode, Stop, Used};
+use super::example::{Example, WithRows};
 use super::failure::{FAILURE, FailedAs, RowFailure};
 use super::refer::Others;
 use super::rows::stays;
@@ -13,7 +15,7 @@ use crate::op;
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_array::{ArrayRef, Int64Array};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ pub struct Flow<'a> {
     /// The node's inputs, for steps that look into another table.
     pub others: &'a Others,
     pub effort: Effort,
+    /// How many rows may fail before nothing more is asked for the node.
+    pub most_failed: u64,
 }
 
 /// A row group on its way; `None` once all its rows are lost.
@@ -71,6 +75,25 @@ pub struct Through {
     pub came: Vec<u64>,
     /// How many rows more there were because some stages repeat them.
     pub repeated: u64,
+}
+
+/// What becomes of a row at conditions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    /// By the condition at this position.
+    Dropped(i64),
+    /// Of which of the conditions that have failures, and the position among them.
+    Failed((usize, usize)),
+}
+
+/// What became of the rows of a group at conditions.
+struct Filtered {
+    keep: Take,
+    /// With the chunk of the reasons.
+    dropped: (Take, Hash),
+    /// With the chunk of the failures.
+    failed: Option<(Take, Hash)>,
 }
 
 /// How far an action is taken.
@@ -95,10 +118,11 @@ impl Flow<'_> {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
-                    let takes = self.whole(hashes, *op, &schemas[at], &groups)?;
+                    let (hashes, failed) = self.hashes(at, hashes, &schemas[at], &mut groups)?;
+                    let takes = self.whole(&hashes, *op)?;
                     let (kept, dropped) = self.pick(at, groups, takes)?;
                     groups = kept;
-                    lost.extend(dropped);
+                    lost.extend(failed.into_iter().chain(dropped));
                     at + 1
                 }
                 _ => {
@@ -196,50 +220,80 @@ impl Flow<'_> {
         };
         match stage {
             Stage::Compute(works) => {
-                let mut chunks = Vec::with_capacity(works.len());
+                let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
                 for work in works {
-                    chunks.extend(self.column_of(work, schema, group)?);
+                    let made = self.columns_of(work, schema, group)?;
+                    chunks.extend(made.chunks);
+                    failed.extend(made.failed);
                 }
-                whole(added(chunks))
+                let after = Arc::new(RowGroup { rows: group.rows, columns: added(chunks) });
+                self.without_failed(at, &after, group, self.any_failed(group.rows, failed)?)
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
-            Stage::Refer { op, input, span } => whole(added(self.refer(op.as_ref(), *input, span, schema, group)?)),
+            Stage::Refer { op, input, span } => {
+                let made = self.refer(op.as_ref(), *input, span, schema, group)?;
+                let after = Arc::new(RowGroup { rows: group.rows, columns: added(made.chunks) });
+                self.without_failed(at, &after, group, made.failed)
+            }
             Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), Vec::new())),
             Stage::Filter(works) => {
-                let (keep, reasons) = self.filter(works, schema, group)?;
+                let Filtered { keep, dropped: (rows, reasons), failed } = self.filter(works, schema, group)?;
                 let counts = || self.count(reasons, works.len());
-                self.part((at, Why::Dropped), group, group, &keep, reasons, counts)
+                let mut lost: Vec<Lost> =
+                    self.lose((at, Why::Dropped), group, &rows, reasons, counts)?.into_iter().collect();
+                if let Some((rows, failures)) = failed {
+                    let counts = || self.context.count_failures(failures);
+                    lost.extend(self.lose((at, Why::Failed), group, &rows, failures, counts)?);
+                }
+                Ok((self.staying(group, &keep)?, lost))
             }
             Stage::Ask(_) => {
                 let answered = self.ask(at, stage, schema, group)?;
-                let columns: Vec<ColumnRef> = added(answered.values);
-                let all = Arc::new(RowGroup { rows: group.rows, columns });
-                let Some((keep, failures)) = answered.failed else { return Ok((Some(all), Vec::new())) };
-                self.part((at, Why::Failed), &all, group, &keep, failures, || self.context.count_failures(failures))
+                let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
+                self.without_failed(at, &after, group, answered.failed)
             }
             Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
         }
     }
 
-    /// Divides the rows of a group: some stay, with the columns of `after`; others are lost, with those of `before` and one of
-    /// reasons, which has a value for each of them.
-    fn part(
+    /// Returns the rows of a group that stay; none if none do.
+    fn staying(&self, group: &Arc<RowGroup>, keep: &Take) -> Result<Option<Arc<RowGroup>>, Stop> {
+        Ok(match keep {
+            keep if keep.is_identity() => Some(group.clone()),
+            keep if keep.is_empty() => None,
+            keep => Some(Arc::new(self.retake(group, keep)?)),
+        })
+    }
+
+    /// Takes rows of a group for lost; `reasons` has a value for each of them.
+    fn lose(
         &self,
         (at, why): (usize, Why),
-        after: &Arc<RowGroup>,
-        before: &RowGroup,
-        keep: &Take,
+        group: &RowGroup,
+        rows: &Take,
         reasons: Hash,
         counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
-    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
-        if keep.is_identity() {
-            return Ok((Some(after.clone()), Vec::new()));
+    ) -> Result<Option<Lost>, Stop> {
+        if rows.is_empty() {
+            return Ok(None);
         }
-        let mut lost = self.retake(before, &keep.complement())?;
+        let mut lost = self.retake(group, rows)?;
         lost.columns.push(ColumnRef { chunk: reasons, take: None });
-        let lost = Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] };
-        let stays = if keep.is_empty() { None } else { Some(Arc::new(self.retake(after, keep)?)) };
-        Ok((stays, vec![lost]))
+        Ok(Some(Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
+    }
+
+    /// Takes the rows of a group that failed from it.
+    fn without_failed(
+        &self,
+        at: usize,
+        after: &Arc<RowGroup>,
+        before: &RowGroup,
+        failed: Option<Failing>,
+    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let Some(Failing { keep, failures, .. }) = failed else { return Ok((Some(after.clone()), Vec::new())) };
+        let counts = || self.context.count_failures(failures);
+        let lost = self.lose((at, Why::Failed), before, &keep.complement(), failures, counts)?;
+        Ok((self.staying(after, &keep)?, lost.into_iter().collect()))
     }
 
     /// Returns the outputs of an action, as far as the flow goes.
@@ -250,8 +304,17 @@ impl Flow<'_> {
         }
     }
 
-    /// Returns the chunks that an op makes of a row group.
+    /// Returns the chunks that an op makes of a row group. A row that cannot be computed is an error.
     pub fn column_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Vec<Hash>, Stop> {
+        let made = self.columns_of(work, schema, group)?;
+        match made.failed {
+            None => Ok(made.chunks),
+            Some(failed) => Err(self.no_value(work, &failed)?),
+        }
+    }
+
+    /// Returns the chunks that an op makes of a row group, and which rows failed.
+    pub(super) fn columns_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
         let reads: Vec<(&String, ColumnRef)> = work
             .op
             .reads()
@@ -266,53 +329,88 @@ impl Flow<'_> {
         if reads.is_empty() {
             key.int("rows", i64::from(group.rows));
         }
-        self.action(key.finish(), || {
-            let columns = reads
-                .iter()
-                .map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)))
-                .collect::<Result<_, Stop>>()?;
-            let batch = Batch { rows: group.rows as usize, columns };
-            let made = work.op.run(&batch).map_err(|error| self.uncomputable("a row", &work.span, &batch, error))?;
-            made.iter().map(|column| self.context.put_column(column)).collect()
-        })
+        let writes = work.op.writes().iter().collect();
+        let action = Action { key: key.finish(), of: &work.name, span: &work.span, writes };
+        let load = || {
+            let columns = reads.iter().map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)));
+            Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
+        };
+        self.made(action, load, |batch| work.op.run(batch))
+    }
+
+    /// Says that a row has no value where every row needs one.
+    fn no_value(&self, work: &Work, failed: &Failing) -> Result<Stop, Stop> {
+        let failures = self.context.column(ColumnRef { chunk: failed.failures, take: None })?;
+        let first = RowFailure::of_value(&crate::expr::value_at(&failures, 0)).ok_or(Stop::Missing(failed.failures))?;
+        let title = format!("a row of `{}` cannot be computed: {}", self.node, first.detail);
+        let mut diagnostic = Diagnostic::error("row-error", title).at(&work.span, "computed here");
+        diagnostic.help.extend(first.help);
+        Ok(diagnostic.into())
     }
 
     /// Says what is wrong with a row, and shows it; `what` of the node could not be made of it.
     pub(super) fn uncomputable(&self, what: &str, span: &Span, batch: &Batch, error: RowError) -> Stop {
         let title = format!("{what} of `{}` cannot be computed: {}", self.node, error.message);
-        let mut diagnostic = Diagnostic::error("row-error", title).at(span, "computed here");
-        for (name, column) in &batch.columns {
-            if error.row < column.len() {
-                let shown: String = crate::expr::value_at(column, error.row).to_string().chars().take(200).collect();
-                diagnostic = diagnostic.note(format!("in that row `{name}` is {shown}"));
-            }
-        }
-        diagnostic.help.extend(error.help);
-        diagnostic.into()
+        let example = Example::new(span, batch, error.row, error.message, error.help);
+        Diagnostic::error("row-error", title).with_rows(&[example], 1).into()
     }
 
-    /// Returns which rows stay, and the chunk of the reasons of those that do not.
-    fn filter(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<(Take, Hash), Stop> {
-        let masks = works
-            .iter()
-            .map(|work| Ok(self.column_of(work, schema, group)?[0]))
-            .collect::<Result<Vec<Hash>, Stop>>()?;
+    /// Sends a row group through conditions: which rows stay, which are dropped and which fail. A row goes by the first condition
+    /// that does not say that it may stay.
+    fn filter(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Filtered, Stop> {
+        let made = works.iter().map(|work| self.columns_of(work, schema, group)).collect::<Result<Vec<_>, Stop>>()?;
+        let masks: Vec<Hash> = made.iter().map(|made| made.chunks[0]).collect();
+        let (at, failed): (Vec<usize>, Vec<Failing>) =
+            made.into_iter().enumerate().filter_map(|(at, made)| Some((at, made.failed?))).unzip();
         let mut key = op::key("filter");
         masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
+        at.iter().zip(&failed).for_each(|(at, one)| {
+            key.int("failed", *at as i64).hash("keep", one.keep_at).hash("failures", one.failures);
+        });
         let outputs = self.action(key.finish(), || {
             let masks = masks
                 .iter()
                 .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
                 .collect::<Result<Vec<ArrayRef>, Stop>>()?;
             // A condition that is null has not said that the row may stay.
-            let first_no: Vec<Option<i64>> = (0..group.rows as usize)
-                .map(|row| masks.iter().position(|mask| !stays(mask, row)).map(|at| at as i64))
+            let first_no: Vec<Option<usize>> =
+                (0..group.rows as usize).map(|row| masks.iter().position(|mask| !stays(mask, row))).collect();
+            // Where the condition has no value, its mask is null.
+            let places: Vec<Vec<Option<usize>>> = failed.iter().map(|one| places(&one.keep)).collect();
+            let failure = |row: usize, no: usize| {
+                let of = at.binary_search(&no).ok()?;
+                Some((of, places[of][row]?))
+            };
+            let fates: Vec<Fate> = (0..)
+                .zip(first_no)
+                .map(|(row, no)| match no {
+                    None => Fate::Stays,
+                    Some(no) => failure(row, no).map_or(Fate::Dropped(no as i64), Fate::Failed),
+                })
                 .collect();
-            let keep = Take::of_mask(first_no.iter().map(Option::is_none));
-            let reasons: ArrayRef = Arc::new(first_no.into_iter().flatten().collect::<Int64Array>());
-            Ok(vec![self.context.put_take(&keep)?, self.context.put_column(&reasons)?])
+            let keep = Take::of_mask(fates.iter().map(|fate| *fate == Fate::Stays));
+            let reasons = fates.iter().filter_map(|fate| if let Fate::Dropped(by) = fate { Some(*by) } else { None });
+            let reasons: ArrayRef = Arc::new(reasons.collect::<Int64Array>());
+            let mut outputs = vec![self.context.put_take(&keep)?, self.context.put_column(&reasons)?];
+            let failures: Vec<(usize, usize)> =
+                fates.iter().filter_map(|fate| if let Fate::Failed(at) = fate { Some(*at) } else { None }).collect();
+            if !failures.is_empty() {
+                let rows = Take::of_mask(fates.iter().map(|fate| matches!(fate, Fate::Failed(_))));
+                outputs.extend([self.context.put_take(&rows)?, self.picked(&failed, &failures)?]);
+            }
+            Ok(outputs)
         })?;
-        Ok((self.context.take(outputs[0])?, outputs[1]))
+        let keep = self.context.take(outputs[0])?;
+        let (dropped, failed) = match outputs.get(2..4) {
+            None => (keep.complement(), None),
+            Some(failed) => {
+                let rows = self.context.take(failed[0])?;
+                let mut dropped = vec![true; keep.source_rows()];
+                keep.indices().iter().chain(rows.indices()).for_each(|row| dropped[*row as usize] = false);
+                (Take::of_mask(dropped.into_iter()), Some((rows, failed[1])))
+            }
+        };
+        Ok(Filtered { keep, dropped: (dropped, outputs[1]), failed })
     }
 
     fn count(&self, reasons: Hash, n: usize) -> Result<Vec<u64>, Stop> {
@@ -346,16 +444,45 @@ impl Flow<'_> {
         Ok(RowGroup { rows: take.len() as u32, columns })
     }
 
+    /// Makes the hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
+    fn hashes(
+        &self,
+        at: usize,
+        work: &Work,
+        schema: &Schema,
+        groups: &mut Vec<Arc<RowGroup>>,
+    ) -> Result<(Vec<Vec<ColumnRef>>, Vec<Lost>), Stop> {
+        let made = self.each(groups, |flow, group| {
+            let made = flow.columns_of(work, schema, group)?;
+            let take = made.failed.as_ref().map(|failed| failed.keep_at);
+            let hashes: Vec<ColumnRef> = made.chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
+            let (stays, lost) = flow.without_failed(at, group, group, made.failed)?;
+            Ok((stays.map(|group| (group, hashes)), lost))
+        })?;
+        groups.clear();
+        let (mut hashes, mut lost) = (Vec::with_capacity(made.len()), Vec::new());
+        for (stays, failed) in made {
+            if let Some((group, columns)) = stays {
+                groups.push(group);
+                hashes.push(columns);
+            }
+            lost.extend(failed);
+        }
+        Ok((hashes, lost))
+    }
+
     /// Decides over the hashes of all rows which of them stay: one take per group.
-    fn whole(&self, hashes: &Work, op: WholeOp, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Vec<Hash>, Stop> {
-        let chunks = self.each(groups, |flow, group| flow.column_of(hashes, schema, group))?;
+    fn whole(&self, hashes: &[Vec<ColumnRef>], op: WholeOp) -> Result<Vec<Hash>, Stop> {
         let mut key = op::key(op_name(op));
         if let WholeOp::Sample { rows, seed } = op {
             key.int("rows", rows as i64).int("seed", seed);
         }
-        chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
+        for column in hashes.iter().flatten() {
+            key.hash("chunk", column.chunk);
+            column.take.iter().for_each(|take| _ = key.hash("take", *take));
+        }
         self.action(key.finish(), || {
-            let columns = self.ints(&chunks)?;
+            let columns = self.ints(hashes)?;
             let takes = match op {
                 WholeOp::Dedup => {
                     let pairs: Vec<(&[i64], &[i64])> =
@@ -372,12 +499,12 @@ impl Flow<'_> {
     }
 
     /// Reads columns of hashes.
-    pub fn ints(&self, chunks: &[Vec<Hash>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
-        let read = |chunk: &Hash| {
-            let column = self.context.column(ColumnRef { chunk: *chunk, take: None })?;
-            column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(*chunk))
+    pub fn ints(&self, columns: &[Vec<ColumnRef>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
+        let read = |at: &ColumnRef| {
+            let column = self.context.column(*at)?;
+            column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(at.chunk))
         };
-        chunks.iter().map(|chunks| chunks.iter().map(read).collect()).collect()
+        columns.iter().map(|columns| columns.iter().map(read).collect()).collect()
     }
 
     /// Picks rows of all groups; those not picked are dropped by the stage, for its only reason.
@@ -399,7 +526,8 @@ impl Flow<'_> {
                 let rows = (take.source_rows() - take.len()) as u64;
                 let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
                 let reasons = flow.context.put_column(&reasons)?;
-                flow.part((at, Why::Dropped), group, group, &take, reasons, || Ok(vec![rows]))
+                let lost = flow.lose((at, Why::Dropped), group, &take.complement(), reasons, || Ok(vec![rows]))?;
+                Ok((flow.staying(group, &take)?, lost.into_iter().collect()))
             },
         )?;
         let mut kept = Vec::with_capacity(picked.len());
@@ -460,9 +588,12 @@ impl Lost {
 
     /// Returns the reasons with their counts; dropped rows know theirs by its position.
     pub fn reasons(&self, stages: &[Stage]) -> Vec<(String, u64)> {
-        let names: Vec<&str> = match (self.why, self.stage.map(|at| &stages[at])) {
+        // Where there is but one stage, it is the one.
+        let names: Vec<&str> = match (self.why, self.stage.and_then(|at| stages.get(at).or(stages.first()))) {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
+            // Of a test it says what has to be unique.
+            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes.name],
             (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
             _ => unreachable!("no other stage drops rows"),
         };

@@ -1,14 +1,36 @@
 //! More failed rows than may: the dataset is not published, and this says why.
 
+use super::example::{Example, SHOWN, WithRows};
 use super::failure::FailedAs;
 use super::record::LostRows;
 use crate::ask::FailureKind;
 use crate::diag::Diagnostic;
 use crate::manifest::{Dataset, MaxFailed};
 
+/// Returns how many rows of a dataset may fail, if that is a number.
+pub(super) fn most_failed(dataset: &Dataset) -> u64 {
+    match dataset.max_failed {
+        MaxFailed::Rows(most) => most,
+        MaxFailed::Share(_) => u64::MAX,
+    }
+}
+
+/// Says that nothing more is asked for a dataset, since more of its rows cannot be computed than may fail.
+pub(super) fn held(name: &str, failed: u64, examples: &[Example]) -> Diagnostic {
+    let detail = examples.first().map_or("", |example| example.detail.as_str());
+    let rows = if failed == 1 { "a row".to_owned() } else { format!("{failed} rows") };
+    Diagnostic::error("failed-rows", format!("{rows} of `{name}` cannot be computed: {detail}"))
+        .with_rows(examples, failed)
+        .note("that is more than `max_failed` lets fail, so nothing more was asked for it")
+}
+
 /// Says why a dataset is not published, if more rows failed than may: in all steps together, or as a share of the rows that came
-/// to a step. With the failed rows of a place stands how many rows came there.
-pub(super) fn too_many_failed(dataset: &Dataset, failed: &[(LostRows, u64)]) -> Option<Diagnostic> {
+/// to a step. With the failed rows of a place stands how many rows came there; some of those that cannot be computed are shown.
+pub(super) fn too_many_failed(
+    dataset: &Dataset,
+    failed: &[(LostRows, u64)],
+    examples: &[Example],
+) -> Option<Diagnostic> {
     let n: u64 = failed.iter().map(|(lost, _)| lost.rows()).sum();
     let written = match dataset.max_failed {
         MaxFailed::Rows(most) if n <= most => return None,
@@ -39,11 +61,20 @@ pub(super) fn too_many_failed(dataset: &Dataset, failed: &[(LostRows, u64)]) -> 
     }
     let written_kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
     let name = &dataset.name.value;
-    let (noun, verb) = if n == 1 { ("row", "has") } else { ("rows", "have") };
-    let title = format!("{n} {noun} of `{name}` {verb} no value: {}", written_kinds.join(", "));
+    let rows = if n == 1 { "1 row".to_owned() } else { format!("{} rows", grouped(n)) };
+    let uncomputable = kinds.iter().find(|(kind, _)| *kind == FailedAs::Uncomputable.word()).map_or(0, |(_, n)| *n);
+    let title = match examples.first() {
+        Some(first) if uncomputable == n => format!("{rows} of `{name}` cannot be computed: {}", first.detail),
+        _ => {
+            let verb = if n == 1 { "has" } else { "have" };
+            format!("{rows} of `{name}` {verb} no value: {}", written_kinds.join(", "))
+        }
+    };
     let of_models: Vec<FailureKind> =
         kinds.iter().filter_map(|(kind, _)| kind.parse::<FailedAs>().ok()?.of_model()).collect();
-    let mut problem = Diagnostic::error("failed-rows", title).at(&dataset.name.span, written);
+    let shown = &examples[..examples.len().min(SHOWN)];
+    let mut problem =
+        Diagnostic::error("failed-rows", title).with_rows(shown, uncomputable).at(&dataset.name.span, written);
     problem = if of_models.is_empty() {
         problem.help(format!("`datamake show {name} --failed` has the rows"))
     } else {

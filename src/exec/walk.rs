@@ -13,7 +13,8 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
 use crate::format::Format;
 use crate::graph::{
-    Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
+    Bound, BoundMetric, BoundTest, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, bind_test,
+    maker_shape,
 };
 use crate::hash::{Hash, Key};
 use crate::op;
@@ -35,6 +36,7 @@ pub(super) struct Walk<'a> {
     pub(super) states: HashMap<NodeId, State>,
     pub(super) bound: HashMap<NodeId, Bound>,
     pub(super) metrics: HashMap<NodeId, Vec<BoundMetric>>,
+    pub(super) tests: HashMap<NodeId, Vec<BoundTest>>,
     /// What was done to read the files of a node, before it was its turn.
     pub(super) read: HashMap<NodeId, Work>,
     /// What exports found in their places.
@@ -69,6 +71,7 @@ impl<'a> Walk<'a> {
             states: HashMap::new(),
             bound: HashMap::new(),
             metrics: HashMap::new(),
+            tests: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
             looked_into: looked_into(request.graph, &order),
@@ -229,7 +232,7 @@ impl<'a> Walk<'a> {
         }
         let tables = match node.kind {
             Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
-            Kind::Metric => Vec::new(),
+            Kind::Metric | Kind::Test => Vec::new(),
             Kind::Export => {
                 if rest.first().copied() != self.there(id).map(|file| seal(file).0) {
                     return Ok(false);
@@ -302,6 +305,17 @@ impl<'a> Walk<'a> {
                     }
                     self.metrics.insert(*id, bound);
                 }
+                Kind::Test => {
+                    let test = &graph.manifest.tests[node.declaration];
+                    let mut bound = Vec::with_capacity(inputs.len());
+                    for (on, input) in test.on.iter().zip(&inputs) {
+                        match bind_test(test, on, input) {
+                            Ok(one) => bound.push(one),
+                            Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                        }
+                    }
+                    self.tests.insert(*id, bound);
+                }
                 Kind::Export => {}
             }
         }
@@ -350,6 +364,10 @@ impl<'a> Walk<'a> {
             self.states.insert(id, state);
             return Ok(());
         };
+        if let Some(failed) = node.after.iter().find(|test| self.failed(**test)) {
+            self.states.insert(id, State::Skipped(*failed));
+            return Ok(());
+        }
         // What came before may have come out as it was.
         if self.trusts_keys() && self.look_up(id)? {
             self.states.insert(id, State::Fresh);
@@ -364,6 +382,7 @@ impl<'a> Walk<'a> {
         let made = match node.kind {
             Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
             Kind::Metric => self.metric(id, &inputs, &used, &progress),
+            Kind::Test => self.test(id, &inputs, &used, &progress),
             Kind::Export => {
                 // Remembered for the reasons: in a moment there is another file.
                 self.there(id);

@@ -5,6 +5,7 @@ use super::context::{Mode, Stop, Used};
 use super::event::Progress;
 use super::refer::Others;
 use super::stage::{Effort, Flow};
+use super::too_many::most_failed;
 use super::walk::Walk;
 use crate::graph::{Graph, Kind, NodeId, Stage};
 use crate::manifest::Maker;
@@ -24,7 +25,7 @@ pub(super) fn rows_of(
         return Ok(());
     }
     let others = flow.others.clone();
-    let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema)];
+    let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema).failing(flow.most_failed)];
     let sources = vec![Source { pipe: 0, groups: groups.iter().cloned().collect() }];
     Ahead::new(flow.context, &pipes, flow.progress.events()).run(sources)
 }
@@ -131,7 +132,9 @@ impl Walk<'_> {
         // An heir's first input is not made yet; its stages look into the others only.
         let others = Others::of(self.known_inputs(id));
         let name = &self.request.graph.node(id).name;
-        pipes.push(Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema));
+        let dataset = &self.request.graph.manifest.datasets[self.request.graph.node(id).declaration];
+        let pipe = Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema);
+        pipes.push(pipe.failing(most_failed(dataset)));
         if bound.stages.iter().any(|stage| matches!(stage, Stage::Whole { .. })) {
             return;
         }

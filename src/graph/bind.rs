@@ -414,7 +414,7 @@ pub(super) fn is_vector(ty: &Type) -> bool {
     matches!(ty, Type::List(item) if **item == Type::Float)
 }
 
-fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
+pub(super) fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
     (!matches!(expr.ty(), Type::Bool | Type::Null)).then(|| {
         Diagnostic::error("not-a-condition", "a condition has to be true or false")
             .at(&text.span, format!("this is {}", expr.ty()))
@@ -423,7 +423,7 @@ fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
 }
 
 /// Places an expression's error in the manifest.
-fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
+pub(super) fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(error.code, error.title)
         .at(&text.inside(error.range), error.label)
         .note(format!("in `{node}`"));

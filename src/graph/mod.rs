@@ -2,11 +2,13 @@
 
 mod asking;
 mod bind;
+mod contract;
 mod resolve;
 mod select;
 mod texts;
 
 pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use contract::{BoundTest, bind_test};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};
@@ -38,6 +40,8 @@ pub enum Kind {
     Dataset,
     /// Numbers about tables.
     Metric,
+    /// What is wrong with tables.
+    Test,
     /// A file outside the store.
     Export,
 }
@@ -47,6 +51,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Dataset => "dataset",
             Kind::Metric => "metric",
+            Kind::Test => "test",
             Kind::Export => "export",
         })
     }
@@ -72,6 +77,8 @@ pub struct Node {
     pub inputs: Vec<Input>,
     /// How many of the inputs it is made of.
     pub made_of: usize,
+    /// The tests that have to pass before it is made.
+    pub after: Vec<NodeId>,
     /// The whole definition, with that of the filters, prompts and models that it uses.
     pub words: Words,
     /// The templates of its `render` steps, by step.
@@ -91,6 +98,7 @@ impl Node {
             declaration,
             inputs: Vec::new(),
             made_of: 0,
+            after: Vec::new(),
             words: definition.clone(),
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
@@ -213,6 +221,7 @@ impl Graph {
         for i in (0..self.nodes.len()).rev() {
             if needed[i] {
                 self.nodes[i].inputs.iter().for_each(|input| needed[input.node.index()] = true);
+                self.nodes[i].after.iter().for_each(|id| needed[id.index()] = true);
             }
         }
         self.iter().map(|(id, _)| id).filter(|id| needed[id.index()]).collect()

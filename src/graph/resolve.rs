@@ -2,10 +2,10 @@
 
 use super::texts::{TextReader, template_words};
 use super::{Graph, Input, Kind, Names, Node, NodeId};
-use crate::diag::{Diagnostic, Diagnostics, list};
+use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Text};
+use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Test, Text};
 use std::collections::HashMap;
 
 /// A name as it is written at an edge: a dataset, or `dataset.part`.
@@ -125,10 +125,30 @@ impl Graph {
             node.made_of = node.inputs.len();
             nodes.push(node);
         }
+        let first_test = nodes.len();
+        for (i, test) in manifest.tests.iter().enumerate() {
+            let edges: Vec<Edge> = test.on.iter().map(edge).collect();
+            check_edges(&manifest, &datasets, &edges, &mut problems);
+            let mut node = Node::new(Kind::Test, &test.name, i, &test.definition);
+            node.inputs = inputs(edges);
+            node.made_of = node.inputs.len();
+            nodes.push(node);
+        }
         for (i, export) in manifest.exports.iter().enumerate() {
             check_edges(&manifest, &datasets, &[edge(&export.from)], &mut problems);
             let mut node = Node::new(Kind::Export, &export.name, i, &export.definition);
             node.inputs = inputs(vec![edge(&export.from)]);
+            // A test of the whole is one of its parts, and the other way round.
+            let tested = |test: &&Test| {
+                let own = edge(&export.from);
+                let same = |other: Edge| {
+                    other.dataset == own.dataset
+                        && (other.part == own.part || other.part.is_none() || own.part.is_none())
+                };
+                test.severity == Severity::Error && test.on.iter().map(edge).any(same)
+            };
+            let tests = (first_test..).zip(&manifest.tests).filter(|(_, test)| tested(test));
+            node.after = tests.map(|(at, _)| NodeId(at as u32)).collect();
             node.made_of = node.inputs.len();
             nodes.push(node);
         }

@@ -2,6 +2,7 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::contract::TEST;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -134,7 +135,7 @@ pub const FLOW: &[Key] = &[
         "max_failed",
         Definition,
         Shape::Part,
-        "How many rows may fail (a model refused, a reply was cut off or invalid …). With more, the dataset is not published. A share is one of \
+        "How many rows may fail: they cannot be read or computed, or a model gave no value for them. With more, the dataset is not published. A share is one of \
          the rows that come to a step.",
     )
     .default("0"),
@@ -489,6 +490,15 @@ pub static KINDS: &[Kind] = &[
         holds: Holds::Nodes(&METRIC),
         doc: "A number about a dataset.",
         example: "[metric.accuracy]\non = [\"clean\", \"clean.test\"]\nvalue = \"avg(final = gold)\"\nby = [\"topic\"]\n",
+    },
+    Kind {
+        name: "test",
+        holds: Holds::Nodes(&TEST),
+        doc: "What a dataset has to be: conditions on its rows, and on the table as a whole. Exports of what is tested wait for it.",
+        example: "[test.clean]\non = [\"clean\", \"clean.test\"]\nnot_null = [\"id\", \"question\"]\nunique = \"id\"\nrange = { words = [5, 500] }\n\
+                  where = \"question like '%?'\"\nmax_failing = \"0.1%\"\nvalues = { \"avg(words)\" = [20, inf] }\nrows = [1000, inf]\n\
+                  schema = { id = \"int\", question = \"string\" }\n\n\
+                  [test.rate]\non = \"answers\"\nvalues = { \"avg(cast(ok as int))\" = [0.95, 1] }\nseverity = \"warning\"\n",
     },
     Kind {
         name: "export",

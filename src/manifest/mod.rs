@@ -5,6 +5,7 @@
 mod asking;
 mod build;
 mod check;
+mod contract;
 mod decl;
 mod declare;
 mod json;
@@ -31,6 +32,7 @@ mod words;
 mod tests;
 
 pub use check::components;
+pub use contract::{Bounds, Test};
 pub use decl::*;
 pub use load::MAIN;
 pub use reference::reference;
@@ -59,6 +61,7 @@ pub struct Manifest {
     pub models: Vec<Model>,
     pub filters: Vec<Filter>,
     pub metrics: Vec<Metric>,
+    pub tests: Vec<Test>,
     pub exports: Vec<Export>,
 }
 

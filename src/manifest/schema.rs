@@ -112,7 +112,7 @@ fn shape(of: &Shape) -> Value {
         Shape::Number(range) => {
             let mut number = json!({ "type": "number" });
             match range {
-                Range::Any => {}
+                Range::Any | Range::Bound => {}
                 Range::NotNegative => number["minimum"] = 0.into(),
                 Range::Positive => number["exclusiveMinimum"] = 0.into(),
                 Range::Probability => {

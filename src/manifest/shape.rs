@@ -60,6 +60,8 @@ pub enum Range {
     Probability,
     /// Above 0, at most 1.
     Share,
+    /// Any number, also an infinite one.
+    Bound,
     /// A time in seconds: above 0, at most a day.
     Seconds,
 }
@@ -177,9 +179,10 @@ impl Key {
 impl Range {
     /// Returns whether `number` is allowed.
     pub fn allows(self, number: f64) -> bool {
-        number.is_finite()
+        (number.is_finite() || self == Range::Bound)
             && match self {
                 Range::Any => true,
+                Range::Bound => !number.is_nan(),
                 Range::NotNegative => number >= 0.0,
                 Range::Positive => number > 0.0,
                 Range::Probability => (0.0..=1.0).contains(&number),
@@ -192,6 +195,7 @@ impl Range {
     pub fn expected(self) -> &'static str {
         match self {
             Range::Any => "a finite number",
+            Range::Bound => "a number, `inf` or `-inf`",
             Range::NotNegative => "a number of at least 0",
             Range::Positive => "a number above 0",
             Range::Probability => "a number from 0 to 1",

@@ -36,13 +36,14 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 28] = [
+pub const VERSIONS: [(&str, u32); 29] = [
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
     ("embed", 2),
     ("examples", 1),
     ("expression", 1),
+    ("failed", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),

@@ -5,7 +5,7 @@ use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{self, Door, Event, Mode, NodeRecord, Request, Run, State};
+use crate::exec::{self, Door, Event, LostRows, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::commit;
 use crate::fetch::files::HashedFile;
 use crate::fetch::models::Afoot;
@@ -101,6 +101,8 @@ pub struct PlannedNode {
     pub node: NodeId,
     pub state: State,
     pub reasons: Vec<Reason>,
+    /// The rows that would have no value, as far as that is known.
+    pub failed: Vec<LostRows>,
 }
 
 /// What a run has to do with models.
@@ -305,13 +307,17 @@ impl Project {
                 State::Fresh => Vec::new(),
                 _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again),
             };
-            (one.node, reasons)
+            let known = one.outcome.as_ref().filter(|_| matches!(one.state, State::Stale(_)));
+            let failed = known.and_then(|known| read_record(&scratch, known.record).ok()).map(|record| record.failed);
+            (reasons, failed.unwrap_or_default())
         });
-        let reasons: Vec<(NodeId, Vec<Reason>)> = nodes.collect();
+        let reasons: Vec<(Vec<Reason>, Vec<LostRows>)> = nodes.collect();
         let cost = self.cost(&run, &view);
         let nodes = run.nodes.into_iter().zip(reasons);
         Ok(Planned {
-            nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect(),
+            nodes: nodes
+                .map(|(one, (reasons, failed))| PlannedNode { node: one.node, state: one.state, reasons, failed })
+                .collect(),
             cost,
         })
     }

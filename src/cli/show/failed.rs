@@ -60,8 +60,9 @@ fn tokens(failed: &Failed, of: fn(Usage) -> u64) -> Value {
 }
 
 /// All that is told behind the kind, in JSON.
-const DETAILS: [Detail; 12] = [
+const DETAILS: [Detail; 13] = [
     Detail { name: "detail", ty: Type::String, of: any, value: |one| text(Some(&one.failure.detail)) },
+    Detail { name: "help", ty: Type::String, of: without_model, value: |one| text(one.failure.help.as_deref()) },
     Detail { name: "of", ty: Type::String, of: without_model, value: |one| text(one.failure.of.as_deref()) },
     Detail { name: "file", ty: Type::String, of: unreadable, value: |one| text(one.failure.file.as_deref()) },
     Detail { name: "line", ty: Type::Int, of: unreadable, value: |one| int(one.failure.line) },
@@ -77,7 +78,7 @@ const DETAILS: [Detail; 12] = [
 
 /// All that is told on a terminal, behind the columns of the row.
 const BEHIND: [Detail; 10] = {
-    let [detail, of, file, line, column, text, request, attempts, _, _, _, reply] = DETAILS;
+    let [detail, _, of, file, line, column, text, request, attempts, _, _, _, reply] = DETAILS;
     let cost = Detail {
         name: "cost",
         ty: Type::String,

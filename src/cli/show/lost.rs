@@ -1,5 +1,6 @@
 //! The rows that a dataset's steps dropped, and those that have no value: what took them, and why.
 
+use super::super::names::Names;
 use super::super::session::{Ending, Exit, Fail, Session};
 use super::super::words::{count, things};
 use super::Show;
@@ -9,6 +10,7 @@ use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, list};
 use crate::exec::{FailedAs, LostRows};
 use crate::expr::Value;
+use crate::graph::Kind;
 use crate::project::{Project, Published};
 use crate::table::{Field, Schema, Table, Type};
 use std::collections::BTreeSet;
@@ -42,9 +44,13 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
         }
     };
     check(args, &steps, which)?;
+    let (names, (id, _)) = (Names::new(&project.graph), project.one(&args.node)?);
+    let node = project.graph.node(id);
+    let is_test = node.kind == Kind::Test;
     let all: u64 = steps.iter().map(|(step, _)| step.rows()).sum();
     if !session.json() {
-        let because = if published == Published::No { ", so it was not published" } else { "" };
+        let held = published == Published::No && !is_test;
+        let because = if held { ", so it was not published" } else { "" };
         super::title(session, name, &format!("{} {}{because}", things(all, "row"), which.word()))?;
     }
     let mut left = args.limit();
@@ -61,14 +67,16 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
             if !std::mem::take(&mut first) {
                 writeln!(session.out)?;
             }
-            let counts = reasons.iter().map(|(name, rows)| match which {
+            let counts = reasons.iter().map(|(name, rows)| match of(table) {
                 Which::Dropped => format!("{} by {name}", things(*rows, "row")),
                 Which::Failed => format!("{} {name}", count(*rows)),
             });
-            let place = step.step.map_or("the maker".to_owned(), |at| format!("step {}", at + 1));
+            let tests = |at: usize| is_test.then(|| names.input(&node.inputs[at]));
+            let place =
+                step.step.map_or("the maker".to_owned(), |at| tests(at).unwrap_or_else(|| format!("step {}", at + 1)));
             writeln!(session.out, "{place}: {}", counts.collect::<Vec<_>>().join(", "))?;
         }
-        draw(args, session, project, (step, table), which, (&mut skip, &mut left))?;
+        draw(args, session, project, (step, table), of(table), (&mut skip, &mut left))?;
     }
     if !session.json() && published == Published::No {
         let kinds = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(kind, _)| kind.clone());
@@ -82,6 +90,14 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Tells by the column that says why a row is lost which rows a table has: a test has both.
+fn of(table: &Table) -> Which {
+    match table.schema.0.last().map(|field| &field.ty) {
+        Some(Type::Struct(_)) => Which::Failed,
+        _ => Which::Dropped,
+    }
 }
 
 /// Refuses a reason that there is not.

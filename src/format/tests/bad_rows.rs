@@ -43,7 +43,7 @@ fn the_good_rows_around_bad_ones_are_read() {
     assert_eq!(rows, ["{\"a\":1,\"b\":\"x\"}", "{\"a\":5,\"b\":\"v\"}", "{\"a\":6,\"b\":\"w\"}"]);
     let expect = [
         "3:2: this row has 1 field, and the header has 2",
-        "5:4: this row has 3 fields, and the header has 2",
+        "5:5: this row has 3 fields, and the header has 2",
         "6:3: the byte 0xe9 is not valid UTF-8",
         "8:1: `a` is declared int, and is \"x\" here",
     ];
