@@ -26,10 +26,12 @@ value = "avg(twice)"
 "#;
 
 /// Every way in which a disk fails here.
-const FAULTS: [(Lasting, Torn, ErrorKind); 3] = [
+const FAULTS: [(Lasting, Torn, ErrorKind); 5] = [
     (Lasting::Forever, Torn::Half, ErrorKind::Other),
     (Lasting::Once, Torn::Nothing, ErrorKind::StorageFull),
     (Lasting::Forever, Torn::Nothing, ErrorKind::StorageFull),
+    (Lasting::Once, Torn::Nothing, ErrorKind::UnexpectedEof),
+    (Lasting::Once, Torn::Half, ErrorKind::Other),
 ];
 
 fn write(sandbox: &Sandbox, n: usize) {

@@ -122,6 +122,60 @@ fn builds_of_two_projects_at_once_share_a_store() {
     run(&one, &store, &["verify"]);
 }
 
+/// Waits for processes that must not wait for each other for ever.
+fn finish_all(mut children: Vec<Child>) {
+    let begun = Instant::now();
+    while children.iter_mut().any(|child| child.try_wait().expect("it can be waited for").is_none()) {
+        if begun.elapsed() > Duration::from_secs(300) {
+            children.iter_mut().for_each(|child| child.kill().expect("a process can be killed"));
+            panic!("they wait for each other");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    children.into_iter().for_each(finish);
+}
+
+#[test]
+fn eight_builds_of_overlapping_nodes_share_a_store_and_leave_no_lock() {
+    let sandboxes: Vec<Sandbox> = (0..8).map(|_| project(3000)).collect();
+    let store = sandboxes[0].file("store");
+    let targets = ["rows", "kept", "mean", "train", "+kept", "m*", "rows+", "kept+"];
+    let spawn = |sandbox: &Sandbox, words: &[&str]| datamake(sandbox, &store, words).spawn().expect("it starts");
+    for version in 0..3 {
+        sandboxes.iter().for_each(|sandbox| sandbox.write("rows.jsonl", rows(3000, version)));
+        let some = sandboxes.iter().zip(targets).map(|(sandbox, target)| spawn(sandbox, &["build", target]));
+        finish_all(some.collect());
+        finish_all(sandboxes.iter().map(|sandbox| spawn(sandbox, &["build"])).collect());
+        let expect = clean(&sandboxes[0]);
+        sandboxes.iter().for_each(|sandbox| assert_eq!(results(sandbox), expect, "version {version}"));
+    }
+    // Whoever needs the store for himself gets it.
+    run(&sandboxes[0], &store, &["gc", "--keep", "1", "--yes"]);
+    run(&sandboxes[0], &store, &["verify"]);
+    finish_all(sandboxes.iter().map(|sandbox| spawn(sandbox, &["build", "--json"])).collect());
+}
+
+#[test]
+fn a_store_that_vanishes_under_a_build_or_between_two_is_made_again() {
+    let sandbox = project(4000);
+    let store = sandbox.file("store");
+    run(&sandbox, &store, &["build"]);
+    for round in 0..12 {
+        sandbox.write("rows.jsonl", rows(4000, round));
+        let build = datamake(&sandbox, &store, &["build"]).spawn().expect("the program starts");
+        std::thread::sleep(Duration::from_millis(round * 9));
+        // The build may be making folders meanwhile.
+        while store.exists() {
+            let _ = std::fs::remove_dir_all(&store);
+        }
+        let output = build.wait_with_output().expect("the process can be waited for");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "round {round}: {told}");
+        run(&sandbox, &store, &["build"]);
+        assert_eq!(results(&sandbox), clean(&sandbox), "round {round}");
+    }
+}
+
 #[test]
 fn many_builds_of_one_project_at_once_give_the_tables_of_one() {
     let sandbox = project(2000);

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{LostRows, MetricValue, NodeRecord, Output, Tested};
+use crate::exec::{Gave, Leak, LostRows, MetricValue, NodeRecord, Output, Remade, Tested};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub struct Summary {
 pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&NodeRecord>) -> Summary {
     let node = graph.node(id);
     match &record.output {
-        Output::Table { rows, parts, .. } => {
+        Output::Table { rows, parts, remade, gave, leaks, .. } => {
             let mut short = things(*rows, "row");
             if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
                 && old != rows
@@ -88,8 +88,13 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
             }
             let failed =
                 failed(&record.failed).map(|failed| format!("{failed} (datamake show {} --failed)", node.name));
+            let made =
+                |one: &Remade| format!("step {} made {} of {}", one.step + 1, things(one.gave, "row"), count(one.took));
             let lost = [dropped(&record.dropped), failed];
-            Summary { short, more: lost.into_iter().flatten().collect() }
+            let names = Names::new(graph);
+            let gave = node.inputs.iter().zip(gave).map(|(input, gave)| self::gave(&names.input(input), gave));
+            let more = gave.chain(remade.iter().map(made)).chain(lost.into_iter().flatten());
+            Summary { short, more: more.chain(leaks.iter().map(leak)).collect() }
         }
         Output::Metric(values) => {
             let names = Names::new(graph);
@@ -161,6 +166,22 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
     }
 }
 
+/// Tells what an input gave to a mix.
+fn gave(name: &str, gave: &Gave) -> String {
+    let Gave { rows, different, of } = *gave;
+    if rows == different {
+        return format!("{} of {} of {name}", count(rows), things(of, "row"));
+    }
+    let epochs = number(rows as f64 / different as f64);
+    format!("{} of {} of {name}, {epochs} times: {}", count(different), things(of, "row"), things(rows, "row"))
+}
+
+/// Tells of values that are in several parts.
+fn leak(leak: &Leak) -> String {
+    let (values, rows) = (things(leak.values, "value"), things(leak.rows, "row"));
+    format!("warning: {values} of {} in several parts, in {rows}", leak.check)
+}
+
 /// Tells how many rows have no value, and why.
 pub fn failed(steps: &[LostRows]) -> Option<String> {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
@@ -175,8 +196,10 @@ pub fn failed(steps: &[LostRows]) -> Option<String> {
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
-        Output::Table { table, rows, made, groups, parts, .. } => {
-            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        Output::Table { table, rows, made, groups, parts, remade, gave, leaks, .. } => {
+            let remade: Vec<Value> =
+                remade.iter().map(|one| json!({ "step": one.step + 1, "took": one.took, "gave": one.gave })).collect();
+            json!({ "table": table, "rows": rows, "rows_made": made, "remade": remade, "groups": groups, "parts": parts, "gave": gave, "leaks": leaks, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
         Output::Test(tables) => {
@@ -207,10 +230,10 @@ pub fn lost_json(steps: &[LostRows]) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"remade\": [{ \"step\", \"took\", \"gave\" }], \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"gave\": [{ \"rows\", \"different\", \"of\" }], \"leaks\": [{ \"check\", \"values\", \"rows\" }], \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
 `{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on),
 `{ \"passed\", \"tables\": [{ \"rows\", \"failing\", \"values\": { AGGREGATE: value }, \"broken\": [sentence] }], \"failing\": [{ \"step\", \"reason\", \"rows\" }], \"failed\" }` of a test (per table that it is on; `step` is the table's position), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1, and null is the maker. The reasons of failed rows are kinds of failure.";
+`table` and `file` are hashes; steps count from 1, and null is the maker. `gave` tells of each input of a mix the rows that it gave, how many different ones, and of how many. `remade`: where programs made other rows of theirs. `leaks` tells of values in several parts of a split. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, RenderText, Step, Test, Text};
+use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -160,11 +160,18 @@ fn dataset(dataset: &Dataset) -> String {
         Maker::Files(files) => Some(format!("files {}", texts(&files.patterns))),
         Maker::Synth(synth) => Some(format!("synth {}", things(synth.rows.value, "row"))),
         Maker::Mix(mix) => {
-            let shares: Vec<String> = mix.of.iter().map(|(_, share)| share.to_string()).collect();
-            Some(format!("mix {}", shares.join(" : ")))
+            let shares: Vec<String> = mix.of.iter().filter_map(|(_, of)| Some(of.share?.to_string())).collect();
+            let by_size = mix.temperature.map(|temperature| format!("by size, temperature {temperature}"));
+            let to = mix.matching.as_ref().map(|matching| format!(", like {}", matching.to.value)).unwrap_or_default();
+            Some(format!("mix {}{to}", by_size.unwrap_or_else(|| shares.join(" : "))))
         }
         Maker::Concat(_) => Some("concat".to_owned()),
+        Maker::Sql(sql) => Some(match &sql.text {
+            SqlText::Query(text) => format!("sql {}", flat(&text.value)),
+            SqlText::File(path) => format!("sql {}", path.value),
+        }),
         Maker::From(_) => None,
+        Maker::Run(run) => Some(format!("run {}", texts(&run.command).replace(", ", " "))),
     };
     maker.into_iter().chain(dataset.steps.iter().map(step)).collect::<Vec<_>>().join(" · ")
 }
@@ -186,19 +193,39 @@ fn step(step: &Step) -> String {
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
         Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
+        Step::Explode(explode) => format!("explode {}", explode.column.value),
+        Step::Join(join) => {
+            let on: Vec<&str> = join.on.iter().map(|(own, _)| own.value.as_str()).collect();
+            format!("{} join {} on {}", join.kind.word(), join.with.value, on.join(", "))
+        }
+        Step::Augment(augment) => {
+            let kinds: Vec<&str> = augment.noise.iter().map(|(noise, _)| noise.name()).collect();
+            format!("augment {} by {}", augment.column.value, kinds.join(", "))
+        }
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
             format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })
         }
-        Step::Sample(sample) => match sample.amount {
-            Amount::Rows(rows) => format!("sample {}", count(rows)),
-            Amount::Fraction(share) => format!("sample {share}"),
-        },
+        Step::Sample(sample) => {
+            let amount = match sample.amount {
+                Amount::Rows(rows) => count(rows),
+                Amount::PerGroup(rows) => format!("{} each", count(rows)),
+                Amount::Fraction(share) => share.to_string(),
+            };
+            let by = if sample.by.is_empty() { String::new() } else { format!(" by {}", texts(&sample.by)) };
+            let order = match &sample.order {
+                Order::Drawn => String::new(),
+                Order::Top(text) => format!(", top {}", flat(&text.value)),
+                Order::Weighted(text) => format!(", weight {}", flat(&text.value)),
+            };
+            format!("sample {amount}{by}{order}")
+        }
         Step::Split(split) => {
             let parts: Vec<String> =
                 split.parts.iter().map(|(name, share)| format!("{} {share}", name.value)).collect();
             format!("split {}", parts.join(", "))
         }
+        Step::Run(run) => format!("run {}", texts(&run.command).replace(", ", " ")),
     }
 }
 

@@ -11,7 +11,7 @@ use super::session::{Detail, Ending, Exit, Fail, Session};
 use super::show::some_rows;
 use super::words::things;
 use crate::diag::{Diagnostics, Style, json, render};
-use crate::fetch::{Seen, Workspace};
+use crate::fetch::{Same, Seen, Workspace};
 use crate::project::{BuildOptions, Built, Project, find_root};
 use crate::table::Table;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ impl Watch {
             session.out.flush()?;
             idle();
             let workspace = Workspace::open(&root);
-            while workspace.is_as_it_was(&before.seen) {
+            while workspace.is_as_it_was(&before.seen.questions()) != Same::No {
                 std::thread::sleep(EVERY);
             }
             // Whoever saves may be in the middle of it, and half a prompt is not to be paid for.

@@ -140,31 +140,23 @@ impl<'a> Ahead<'a> {
 
     /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.
     fn unsettled(&self, pipe: usize, group: Arc<RowGroup>) -> Result<Vec<(usize, usize, Arc<RowGroup>)>, Stop> {
-        let (mut found, mut open) = (Vec::new(), vec![(pipe, group)]);
-        while let Some((number, mut group)) = open.pop() {
+        let (mut found, mut open) = (Vec::new(), vec![(pipe, 0, group)]);
+        while let Some((number, at, group)) = open.pop() {
+            if !self.asks(number, at) {
+                continue;
+            }
             let pipe = &self.pipes[number];
+            let Some(stage) = pipe.stages.get(at) else {
+                open.extend(pipe.next.iter().map(|next| (*next, 0, group.clone())));
+                continue;
+            };
             let used = Used::default();
             let progress = Progress::new(pipe.node, &|_| ());
             let flow = pipe.flow(self.context, &used, &progress, Effort::Look);
-            let mut at = 0;
-            loop {
-                if !self.asks(number, at) {
-                    break;
-                }
-                let Some(stage) = pipe.stages.get(at) else {
-                    open.extend(pipe.next.iter().map(|next| (*next, group.clone())));
-                    break;
-                };
-                match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
-                    Ok((Some(after), _)) => group = after,
-                    Ok((None, _)) => break,
-                    Err(Stop::Pending) => {
-                        found.push((number, at, group));
-                        break;
-                    }
-                    Err(other) => return Err(other),
-                }
-                at += 1;
+            match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
+                Ok((after, _)) => open.extend(after.into_iter().rev().map(|group| (number, at + 1, group))),
+                Err(Stop::Pending) => found.push((number, at, group)),
+                Err(other) => return Err(other),
             }
         }
         Ok(found)

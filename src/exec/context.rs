@@ -3,6 +3,7 @@
 use super::ask::Paid;
 use super::desk::Desk;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::programs::Workshop;
 use crate::graph::NodeId;
 use crate::hash::{Hash, Key};
 use crate::store::{Store, StoreError};
@@ -166,6 +167,8 @@ pub struct Context<'a> {
     pub counts: Counts,
     /// Where models are asked.
     pub desk: Arc<Desk<'a>>,
+    /// Where programs work; none where no stage is run.
+    pub workshop: Option<Workshop>,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
@@ -184,6 +187,7 @@ impl<'a> Context<'a> {
             store,
             mode,
             limits,
+            workshop: None,
             cancel,
             desk: Arc::new(Desk::new(store.responses().clone(), None, &[])),
             counts: Counts::default(),
@@ -208,6 +212,16 @@ impl<'a> Context<'a> {
     /// Returns why nothing more is asked for a node.
     pub fn held(&self, node: NodeId) -> Option<Diagnostic> {
         self.held.lock().expect("no thread panics with this lock").get(&node).cloned()
+    }
+
+    /// Lets programs work in a project.
+    pub fn in_workshop(self, workshop: Workshop) -> Context<'a> {
+        Context { workshop: Some(workshop), ..self }
+    }
+
+    /// Returns what is set once the user asks to stop.
+    pub fn cancel(&self) -> &'a AtomicBool {
+        self.cancel
     }
 
     /// Returns whether the user asked to stop.
@@ -260,7 +274,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns whether actions still run.
-    fn may_run(&self) -> bool {
+    pub(super) fn may_run(&self) -> bool {
         match self.mode {
             Mode::Build => true,
             // Whoever wants to hear of all responses waits for all of them.

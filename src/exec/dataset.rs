@@ -2,15 +2,15 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
-use super::record::{LostRows, Output, PartOutput};
+use super::record::{Gave, LostRows, Output, PartOutput};
 use super::refer::Others;
 use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
-use crate::graph::{NodeId, Shape};
-use crate::manifest::{Maker, Mix, Synth, Text};
-use crate::op::{self, row_identity, synth_column, synth_groups};
+use crate::graph::{NodeId, Run, Shape, bind_program};
+use crate::manifest::{Maker, Synth, Text};
+use crate::op::{self, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Schema, Table};
 use arrow_array::{ArrayRef, StringArray};
 use std::ops::Range;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(super) struct MadeRows {
     /// What it hands to the first stage.
     pub groups: Vec<Arc<RowGroup>>,
+    /// What each input gave, of a mix.
+    pub gave: Vec<Gave>,
     /// Rows that came to nothing: they have no columns but why.
     pub failed: Option<Lost>,
     /// Why the dataset is not to be published, whatever its steps do; then nothing is handed on.
@@ -28,7 +30,7 @@ pub(super) struct MadeRows {
 
 impl From<Vec<Arc<RowGroup>>> for MadeRows {
     fn from(groups: Vec<Arc<RowGroup>>) -> MadeRows {
-        MadeRows { groups, failed: None, problem: None }
+        MadeRows { groups, gave: Vec::new(), failed: None, problem: None }
     }
 }
 
@@ -44,15 +46,26 @@ impl Walk<'_> {
                 flow.context.files(flow.used, &reading, dataset)?
             }
             Maker::Synth(synth) => flow.synth(synth)?.into(),
+            Maker::Run(run) => {
+                let around = self.arounds.of(id, None);
+                let run = Run { around, ..bind_program(run, Vec::new()) };
+                let key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
+                flow.run_table(&run, &Schema::default(), &[], &key)?.into()
+            }
             Maker::From(_) => self.context.table(&inputs[0])?.groups.clone().into(),
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
                 flow.concat(&tables, shape, &names, concat.source.is_some())?.into()
             }
-            Maker::Mix(mix) => {
+            Maker::Sql(_) => {
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
-                flow.mix(mix, &tables, shape)?.into()
+                flow.query(graph.node(id), &tables, &dataset.key)?.into()
+            }
+            Maker::Mix(mix) => {
+                let tables = self.tables(inputs)?;
+                let (groups, gave) = flow.mix(mix, &tables, shape, &self.bound[&id].matched)?;
+                MadeRows { groups, gave, failed: None, problem: None }
             }
         })
     }
@@ -76,7 +89,7 @@ impl Walk<'_> {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
         }
-        let MadeRows { groups, failed: unmade, problem: unreadable } = self.made_rows(id, inputs, &flow)?;
+        let MadeRows { groups, gave, failed: unmade, problem: unreadable } = self.made_rows(id, inputs, &flow)?;
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         let bound = &self.bound[&id];
         let made = count(&groups) + unmade.iter().flat_map(|lost| &lost.counts).sum::<u64>();
@@ -84,10 +97,13 @@ impl Walk<'_> {
             None => flow.run(&bound.stages, &bound.made.schema, groups)?,
             Some(_) => Through::default(),
         };
-        let Through { groups, lost, came, repeated } = through;
+        let Through { groups, lost, came, repeated, mut remade } = through;
         let lost: Vec<Lost> = unmade.into_iter().chain(lost).collect();
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
-        assert_eq!(made + repeated, count(&groups) + lost_rows, "rows in = rows out + dropped + failed");
+        let (took, given) = remade.iter().fold((0, 0), |(took, given), one| (took + one.took, given + one.gave));
+        let rows_in = made + repeated + given;
+        assert_eq!(rows_in, count(&groups) + lost_rows + took, "rows in = rows out + dropped + failed");
+        remade.iter_mut().for_each(|one| one.step = bound.steps[one.step]);
         let before = schemas(&bound.stages, &bound.made.schema);
         let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
         for lost in lost {
@@ -113,7 +129,9 @@ impl Walk<'_> {
         let rows = table.rows();
         let mut tables = Vec::new();
         let mut parts = std::collections::BTreeMap::new();
+        let mut leaks = Vec::new();
         if let Some(split) = &bound.split {
+            leaks = flow.check_leaks(split, &table)?;
             let divided = flow.split(split, &table.schema, &table.groups)?;
             for (name, groups) in split.names.iter().zip(divided) {
                 let part = Table { schema: table.schema.clone(), key: table.key.clone(), groups };
@@ -125,7 +143,7 @@ impl Walk<'_> {
         }
         let groups = table.groups.len() as u64;
         let table = self.context.put_table(table)?;
-        let output = Output::Table { table: table.hash, rows, made, repeated, groups, parts };
+        let output = Output::Table { table: table.hash, rows, made, repeated, remade, groups, parts, gave, leaks };
         tables.insert(0, table);
         Ok(Made { output, dropped, failed, tables, problem })
     }
@@ -174,7 +192,7 @@ impl Flow<'_> {
     }
 
     /// Gives a row group the columns of `shape`: the ones it has, brought to their types, and nulls.
-    fn widen(
+    pub(super) fn widen(
         &self,
         table: &Table,
         shape: &Shape,
@@ -211,68 +229,5 @@ impl Flow<'_> {
             Ok(vec![self.context.put_column(&column)?])
         })?;
         Ok(ColumnRef { chunk: outputs[0], take: None })
-    }
-
-    /// Takes rows of several tables by ratio: those with the smallest hashes of their identity.
-    fn mix(&self, mix: &Mix, tables: &[Arc<Table>], shape: &Shape) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let mut key = op::key("mix");
-        key.int("seed", mix.seed as i64).int("rows", mix.rows.as_ref().map_or(-1, |rows| rows.value as i64));
-        let mut hashes = Vec::with_capacity(tables.len());
-        for (table, (_, share)) in tables.iter().zip(&mix.of) {
-            let identity = crate::graph::Work::new("mix", row_identity(table.key.clone()), &mix.of[0].0.span);
-            let chunks = self.each(&table.groups, |flow, group| {
-                let chunks = flow.column_of(&identity, &table.schema, group)?;
-                Ok(chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None }).collect::<Vec<_>>())
-            })?;
-            key.float("share", *share).int("groups", chunks.len() as i64);
-            chunks.iter().flatten().for_each(|at| _ = key.hash("chunk", at.chunk));
-            hashes.push(chunks);
-        }
-        let takes = self.action(key.finish(), || {
-            let columns = hashes.iter().map(|chunks| self.ints(chunks)).collect::<Result<Vec<_>, Stop>>()?;
-            let inputs: Vec<(f64, Vec<&[i64]>)> = mix
-                .of
-                .iter()
-                .zip(&columns)
-                .map(|((_, share), groups)| (*share, groups.iter().map(|group| &group[0].values()[..]).collect()))
-                .collect();
-            let rows = mix.rows.as_ref().map(|rows| rows.value);
-            let takes = op::mix(&inputs, rows, mix.seed as i64).map_err(|error| self.too_few(mix, error))?;
-            takes.iter().flatten().map(|take| self.context.put_take(take)).collect()
-        })?;
-        // The takes come table by table, group by group.
-        let sources = tables
-            .iter()
-            .zip(&mix.of)
-            .flat_map(|(table, (name, _))| table.groups.iter().map(move |group| (table, name.value.as_str(), group)));
-        let picked: Vec<_> = sources.zip(takes).collect();
-        let groups = self.all(
-            &picked,
-            |((_, _, group), _)| u64::from(group.rows),
-            |flow, ((table, name, group), take)| {
-                let take = flow.context.take(*take)?;
-                if take.is_empty() {
-                    return Ok(None);
-                }
-                let group = if take.is_identity() { (***group).clone() } else { flow.retake(group, &take)? };
-                flow.widen(table, shape, &group, mix.source.as_ref().map(|_| *name)).map(Some)
-            },
-        )?;
-        Ok(groups.into_iter().flatten().collect())
-    }
-
-    fn too_few(&self, mix: &Mix, error: op::MixError) -> Stop {
-        let op::MixError::TooFew { input, available, wanted, largest } = error else {
-            return Diagnostic::error("bad-mix", error.to_string()).at(&mix.of[0].0.span, "in this mix").into();
-        };
-        let name = &mix.of[input].0;
-        let span = mix.rows.as_ref().map_or(&name.span, |rows| &rows.span);
-        Diagnostic::error(
-            "too-few-rows",
-            format!("`{}` has {} rows, and this mix needs {} of it", name.value, available, wanted),
-        )
-        .at(span, "so many rows in all")
-        .help(format!("with these ratios at most `rows = {}` can be had", largest))
-        .into()
     }
 }

@@ -81,10 +81,12 @@ fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> 
         Stage::Compute(works) | Stage::Filter(works) => {
             works.iter().find(|work| work.name == of).map(|work| (&work.span, work.op.reads()))
         }
-        Stage::Whole { hashes, .. } => Some((&hashes.span, hashes.op.reads())),
+        Stage::Whole { hashes, .. } => hashes.first().map(|work| (&work.span, work.op.reads())),
+        Stage::Run(run) => Some((&run.span, &run.program.reads)),
         Stage::Ask(ask) => Some((&ask.span, ask.op.reads())),
         Stage::Refer { op, span, .. } => Some((span, op.reads())),
-        Stage::Select(_) | Stage::Repeat { .. } => None,
+        Stage::Fan { fan, span } => Some((span, fan.reads())),
+        Stage::Select(_) => None,
     }
 }
 

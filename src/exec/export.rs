@@ -5,6 +5,7 @@ use super::record::Output;
 use super::walk::{Made, Walk};
 use super::{Mode, Progress};
 use crate::diag::Diagnostic;
+use crate::fetch::plain;
 use crate::format::{WriteError, Writer, encode_rows, full_row_groups};
 use crate::graph::NodeId;
 use crate::table::{Batch, RowGroup, Table};
@@ -108,7 +109,11 @@ impl Walk<'_> {
         let (file, bytes) = written.map_err(|unwritten| match unwritten {
             Unwritten::Stop(stop) => stop,
             Unwritten::Write(error) => {
-                let mut diagnostic = Diagnostic::error("export", format!("cannot write {}: {error}", export.to.value));
+                let why = match &error {
+                    WriteError::Io(error) => plain(error),
+                    WriteError::Problem(problem) => problem.to_string(),
+                };
+                let mut diagnostic = Diagnostic::error("export", format!("cannot write {}: {why}", export.to.value));
                 if let WriteError::Problem(problem) = error {
                     diagnostic.help.extend(problem.help);
                 }

@@ -23,7 +23,7 @@ use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
 use ahead::{Ahead, Room};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
-use recut::{ReadStop, Recut};
+pub(in crate::exec) use recut::{ReadStop, Recut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -105,7 +105,7 @@ impl Context<'_> {
             None => self.conform_parts(used, reading, &parts)?.groups,
             Some(_) => Vec::new(),
         };
-        Ok(MadeRows { groups, failed: unread.into_lost(), problem })
+        Ok(MadeRows { groups, gave: Vec::new(), failed: unread.into_lost(), problem })
     }
 
     /// Returns the columns of files, and how many row groups and rows had to be parsed for that.

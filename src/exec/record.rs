@@ -43,8 +43,17 @@ pub enum Output {
         /// How many more there were because steps ask several times about a row.
         #[serde(default, skip_serializing_if = "is_zero")]
         repeated: u64,
+        /// Where programs made other rows of those that came to them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remade: Vec<Remade>,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
+        /// What each input of a mix gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gave: Vec<Gave>,
+        /// What is in several parts of a split, where that is no error.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leaks: Vec<Leak>,
     },
     Metric(Vec<MetricValue>),
     /// One per table that it is on.
@@ -55,6 +64,37 @@ pub enum Output {
         bytes: u64,
         rows: u64,
     },
+}
+
+/// What an input gave to a mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gave {
+    /// The rows of the mix that are of this input.
+    pub rows: u64,
+    /// How many different ones they are: the others are repeats.
+    pub different: u64,
+    /// The rows that it has.
+    pub of: u64,
+}
+
+/// Values that are in several parts of a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The expression whose values they are.
+    pub check: String,
+    /// How many different ones.
+    pub values: u64,
+    /// How many rows have one of them.
+    pub rows: u64,
+}
+
+/// What a program that answers with any rows took and gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remade {
+    /// The position of the step.
+    pub step: usize,
+    pub took: u64,
+    pub gave: u64,
 }
 
 /// One part of a split.

@@ -32,7 +32,8 @@ impl Sources {
                     Err(error) => problems
                         .push(Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "no data from here")),
                     Ok(matches) => {
-                        for file in matches {
+                        let hashes = workspace.hash_all(&matches);
+                        for (file, hash) in matches.into_iter().zip(hashes) {
                             if found.contains_key(&file.path) {
                                 continue;
                             }
@@ -51,7 +52,7 @@ impl Sources {
                                 );
                                 continue;
                             };
-                            match workspace.hash(&file) {
+                            match hash {
                                 Ok(hash) => {
                                     let stat = workspace.settled(&file);
                                     let bytes = file.absolute.metadata().map_or(0, |data| data.len());
@@ -105,11 +106,6 @@ impl Sources {
     /// Returns the path and the hash of each file of a node.
     pub fn contents_of(&self, id: NodeId) -> Vec<(String, Hash)> {
         self.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect()
-    }
-
-    /// Returns the path and the hash of each file, by node.
-    pub fn contents(&self) -> HashMap<NodeId, Vec<(String, Hash)>> {
-        self.0.keys().map(|id| (*id, self.contents_of(*id))).collect()
     }
 
     /// Returns how a `files` dataset is read.

@@ -5,13 +5,14 @@ use super::able::{Action, Failing, Made, places};
 use super::context::{Context, Mode, Stop, Used};
 use super::example::{Example, WithRows};
 use super::failure::{FAILURE, FailedAs, RowFailure};
+use super::record::Remade;
 use super::refer::Others;
 use super::rows::stays;
 use super::wave;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Parts, Stage, WholeOp, Work};
 use crate::hash::{Hash, Key};
-use crate::op;
+use crate::op::{self, Per};
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Table, Take, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -56,9 +57,9 @@ pub struct Flow<'a> {
     pub most_failed: u64,
 }
 
-/// A row group on its way; `None` once all its rows are lost.
+/// What a row group has become on its way: nothing once all its rows are lost, several where its rows have become many.
 struct Passed {
-    group: Option<Arc<RowGroup>>,
+    groups: Vec<Arc<RowGroup>>,
     lost: Vec<Lost>,
     /// The rows with which it came to each stage.
     came: Vec<u64>,
@@ -75,6 +76,8 @@ pub struct Through {
     pub came: Vec<u64>,
     /// How many rows more there were because some stages repeat them.
     pub repeated: u64,
+    /// Where programs made other rows of theirs, by stage.
+    pub remade: Vec<Remade>,
 }
 
 /// What becomes of a row at conditions.
@@ -112,7 +115,7 @@ impl Flow<'_> {
     pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
         let mut lost: Vec<Lost> = Vec::new();
-        let (mut at, mut repeated) = (0, 0);
+        let (mut at, mut repeated, mut remade) = (0, 0, Vec::new());
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
@@ -125,20 +128,32 @@ impl Flow<'_> {
                     lost.extend(failed.into_iter().chain(dropped));
                     at + 1
                 }
+                Stage::Run(run) => {
+                    let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+                    came[at] = rows(&groups);
+                    let (made, failed) = self.program(at, run, &schemas[at], &groups)?;
+                    groups = made;
+                    lost.extend(failed);
+                    if run.program.per != Per::Row {
+                        remade.push(Remade { step: at, took: came[at], gave: rows(&groups) });
+                    }
+                    at + 1
+                }
                 _ => {
-                    let row_wise = |stage: &&Stage| !matches!(stage, Stage::Whole { .. });
+                    let row_wise = |stage: &&Stage| !stage.is_whole();
                     let end = at + stages[at..].iter().take_while(row_wise).count();
                     if at > 0 {
                         // Rows of the first stages went ahead together with those of other datasets.
                         wave::rows_of(self, stages, at, schema, &groups)?;
                     }
+                    self.begin_joins(&stages[at..end])?;
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
                     let own = passed.iter().flat_map(|one| one.came.iter().enumerate());
                     own.for_each(|(stage, rows)| came[at + stage] += rows);
                     groups = Vec::with_capacity(passed.len());
                     for one in passed {
-                        groups.extend(one.group);
+                        groups.extend(one.groups);
                         lost.extend(one.lost);
                     }
                     end
@@ -146,7 +161,7 @@ impl Flow<'_> {
             };
             at = end;
         }
-        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated })
+        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -191,29 +206,35 @@ impl Flow<'_> {
     }
 
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
-        let mut passed = Passed { group: Some(group.clone()), lost: Vec::new(), came: Vec::new(), repeated: 0 };
+        let mut passed = Passed { groups: vec![group.clone()], lost: Vec::new(), came: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
-            let Some(group) = passed.group.take() else { break };
-            passed.came.push(u64::from(group.rows));
-            if let Stage::Repeat { times, .. } = stage {
-                passed.repeated += u64::from(group.rows) * u64::from(times.saturating_sub(1));
+            let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
+            let came = rows(&passed.groups);
+            passed.came.push(came);
+            let mut dropped = 0;
+            for group in std::mem::take(&mut passed.groups) {
+                let (stay, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
+                passed.groups.extend(stay);
+                dropped += lost.iter().flat_map(|lost| &lost.counts).sum::<u64>();
+                passed.lost.extend(lost);
             }
-            let (stays, lost) = self.stage(first + i, stage, &schemas[first + i], &group)?;
-            passed.group = stays;
-            passed.lost.extend(lost);
+            if let Stage::Fan { .. } = stage {
+                passed.repeated += rows(&passed.groups) + dropped - came;
+            }
         }
         Ok(passed)
     }
 
-    /// Sends a row group through one row-wise stage; nothing stays of it once all its rows are lost.
+    /// Sends a row group through one row-wise stage. Nothing stays of it where all its rows are lost, and several groups where they
+    /// have become many.
     pub fn stage(
         &self,
         at: usize,
         stage: &Stage,
         schema: &Schema,
         group: &Arc<RowGroup>,
-    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
-        let whole = |columns| Ok((Some(Arc::new(RowGroup { rows: group.rows, columns })), Vec::new()));
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let whole = |columns| Ok((vec![Arc::new(RowGroup { rows: group.rows, columns })], Vec::new()));
         let added = |chunks: Vec<Hash>| {
             let new = chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None });
             group.columns.iter().copied().chain(new).collect()
@@ -235,7 +256,7 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(made.chunks) });
                 self.without_failed(at, &after, group, made.failed)
             }
-            Stage::Repeat { times, .. } => Ok((Some(Arc::new(self.repeat(*times, group)?)), Vec::new())),
+            Stage::Fan { fan, span } => self.fan(at, fan, span, schema, group),
             Stage::Filter(works) => {
                 let Filtered { keep, dropped: (rows, reasons), failed } = self.filter(works, schema, group)?;
                 let counts = || self.count(reasons, works.len());
@@ -252,21 +273,21 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
                 self.without_failed(at, &after, group, answered.failed)
             }
-            Stage::Whole { .. } => unreachable!("whole-table stages are run over all groups"),
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("whole-table stages are run over all groups"),
         }
     }
 
     /// Returns the rows of a group that stay; none if none do.
-    fn staying(&self, group: &Arc<RowGroup>, keep: &Take) -> Result<Option<Arc<RowGroup>>, Stop> {
+    fn staying(&self, group: &Arc<RowGroup>, keep: &Take) -> Result<Vec<Arc<RowGroup>>, Stop> {
         Ok(match keep {
-            keep if keep.is_identity() => Some(group.clone()),
-            keep if keep.is_empty() => None,
-            keep => Some(Arc::new(self.retake(group, keep)?)),
+            keep if keep.is_identity() => vec![group.clone()],
+            keep if keep.is_empty() => Vec::new(),
+            keep => vec![Arc::new(self.retake(group, keep)?)],
         })
     }
 
     /// Takes rows of a group for lost; `reasons` has a value for each of them.
-    fn lose(
+    pub(super) fn lose(
         &self,
         (at, why): (usize, Why),
         group: &RowGroup,
@@ -283,14 +304,14 @@ impl Flow<'_> {
     }
 
     /// Takes the rows of a group that failed from it.
-    fn without_failed(
+    pub(super) fn without_failed(
         &self,
         at: usize,
         after: &Arc<RowGroup>,
         before: &RowGroup,
         failed: Option<Failing>,
-    ) -> Result<(Option<Arc<RowGroup>>, Vec<Lost>), Stop> {
-        let Some(Failing { keep, failures, .. }) = failed else { return Ok((Some(after.clone()), Vec::new())) };
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let Some(Failing { keep, failures, .. }) = failed else { return Ok((vec![after.clone()], Vec::new())) };
         let counts = || self.context.count_failures(failures);
         let lost = self.lose((at, Why::Failed), before, &keep.complement(), failures, counts)?;
         Ok((self.staying(after, &keep)?, lost.into_iter().collect()))
@@ -444,20 +465,26 @@ impl Flow<'_> {
         Ok(RowGroup { rows: take.len() as u32, columns })
     }
 
-    /// Makes the hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
+    /// Makes the columns of hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
     fn hashes(
         &self,
         at: usize,
-        work: &Work,
+        works: &[Work],
         schema: &Schema,
         groups: &mut Vec<Arc<RowGroup>>,
     ) -> Result<(Vec<Vec<ColumnRef>>, Vec<Lost>), Stop> {
         let made = self.each(groups, |flow, group| {
-            let made = flow.columns_of(work, schema, group)?;
-            let take = made.failed.as_ref().map(|failed| failed.keep_at);
-            let hashes: Vec<ColumnRef> = made.chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
-            let (stays, lost) = flow.without_failed(at, group, group, made.failed)?;
-            Ok((stays.map(|group| (group, hashes)), lost))
+            let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
+            for work in works {
+                let made = flow.columns_of(work, schema, group)?;
+                chunks.extend(made.chunks);
+                failed.extend(made.failed);
+            }
+            let failed = flow.any_failed(group.rows, failed)?;
+            let take = failed.as_ref().map(|failed| failed.keep_at);
+            let hashes: Vec<ColumnRef> = chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
+            let (stays, lost) = flow.without_failed(at, group, group, failed)?;
+            Ok((stays.into_iter().next().map(|group| (group, hashes)), lost))
         })?;
         groups.clear();
         let (mut hashes, mut lost) = (Vec::with_capacity(made.len()), Vec::new());
@@ -474,8 +501,8 @@ impl Flow<'_> {
     /// Decides over the hashes of all rows which of them stay: one take per group.
     fn whole(&self, hashes: &[Vec<ColumnRef>], op: WholeOp) -> Result<Vec<Hash>, Stop> {
         let mut key = op::key(op_name(op));
-        if let WholeOp::Sample { rows, seed } = op {
-            key.int("rows", rows as i64).int("seed", seed);
+        if let WholeOp::Sample(sampling) = op {
+            sampling.write_key(&mut key);
         }
         for column in hashes.iter().flatten() {
             key.hash("chunk", column.chunk);
@@ -483,25 +510,23 @@ impl Flow<'_> {
         }
         self.action(key.finish(), || {
             let columns = self.ints(hashes)?;
+            let columns: Vec<Vec<&[i64]>> =
+                columns.iter().map(|group| group.iter().map(|column| &column.values()[..]).collect()).collect();
             let takes = match op {
                 WholeOp::Dedup => {
-                    let pairs: Vec<(&[i64], &[i64])> =
-                        columns.iter().map(|pair| (&pair[0].values()[..], &pair[1].values()[..])).collect();
-                    op::keep_first(&pairs)
+                    op::keep_first(&columns.iter().map(|pair| (pair[0], pair[1])).collect::<Vec<(&[i64], &[i64])>>())
                 }
-                WholeOp::Sample { rows, seed } => {
-                    let hashes: Vec<&[i64]> = columns.iter().map(|one| &one[0].values()[..]).collect();
-                    op::smallest(&hashes, seed, rows)
-                }
+                WholeOp::Sample(sampling) => sampling.takes(&columns),
             };
             takes.iter().map(|take| self.context.put_take(take)).collect()
         })
     }
 
     /// Reads columns of hashes.
-    pub fn ints(&self, columns: &[Vec<ColumnRef>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
-        let read = |at: &ColumnRef| {
-            let column = self.context.column(*at)?;
+    pub fn ints<C: Copy + Into<ColumnRef>>(&self, columns: &[Vec<C>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
+        let read = |at: &C| {
+            let at: ColumnRef = (*at).into();
+            let column = self.context.column(at)?;
             column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(at.chunk))
         };
         columns.iter().map(|columns| columns.iter().map(read).collect()).collect()
@@ -521,7 +546,7 @@ impl Flow<'_> {
             |flow, (group, take)| {
                 let take = flow.context.take(*take)?;
                 if take.is_identity() {
-                    return Ok((Some(group.clone()), Vec::new()));
+                    return Ok((vec![group.clone()], Vec::new()));
                 }
                 let rows = (take.source_rows() - take.len()) as u64;
                 let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
@@ -575,7 +600,7 @@ impl Flow<'_> {
 fn op_name(op: WholeOp) -> &'static str {
     match op {
         WholeOp::Dedup => "dedup",
-        WholeOp::Sample { .. } => "sample",
+        WholeOp::Sample(_) => "sample",
     }
 }
 
@@ -593,8 +618,9 @@ impl Lost {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
             // Of a test it says what has to be unique.
-            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes.name],
+            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes[0].name],
             (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
+            (_, Some(Stage::Fan { fan, .. })) => vec![fan.name()],
             _ => unreachable!("no other stage drops rows"),
         };
         let counts = names.into_iter().map(str::to_owned).zip(self.counts.iter().copied());
@@ -644,9 +670,11 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
                 let field = |(index, name): &(usize, String)| Field::new(name, before.0[*index].ty.clone());
                 schema = Schema(columns.iter().map(field).collect());
             }
-            Stage::Repeat { index, .. } => schema.0.push(Field::new(index, Type::Int)),
+            Stage::Fan { fan, .. } => schema.0.extend(fan.writes().iter().cloned()),
             Stage::Ask(ask) => schema.0.extend(ask.op.writes().iter().cloned()),
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
+            Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
+            Stage::Run(run) => schema = Schema(run.program.writes.clone()),
             Stage::Filter(_) | Stage::Whole { .. } => {}
         }
         before

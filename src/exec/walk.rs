@@ -1,6 +1,7 @@
 //! One walk over the nodes of a request: what is fresh, what is stale, and what becomes of it.
 
 use super::ahead::lane;
+use super::around::Arounds;
 use super::context::{Context, Mode, Stop, TableRef, Used};
 use super::count::Place;
 use super::desk::Desk;
@@ -11,6 +12,7 @@ use super::wave::heirs_of;
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
+use crate::fetch::programs::Workshop;
 use crate::format::Format;
 use crate::graph::{
     Bound, BoundMetric, BoundTest, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, bind_test,
@@ -31,6 +33,7 @@ pub(super) struct Walk<'a> {
     ops: String,
     limits: String,
     pub(super) sources: Sources,
+    pub(super) arounds: Arounds,
     /// By node; those that are up to date.
     pub(super) outcomes: HashMap<NodeId, Outcome>,
     pub(super) states: HashMap<NodeId, State>,
@@ -59,14 +62,17 @@ impl<'a> Walk<'a> {
     pub(super) fn new(request: &'a Request<'a>, desk: Arc<Desk<'a>>) -> Result<Walk<'a>, Stop> {
         desk.clear_counting();
         let context = Context::new(request.store, request.mode, request.limits, request.cancel).at(desk);
+        let context = context.in_workshop(Workshop::of(request.workspace));
         let order = request.graph.closure(request.targets);
-        let sources = Sources::find(request.graph, &order, request.workspace)?;
+        let sources = Sources::find(request.graph, &order, request.workspace);
+        let (sources, arounds) = both(sources, Arounds::find(request.graph, &order, request.workspace))?;
         Ok(Walk {
             request,
             context,
             ops: format!("{:?}", op::VERSIONS),
             limits: format!("{:?}", request.limits),
             sources,
+            arounds,
             outcomes: HashMap::new(),
             states: HashMap::new(),
             bound: HashMap::new(),
@@ -121,7 +127,9 @@ impl<'a> Walk<'a> {
         let nodes: Vec<NodeRun> = nodes.collect();
         let (ran, reused) =
             (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
-        let files = self.sources.contents();
+        let files = self.order.iter().map(|id| (*id, self.files(*id))).filter(|(_, files)| !files.is_empty()).collect();
+        let with_programs = self.order.iter().filter(|id| self.arounds.has(**id));
+        let words = with_programs.map(|id| (*id, self.arounds.words(self.request.graph, *id))).collect();
         let counts = self.context.desk.counted().into_iter().map(|(place, count)| {
             let steps = &self.bound[&place.node].steps;
             (Place { step: steps[place.step], ..place }, count)
@@ -133,6 +141,7 @@ impl<'a> Walk<'a> {
             ran,
             reused,
             files,
+            words,
             outputs,
             attempts,
             counts,
@@ -170,12 +179,13 @@ impl<'a> Walk<'a> {
         if self.request.mode != Mode::Plan {
             return Vec::new();
         }
+        let open = self.context.desk.uncounted();
         let asks = |id: &NodeId| {
             let stages = self.bound.get(id).map_or(&[][..], |bound| &bound.stages);
             let last = stages.iter().rposition(|stage| matches!(stage, Stage::Ask(_)));
             last.is_some_and(|last| {
-                let whole = stages[..last].iter().any(|stage| matches!(stage, Stage::Whole { .. }));
-                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id))
+                let whole = stages[..last].iter().any(Stage::is_whole);
+                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id) || open.contains(id))
             })
         };
         self.order.iter().copied().filter(asks).collect()
@@ -206,6 +216,9 @@ impl<'a> Walk<'a> {
             if matches!(file.format, Format::Text | Format::Lines) {
                 key.text("path", &file.file.path);
             }
+        }
+        if self.arounds.has(id) {
+            key.hash("around", self.arounds.key(id));
         }
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
         if let Some(rows) = self.limit(id) {
@@ -347,7 +360,13 @@ impl<'a> Walk<'a> {
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
-        Ok(bind_dataset(graph, id, shape, inputs, self.limit(id))?)
+        let mut bound = bind_dataset(graph, id, shape, inputs, self.limit(id))?;
+        for (stage, step) in bound.stages.iter_mut().zip(&bound.steps) {
+            if let Stage::Run(run) = stage {
+                run.around = self.arounds.of(id, Some(*step));
+            }
+        }
+        Ok(bound)
     }
 
     /// Brings one node up to date, or finds what that would take.
@@ -405,9 +424,9 @@ impl<'a> Walk<'a> {
         let record = NodeRecord {
             key,
             kind: node.kind,
-            words: node.words.clone(),
+            words: self.arounds.words(graph, id),
             inputs: inputs.iter().map(|input| input.hash).collect(),
-            files: self.sources.contents_of(id),
+            files: self.files(id),
             dropped,
             failed,
             paid: self.by_step(id, used.paid()),
@@ -435,8 +454,24 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Returns the path and the hash of each file that a node is made of, and then of those that its programs read.
+    fn files(&self, id: NodeId) -> Vec<(String, Hash)> {
+        let mut files = self.sources.contents_of(id);
+        files.extend(self.arounds.files(id));
+        files
+    }
+
     fn failed(&self, id: NodeId) -> bool {
         matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
+    }
+}
+
+/// Returns two results, or the problems of both.
+fn both<A, B>(one: Result<A, Diagnostics>, other: Result<B, Diagnostics>) -> Result<(A, B), Diagnostics> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(Diagnostics(one.0.into_iter().chain(other.0).collect())),
+        (Err(problems), _) | (_, Err(problems)) => Err(problems),
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn rows_of(
 
 /// Returns whether the row-wise stages at the beginning ask models.
 fn asks(stages: &[Stage]) -> bool {
-    let row_wise = stages.iter().take_while(|stage| !matches!(stage, Stage::Whole { .. }));
+    let row_wise = stages.iter().take_while(|stage| !stage.is_whole());
     row_wise.into_iter().any(|stage| matches!(stage, Stage::Ask(_)))
 }
 
@@ -121,7 +121,7 @@ impl Walk<'_> {
 
     fn chain_asks(&self, id: NodeId) -> bool {
         let stages = &self.bound[&id].stages;
-        let whole = stages.iter().any(|stage| matches!(stage, Stage::Whole { .. }));
+        let whole = stages.iter().any(Stage::is_whole);
         asks(stages) || !whole && self.heirs(id).into_iter().any(|heir| self.chain_asks(heir))
     }
 
@@ -135,7 +135,7 @@ impl Walk<'_> {
         let dataset = &self.request.graph.manifest.datasets[self.request.graph.node(id).declaration];
         let pipe = Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema);
         pipes.push(pipe.failing(most_failed(dataset)));
-        if bound.stages.iter().any(|stage| matches!(stage, Stage::Whole { .. })) {
+        if bound.stages.iter().any(Stage::is_whole) {
             return;
         }
         for heir in self.heirs(id).into_iter().filter(|heir| self.chain_asks(*heir)) {

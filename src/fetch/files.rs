@@ -70,7 +70,19 @@ pub fn expand(root: &Path, patterns: &[&str]) -> Result<Vec<FoundFile>, FilesErr
     for pattern in patterns {
         expand_one(root, &normal(pattern), &mut found)?;
     }
-    Ok(found.into_iter().map(|(path, absolute)| FoundFile { path, absolute }).collect())
+    Ok(files(found))
+}
+
+/// Does the same for one pattern, and names the folders that were listed. None, if names that come and go in them are not all
+/// that can change what the pattern matches: where there are links.
+pub fn expand_noting(root: &Path, pattern: &str) -> Result<(Vec<FoundFile>, Option<Vec<PathBuf>>), FilesError> {
+    let mut found = BTreeMap::new();
+    let folders = expand_one(root, &normal(pattern), &mut found)?;
+    Ok((files(found), folders))
+}
+
+fn files(found: BTreeMap<String, PathBuf>) -> Vec<FoundFile> {
+    found.into_iter().map(|(path, absolute)| FoundFile { path, absolute }).collect()
 }
 
 /// Drops `./` and repeated slashes, which name nothing.
@@ -80,7 +92,10 @@ fn normal(pattern: &str) -> String {
     format!("{start}{}", parts.join("/"))
 }
 
-fn expand_one(root: &Path, pattern: &str, found: &mut BTreeMap<String, PathBuf>) -> Result<(), FilesError> {
+/// The folders that were listed for a pattern; none where links make more of them.
+type Listed = Option<Vec<PathBuf>>;
+
+fn expand_one(root: &Path, pattern: &str, found: &mut BTreeMap<String, PathBuf>) -> Result<Listed, FilesError> {
     if pattern.is_empty() || pattern == "/" {
         return Err(FilesError::new("a file pattern is empty"));
     }
@@ -89,7 +104,7 @@ fn expand_one(root: &Path, pattern: &str, found: &mut BTreeMap<String, PathBuf>)
     if !is_pattern(pattern) || absolute.symlink_metadata().is_ok() {
         literal(pattern, &absolute)?;
         found.insert(pattern.to_owned(), absolute);
-        return Ok(());
+        return Ok(None);
     }
     let parts: Vec<&str> = pattern.split('/').collect();
     let fixed = parts.iter().take_while(|part| !is_pattern(part)).count();
@@ -100,13 +115,13 @@ fn expand_one(root: &Path, pattern: &str, found: &mut BTreeMap<String, PathBuf>)
     let glob = Glob::new(&parts[fixed..])?;
     let before = found.len();
     let mut repeats = 0;
-    glob.walk(&root.join(&base), &base, |path, absolute| {
+    let listed = glob.walk(&root.join(&base), &base, |path, absolute| {
         repeats += usize::from(found.insert(path, absolute).is_some());
     })?;
     if found.len() == before && repeats == 0 {
         return Err(nothing(root, pattern, &base));
     }
-    Ok(())
+    Ok(listed)
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -214,10 +229,11 @@ impl<'p> Glob<'p> {
     }
 
     /// Visits the files below `folder` that match, with their path behind `base`.
-    fn walk(&self, folder: &Path, base: &str, mut visit: impl FnMut(String, PathBuf)) -> Result<(), FilesError> {
+    fn walk(&self, folder: &Path, base: &str, mut visit: impl FnMut(String, PathBuf)) -> Result<Listed, FilesError> {
         if !folder.is_dir() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut listed = Some(vec![folder.to_owned()]);
         let behind = |path: &Path| {
             let below = path.strip_prefix(folder).unwrap_or(path);
             let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
@@ -236,8 +252,15 @@ impl<'p> Glob<'p> {
             entry.depth() == 0 || entry.file_name().to_str().is_none_or(|name| self.admits(name))
         });
         for entry in walk {
+            if entry.as_ref().map_or(true, |entry| entry.path_is_symlink()) {
+                listed = None;
+            }
             match entry {
-                Ok(entry) if !entry.file_type().is_file() => {}
+                Ok(entry) if !entry.file_type().is_file() => {
+                    if entry.file_type().is_dir() && entry.depth() < deepest {
+                        listed.iter_mut().for_each(|listed| listed.push(entry.path().to_owned()));
+                    }
+                }
                 Ok(entry) => match behind(entry.path()) {
                     (Some(below), shown) if self.matcher.is_match(&below) => visit(shown, entry.into_path()),
                     (Some(_), _) => {}
@@ -265,7 +288,7 @@ impl<'p> Glob<'p> {
                 }
             }
         }
-        Ok(())
+        Ok(listed)
     }
 
     fn is_deep(&self) -> bool {

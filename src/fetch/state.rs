@@ -2,7 +2,7 @@
 
 use crate::store::{Disk, RealDisk};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem};
 use std::path::{Path, PathBuf};
 
 /// The name of the folder.
@@ -28,6 +28,19 @@ impl StateFolder {
         fs::read_to_string(self.path(name)).ok()
     }
 
+    /// Reads a file, if it is there.
+    pub fn read_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.path(name)).ok()
+    }
+
+    /// Makes a folder in it.
+    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        self.make()?;
+        let folder = self.path(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     /// Writes a file whole or not at all; makes the folder.
     pub fn write(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         self.make()?;
@@ -37,7 +50,14 @@ impl StateFolder {
     /// Locks a file until it is dropped or the process ends; `waiting` is called if another process holds it.
     pub fn lock(&self, name: &str, waiting: &dyn Fn()) -> io::Result<File> {
         self.make()?;
-        let file = File::options().create(true).truncate(false).write(true).open(self.path(name))?;
+        let path = self.path(name);
+        let file = match File::options().create(true).truncate(false).write(true).open(&path) {
+            // A lock needs no right to write, and a build that finds all fresh needs none either.
+            Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                File::open(&path).map_err(|_| error)?
+            }
+            opened => opened?,
+        };
         if file.try_lock().is_err() {
             waiting();
             file.lock()?;

@@ -1,16 +1,17 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
-use super::StateFolder;
-use super::files::{FilesError, FoundFile, HashedFile, expand, hash_file};
+use super::files::{FilesError, FoundFile, HashedFile, expand_noting, hash_file};
+use super::seen::{Closer, Matches, Questions, Same, Seen, hash_of};
+use super::{StateFolder, is_absence};
 use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{FileStat, RealDisk, StatCache, StoreError, stat};
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 /// Hands out the texts of template files; `path` is relative to the project folder.
@@ -25,27 +26,15 @@ pub trait Texts {
 #[derive(Debug)]
 pub struct Workspace {
     root: PathBuf,
-    stat: Mutex<StatCache>,
+    /// Loaded when it is first asked.
+    stat: OnceLock<StatCache>,
     seen: Mutex<Seen>,
-}
-
-/// What was asked of the files in and around a project, and what the answers were.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Path → contents, of every file.
-    contents: BTreeMap<String, Hash>,
-    /// Pattern → the paths that it matched, where that is not the path that it is.
-    matches: BTreeMap<String, Vec<String>>,
-    /// Paths of files that were looked for and are not there.
-    #[serde(default)]
-    absent: BTreeSet<String>,
 }
 
 impl Workspace {
     /// Opens the project in `root`.
     pub fn open(root: &Path) -> Workspace {
-        let stat = StatCache::load(Arc::new(RealDisk), &StateFolder::of(root).path("stat"));
-        Workspace { root: root.to_owned(), stat: Mutex::new(stat), seen: Mutex::default() }
+        Workspace { root: root.to_owned(), stat: OnceLock::new(), seen: Mutex::default() }
     }
 
     /// Returns the project's folder.
@@ -58,12 +47,19 @@ impl Workspace {
         StateFolder::of(&self.root)
     }
 
-    /// Finds the files of a pattern, sorted by path; see [`expand`].
+    /// Finds the files of a pattern, sorted by path; see [`expand`](super::files::expand).
     pub fn find(&self, pattern: &str) -> Result<Vec<FoundFile>, FilesError> {
-        let found = expand(&self.root, &[pattern])?;
+        let begun = SystemTime::now();
+        let (found, folders) = expand_noting(&self.root, pattern)?;
         if !matches!(found.as_slice(), [file] if file.path == pattern) {
-            let paths = found.iter().map(|file| file.path.clone()).collect();
-            self.seen().matches.insert(pattern.to_owned(), paths);
+            // A folder that has not changed since well before it was listed has the names that were found.
+            let look = |folder: PathBuf| {
+                let look = stat(&folder).ok().filter(|look| look.settled_at(begun))?;
+                Some((folder.into_os_string().into_string().ok()?, look))
+            };
+            let folders = folders.and_then(|folders| folders.into_iter().map(look).collect());
+            let paths = hash_of_paths(&found);
+            self.seen().matches.insert(pattern.to_owned(), Matches { paths, folders });
         }
         Ok(found)
     }
@@ -74,10 +70,11 @@ impl Workspace {
         let (before, checked_at) = (stat(&absolute)?, SystemTime::now());
         let bytes = fs::read(&absolute)?;
         let hash = Hash::of(&bytes);
-        if stat(&absolute)? == before {
-            self.lock().set(path, before, hash, checked_at);
+        let look = stat(&absolute)?;
+        if look == before {
+            self.cache().set(path, before, hash, checked_at);
         }
-        self.note(path, hash);
+        self.note(path, hash, (look == before && look.settled_at(checked_at)).then_some(look));
         Ok(bytes)
     }
 
@@ -86,47 +83,63 @@ impl Workspace {
         self.seen().clone()
     }
 
-    /// Returns whether the same questions would be answered as they were.
-    pub fn is_as_it_was(&self, seen: &Seen) -> bool {
-        let found = |path: &String| FoundFile { path: path.clone(), absolute: self.root.join(path) };
-        seen.contents.iter().all(|(path, hash)| self.hash(&found(path)).is_ok_and(|now| now == *hash))
-            && seen
-                .matches
-                .iter()
-                .all(|(pattern, paths)| self.find(pattern).is_ok_and(|now| now.iter().map(|file| &file.path).eq(paths)))
-            && seen.absent.iter().all(|path| fs::metadata(self.root.join(path)).is_err_and(|error| is_absence(&error)))
+    /// Returns whether the same questions would be answered as they were. What takes a closer look is noted.
+    pub fn is_as_it_was(&self, questions: &Questions) -> Same {
+        questions.ask(&self.root, self)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().expect("no thread panics with this lock")
     }
 
-    fn note(&self, path: &str, hash: Hash) {
-        self.seen().contents.insert(path.to_owned(), hash);
+    /// Notes what a file holds, and what it looks like if that tells what it holds.
+    fn note(&self, path: &str, hash: Hash, look: Option<FileStat>) {
+        self.seen().contents.insert(path.to_owned(), (hash, look));
     }
 
     /// Returns the hash of a data file's bytes; reads it only if its stat tells that it may have changed.
     pub fn hash(&self, file: &FoundFile) -> Result<Hash, FilesError> {
-        let hash = self.hash_of(file)?;
-        self.note(&file.path, hash);
-        Ok(hash)
-    }
-
-    fn hash_of(&self, file: &FoundFile) -> Result<Hash, FilesError> {
         let now = stat(&file.absolute)?;
-        if let Some(known) = self.lock().get(&file.path, &now) {
+        if let Some(known) = self.cache().get(&file.path, &now) {
+            self.note(&file.path, known, Some(now));
             return Ok(known);
         }
         let checked_at = SystemTime::now();
         let hash = hash_file(file)?;
         // The stat is of before the reading: if the file changes meanwhile, it will not agree.
-        self.lock().set(&file.path, now, hash, checked_at);
+        self.cache().set(&file.path, now, hash, checked_at);
+        self.note(&file.path, hash, now.settled_at(checked_at).then_some(now));
         Ok(hash)
+    }
+
+    /// Returns the hashes of many files.
+    pub fn hash_all(&self, files: &[FoundFile]) -> Vec<Result<Hash, FilesError>> {
+        files.par_iter().map(|file| self.hash(file)).collect()
     }
 
     /// Returns what the system said of a data file when it was hashed, if no later change can look the same.
     pub fn settled(&self, file: &FoundFile) -> Option<FileStat> {
-        self.lock().stat(&file.path)
+        self.cache().stat(&file.path)
+    }
+
+    /// Returns whether there is a file at a path of the project.
+    pub fn has_file(&self, path: &str) -> bool {
+        match fs::metadata(self.root.join(path)) {
+            Ok(data) => data.is_file(),
+            Err(error) => {
+                if is_absence(&error) {
+                    self.seen().absent.insert(path.to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns the value of a variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let value = std::env::var_os(name);
+        self.seen().variables.insert(name.to_owned(), value.as_deref().map(hash_of));
+        value
     }
 
     /// Returns the hash of a file that an export wrote, if it is there.
@@ -156,9 +169,10 @@ impl Workspace {
             let (hash, bytes) = sum.lock().expect("no thread panics with this lock").of();
             fs::rename(&beside, &target)?;
             if let Ok(now) = stat(&target) {
-                self.lock().set(path, now, hash, SystemTime::now());
+                self.cache().set(path, now, hash, SystemTime::now());
             }
-            self.note(path, hash);
+            // Just written, so its times do not tell enough yet.
+            self.note(path, hash, None);
             Ok((hash, bytes))
         });
         if written.is_err() {
@@ -195,21 +209,32 @@ impl Workspace {
 
     /// Keeps what was learned of files for the next time.
     pub fn save(&self) -> Result<(), StoreError> {
-        self.lock().save()
+        self.stat.get().map_or(Ok(()), StatCache::save)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, StatCache> {
-        self.stat.lock().expect("no thread panics with this lock")
+    fn cache(&self) -> &StatCache {
+        self.stat.get_or_init(|| StatCache::load(Arc::new(RealDisk), &self.state().path("stat")))
     }
+}
+
+impl Closer for Workspace {
+    fn contents(&self, path: &str) -> Option<Hash> {
+        self.hash(&FoundFile { path: path.to_owned(), absolute: self.root.join(path) }).ok()
+    }
+
+    fn matches(&self, pattern: &str) -> Option<Hash> {
+        self.find(pattern).ok().map(|found| hash_of_paths(&found))
+    }
+}
+
+fn hash_of_paths(files: &[FoundFile]) -> Hash {
+    // No path has a NUL.
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    Hash::of(paths.join("\0").as_bytes())
 }
 
 /// Bytes that a template file may have.
 const LARGEST_TEXT: u64 = 16 << 20;
-
-/// Returns whether an error says that there is no such file.
-fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
 
 impl Texts for Workspace {
     fn read(&self, path: &str) -> Result<Option<Arc<Source>>, String> {

@@ -83,7 +83,7 @@ impl Binder<'_> {
         let inner = Fingerprint::new(Over::names(exprs.len()), Matching::Exact);
         let names: Vec<&str> = self.test.unique.iter().map(|text| text.value.as_str()).collect();
         let hashes = Work::new(&format!("unique {}", names.join(", ")), Over::new(exprs, Box::new(inner)), &first.span);
-        Some(Stage::Whole { hashes, op: WholeOp::Dedup })
+        Some(Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup })
     }
 
     fn has(&mut self, column: &Text) -> bool {

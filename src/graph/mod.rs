@@ -1,20 +1,31 @@
 //! The graph: names become edges, in an order in which every node comes after its inputs. No I/O.
 
 mod asking;
+mod augment;
 mod bind;
+mod choosing;
 mod contract;
+mod fanning;
+mod queries;
 mod resolve;
+mod running;
 mod select;
 mod texts;
 
-pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use bind::{
+    Ask, Bound, BoundMetric, Fan, Join, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric,
+    maker_shape,
+};
 pub use contract::{BoundTest, bind_test};
+pub use queries::NodeQuery;
+pub use running::{Run, bind_program};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};
 use crate::fetch::models::Endpoint;
 use crate::hash::Words;
 use crate::manifest::{Dataset, Manifest, Model, Step, Text};
+use crate::op::Synonyms;
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -85,6 +96,10 @@ pub struct Node {
     pub templates: BTreeMap<usize, Arc<Template>>,
     /// The prompts of its `generate` and `judge` steps, by step.
     pub prompts: BTreeMap<usize, PromptTexts>,
+    /// The lists of synonyms of its `augment` steps, by step.
+    pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
+    /// The query that makes its rows.
+    pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples.
     pub looks_into: BTreeMap<usize, usize>,
 }
@@ -102,14 +117,17 @@ impl Node {
             words: definition.clone(),
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            synonyms: BTreeMap::new(),
+            query: None,
             looks_into: BTreeMap::new(),
         }
     }
 
-    /// Returns all texts of templates that it is made with.
+    /// Returns all texts of templates and queries that it is made with.
     pub fn texts(&self) -> impl Iterator<Item = &Arc<Source>> {
         let prompts = self.prompts.values().flat_map(|prompt| std::iter::once(&prompt.text).chain(&prompt.system));
-        self.templates.values().chain(prompts).flat_map(|template| template.sources())
+        let query = self.query.iter().map(|query| &query.text.span.source);
+        self.templates.values().chain(prompts).flat_map(|template| template.sources()).chain(query)
     }
 
     /// Returns `dataset.clean`, the name that no other node has.

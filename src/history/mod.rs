@@ -11,7 +11,7 @@ use crate::fetch::models::Traffic;
 use crate::hash::Hash;
 use crate::manifest::Options;
 use crate::plan::Reason;
-use crate::store::{Disk, Store, StoreError};
+use crate::store::{Disk, Problem, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -79,6 +79,9 @@ const FOLDER: &str = "history";
 /// How the name of such a file ends.
 const ENDING: &str = ".jsonl";
 
+/// The extension of a file with lines that were set aside.
+const ASIDE: &str = "damaged";
+
 impl History {
     /// Opens the history of the checkout called `id`. A line that is not a build of this version is passed over, and stays.
     pub fn open(store: &Store, id: &str) -> Result<History, StoreError> {
@@ -101,15 +104,89 @@ impl History {
     /// # Errors
     /// A line whose view cannot be told: what it names must not be taken for garbage.
     pub fn roots(store: &Store) -> Result<Vec<Vec<Roots>>, StoreError> {
-        let folder = store.root().join(FOLDER);
-        let entries = store.disk().list(&folder).map_err(|error| StoreError::io("list", &folder, error))?;
-        let files = entries.iter().filter(|entry| entry.name.ends_with(ENDING)).map(|entry| folder.join(&entry.name));
-        files.map(|path| roots(store.disk().as_ref(), &path)).collect()
+        let mut all = Vec::new();
+        for path in files(store)? {
+            let (roots, damaged) = roots(store.disk().as_ref(), &path)?;
+            if let Some(line) = damaged.first() {
+                let why = io::Error::other(format!("line {line} is not a build"));
+                return Err(StoreError::io("read", &path, why));
+            }
+            all.push(roots);
+        }
+        Ok(all)
+    }
+
+    /// Returns as many of these views as can be read, and what cannot be.
+    pub fn readable_roots(store: &Store) -> (Vec<Vec<Roots>>, Vec<Problem>) {
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        let files = files(store).unwrap_or_else(|error| {
+            problems.push(Problem::Unreadable(error));
+            Vec::new()
+        });
+        for path in files {
+            match roots(store.disk().as_ref(), &path) {
+                Ok((roots, damaged)) => {
+                    all.push(roots);
+                    problems.extend(damaged.into_iter().map(|line| Problem::History { file: path.clone(), line }));
+                }
+                Err(error) => problems.push(Problem::Unreadable(error)),
+            }
+        }
+        (all, problems)
+    }
+
+    /// Moves the lines of a file of builds that are no builds to a file beside it. No build may use the store meanwhile.
+    pub fn set_aside(store: &Store, path: &Path) -> Result<(), StoreError> {
+        let disk = store.disk();
+        let bytes = disk.read(path, 0).map_err(|error| StoreError::io("read", path, error))?;
+        let beside = path.with_extension(ASIDE);
+        // Bytes that were set aside before stay; where they cannot be read, nothing is set aside.
+        let mut aside = match disk.read(&beside, 0) {
+            Ok(bytes) => bytes.to_vec(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(StoreError::io("read", &beside, error)),
+        };
+        let mut stay = Vec::new();
+        for line in lines(&bytes) {
+            let to = if is_build(line) { &mut stay } else { &mut aside };
+            to.extend_from_slice(line);
+            to.push(b'\n');
+        }
+        for (path, bytes) in [(&*beside, aside), (path, stay)] {
+            disk.write_durably(path, &[&bytes]).map_err(|error| StoreError::io("write", path, error))?;
+        }
+        Ok(())
     }
 
     /// Returns the builds, oldest first.
     pub fn builds(&self) -> impl DoubleEndedIterator<Item = Build> {
-        lines(&self.lines).filter_map(|line| serde_json::from_slice(line).ok())
+        lines(&self.lines).filter_map(|line| match read_line(line) {
+            Line::Build(build) => Some(*build),
+            Line::Later | Line::Damaged => None,
+        })
+    }
+
+    /// Says which line, counted from 1, leaves it open which build with these profiles and `--set` was the last, because it is
+    /// damaged.
+    pub fn doubt(&self, options: &Options) -> Option<usize> {
+        let numbered = self.lines.split(|byte| *byte == b'\n').enumerate();
+        let lines: Vec<_> = numbered.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+        for (at, line) in lines.into_iter().rev() {
+            match read_line(line) {
+                Line::Damaged => return Some(at + 1),
+                Line::Build(build) if build.options == *options => return None,
+                Line::Build(_) | Line::Later => {}
+            }
+        }
+        None
+    }
+
+    /// Returns the number of the next build.
+    pub fn next_number(&self) -> u64 {
+        // Whatever a damaged line said, it was a build.
+        let damaged = lines(&self.lines).rev().map(read_line).take_while(|line| !matches!(line, Line::Build(_)));
+        let damaged = damaged.filter(|line| matches!(line, Line::Damaged)).count() as u64;
+        self.last().map_or(1, |build| build.number + 1) + damaged
     }
 
     /// Returns the last build.
@@ -138,7 +215,7 @@ impl History {
         if lines.last().is_some_and(|last| *last != b'\n') {
             lines.push(b'\n');
         }
-        serde_json::to_writer(&mut lines, build).expect("a build is plain data");
+        lines.extend(write_line(build));
         lines.push(b'\n');
         let written = self.disk.write_durably(&self.path, &[&lines]);
         written.map_err(|error| StoreError::io("write", &self.path, error))?;
@@ -166,13 +243,71 @@ impl Roots {
     }
 }
 
-fn roots(disk: &dyn Disk, path: &Path) -> Result<Vec<Roots>, StoreError> {
+/// Lists the files of builds in a store.
+fn files(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
+    let folder = store.root().join(FOLDER);
+    let entries = store.disk().list(&folder).map_err(|error| StoreError::io("list", &folder, error))?;
+    Ok(entries.iter().filter(|entry| entry.name.ends_with(ENDING)).map(|entry| folder.join(&entry.name)).collect())
+}
+
+/// Returns what the lines of a file name, and the numbers of those that are no builds.
+fn roots(disk: &dyn Disk, path: &Path) -> Result<(Vec<Roots>, Vec<usize>), StoreError> {
     let bytes = disk.read(path, 0).map_err(|error| StoreError::io("read", path, error))?;
-    let read = |(n, line)| match serde_json::from_slice(line) {
-        Ok(roots) => Ok(roots),
-        Err(_) => Err(StoreError::io("read", path, io::Error::other(format!("line {} is not a build", n + 1)))),
-    };
-    bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()).map(read).collect()
+    let (mut roots, mut damaged) = (Vec::new(), Vec::new());
+    for (n, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(build) if is_whole(line) => roots.push(build),
+            _ => damaged.push(n + 1),
+        }
+    }
+    Ok((roots, damaged))
+}
+
+/// A line of a file of builds.
+enum Line {
+    Build(Box<Build>),
+    /// Whole, and for a later version to read.
+    Later,
+    Damaged,
+}
+
+fn read_line(line: &[u8]) -> Line {
+    match serde_json::from_slice(line) {
+        Ok(build) if is_whole(line) => Line::Build(Box::new(build)),
+        _ if is_build(line) => Line::Later,
+        _ => Line::Damaged,
+    }
+}
+
+fn is_build(line: &[u8]) -> bool {
+    is_whole(line) && serde_json::from_slice::<Roots>(line).is_ok()
+}
+
+/// The last field of a line: the beginning of the hash of all before it.
+const CHECK: &[u8] = br#","check":""#;
+
+/// Digits of the check.
+const DIGITS: usize = 16;
+
+fn check(text: &[u8]) -> Vec<u8> {
+    Hash::of(text).to_string().into_bytes()[..DIGITS].to_vec()
+}
+
+fn write_line(build: &Build) -> Vec<u8> {
+    let mut line = serde_json::to_vec(build).expect("a build is plain data");
+    line.pop();
+    let check = check(&line);
+    [line.as_slice(), CHECK, &check, br#""}"#].concat()
+}
+
+/// Returns whether a line is as it was written. Lines without a check are taken as they are.
+fn is_whole(line: &[u8]) -> bool {
+    let end = CHECK.len() + DIGITS + 2;
+    let Some((text, rest)) = line.split_at_checked(line.len().saturating_sub(end)) else { return true };
+    match rest.strip_prefix(CHECK) {
+        Some(found) => found[..DIGITS] == check(text),
+        None => true,
+    }
 }
 
 /// Reads a view.

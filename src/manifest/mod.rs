@@ -3,11 +3,14 @@
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
 mod asking;
+mod augment;
 mod build;
 mod check;
+mod choosing;
 mod contract;
 mod decl;
 mod declare;
+mod joining;
 mod json;
 mod keys;
 mod load;
@@ -20,6 +23,7 @@ mod part;
 mod recipe;
 mod reference;
 mod rounds;
+mod running;
 mod schema;
 mod secret;
 mod shape;

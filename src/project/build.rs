@@ -205,14 +205,15 @@ impl Project {
             .filter(|one| matches!(one.state, State::Failed(_)))
             .map(|one| self.graph.node(one.node).full_name())
             .collect();
-        let changed = view != before || !made.is_empty() || !failed.is_empty();
+        let doubt = history.doubt(&self.options).is_some();
+        let changed = view != before || !made.is_empty() || !failed.is_empty() || doubt;
         // Asked before the lock file is written, which may be one of the files that Git compares.
         let commit = if changed { commit(self.root()) } else { None };
         let last_lock = history.last_with(&self.options).map(|build| build.lock);
         let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
         let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0, afoot };
         if changed {
-            let number = history.last().map_or(1, |build| build.number + 1);
+            let number = history.next_number();
             let build = Build {
                 number,
                 time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
@@ -340,8 +341,19 @@ impl Project {
     }
 
     /// Returns what every node was after the last build with the same profiles and `--set`; if there was none, after the last.
-    pub(super) fn last_view(&self, history: &History) -> View {
-        self.view_of(self.last_build(history))
+    pub(super) fn last_view(&self, history: &History) -> Result<View, Diagnostics> {
+        self.no_doubt(history)?;
+        Ok(self.view_of(self.last_build(history)))
+    }
+
+    /// Refuses to take an older build for the last one.
+    pub(super) fn no_doubt(&self, history: &History) -> Result<(), Diagnostics> {
+        let Some(line) = history.doubt(&self.options) else { return Ok(()) };
+        let file = History::file(&self.store, &self.id());
+        let title = format!("line {line} of {} is damaged, so what was built last is not known", file.display());
+        Err(Diagnostic::error("damaged-store", title)
+            .help("`datamake build` finds out what is there; only what is stale is made")
+            .into())
     }
 
     /// Returns what every node was after a build. A view that is lost means that nothing is known of it; that is no error.

@@ -38,7 +38,7 @@ impl Project {
         let keep = keep.max(1);
         let histories = History::roots(&self.store).map_err(|error| {
             Diagnostic::error("store", error.to_string())
-                .help("a line that is damaged can be removed, if its build may go")
+                .help("`datamake verify --repair` sets aside a line that is damaged; then its build may go")
         })?;
         self.store.refresh().map_err(unusable)?;
         let mut live = Live::new(&self.store);
@@ -75,8 +75,13 @@ impl Project {
         let mut garbage = self.garbage(keep)?;
         let plan = &garbage.plan;
         if plan.blobs + plan.traces + plan.leftovers > 0 {
-            write_gone(&self.store, &garbage.gone).map_err(unusable)?;
-            self.store.collect(plan).map_err(unusable)?;
+            let collect = || write_gone(&self.store, &garbage.gone).and_then(|()| self.store.collect(plan));
+            let collected = match collect() {
+                // What has to be written first finds room when the blobs have gone.
+                Err(error) if error.is_full() => self.store.make_room(plan).and_then(|()| collect()),
+                collected => collected,
+            };
+            collected.map_err(unusable)?;
         }
         garbage.packed = self.store.pack();
         Ok(garbage)
@@ -84,9 +89,11 @@ impl Project {
 
     /// Reads every blob and record of the store and checks it; `repair` removes what is damaged, so that it is made again.
     pub fn verify(&self, repair: Repair, progress: &(dyn Fn(Progress) + Sync)) -> Result<Checked, Diagnostics> {
-        let problems = self.store.verify(progress);
+        let mut problems = self.store.verify(progress);
+        problems.extend(History::readable_roots(&self.store).1);
         if repair == Repair::Yes {
             self.store.repair(&problems).map_err(unusable)?;
+            self.set_aside(&problems).map_err(unusable)?;
             self.forget_broken().map_err(unusable)?;
         }
         Ok(Checked { problems, stats: self.store.stats().map_err(unusable)? })
@@ -94,10 +101,24 @@ impl Project {
 }
 
 impl Project {
+    /// Sets aside the lines of the history that are no builds, unless a build runs that may be about to add one.
+    fn set_aside(&self, problems: &[Problem]) -> Result<(), StoreError> {
+        let damaged = |problem: &Problem| match problem {
+            Problem::History { file, .. } => Some(file.clone()),
+            _ => None,
+        };
+        let damaged: BTreeSet<_> = problems.iter().filter_map(damaged).collect();
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let Some(_alone) = self.store.claim()? else { return Ok(()) };
+        damaged.iter().try_for_each(|file| History::set_aside(&self.store, file))
+    }
+
     /// Forgets that nodes are fresh whose tables name what is not in the store, so that the next build makes it again;
     /// and what builds name that is lost, so that `gc` does without it.
     fn forget_broken(&self) -> Result<(), StoreError> {
-        let builds = History::roots(&self.store)?.into_iter().flatten();
+        let builds = History::readable_roots(&self.store).0.into_iter().flatten();
         let views: Vec<Hash> = builds.flat_map(|build| build.views()).collect();
         let mut live = Live::new(&self.store);
         let mut broken = HashSet::new();

@@ -3,7 +3,8 @@
 
 use super::{Project, store_folder};
 use crate::exec::{Run, State};
-use crate::fetch::{Seen, StateFolder, Workspace};
+use crate::fetch::{Questions, Same, StateFolder, Workspace};
+use crate::hash::Hash;
 use crate::history::History;
 use crate::manifest::Options;
 use crate::store::{FileStat, stat};
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 /// Where it is kept, in the project's own folder.
 const FILE: &str = "fresh";
 
-/// What a build that had nothing to do was asked, and what it saw.
+/// What a build that had nothing to do was asked, and where it looked. What it saw in the project follows.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct AllFresh {
     options: Options,
@@ -23,14 +24,13 @@ struct AllFresh {
     store: PathBuf,
     /// The program, the store's folders and the history: another program may find otherwise, and what was built may be lost.
     places: Vec<(PathBuf, Option<FileStat>)>,
-    seen: Seen,
     nodes: u64,
 }
 
 /// Returns how many nodes a build would find fresh, if it can be known without a look at the graph that there is nothing to do.
 pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Option<u64> {
-    let text = StateFolder::of(root).read(FILE)?;
-    let last: AllFresh = serde_json::from_str(&text).ok()?;
+    let bytes = StateFolder::of(root).read_bytes(FILE)?;
+    let (last, questions) = decode(&bytes)?;
     let unmoved = |(place, then): &(PathBuf, Option<FileStat>)| stat(place).ok() == *then;
     let same = last.options == *options
         && last.targets == *targets
@@ -40,9 +40,40 @@ pub fn nothing_to_do(root: &Path, options: &Options, targets: &[String]) -> Opti
         return None;
     }
     let workspace = Workspace::open(root);
-    let same = workspace.is_as_it_was(&last.seen);
-    let _ = workspace.save();
-    same.then_some(last.nodes)
+    match workspace.is_as_it_was(&questions) {
+        Same::No => None,
+        Same::Yes => Some(last.nodes),
+        Same::Closely => {
+            // By now times may tell what took a closer look.
+            let mut seen = questions.to_seen();
+            seen.extend(workspace.everything_seen());
+            let _ = workspace.save();
+            let _ = workspace.state().write(FILE, &encode(&last, &seen.questions()));
+            Some(last.nodes)
+        }
+    }
+}
+
+/// Writes a length, the first part as JSON, the second, and the hash of all before it.
+fn encode(all: &AllFresh, questions: &Questions) -> Vec<u8> {
+    let head = serde_json::to_vec(all).expect("it is plain data");
+    let mut out = (head.len() as u64).to_le_bytes().to_vec();
+    out.extend(head);
+    questions.encode(&mut out);
+    let hash = Hash::of(&out);
+    out.extend_from_slice(hash.as_bytes());
+    out
+}
+
+/// Reads both parts. What is damaged is nothing: a question that is lost would be an answer that is not noticed.
+fn decode(bytes: &[u8]) -> Option<(AllFresh, Questions<'_>)> {
+    let (body, hash) = bytes.split_last_chunk::<32>()?;
+    if Hash::of(body) != Hash::from_bytes(*hash) {
+        return None;
+    }
+    let (length, rest) = body.split_first_chunk::<8>()?;
+    let (head, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    Some((serde_json::from_slice(head).ok()?, Questions::decode(rest)?))
 }
 
 impl Project {
@@ -72,10 +103,9 @@ impl Project {
             targets: targets.to_vec(),
             store: self.store.root().to_owned(),
             places,
-            seen: self.workspace.everything_seen(),
             nodes: run.nodes.len() as u64,
         };
-        let text = serde_json::to_vec(&all).expect("it is plain data");
-        let _ = self.workspace.state().write(FILE, &text);
+        let seen = self.workspace.everything_seen();
+        let _ = self.workspace.state().write(FILE, &encode(&all, &seen.questions()));
     }
 }

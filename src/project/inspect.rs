@@ -89,7 +89,7 @@ impl Project {
     /// Returns what a node was after the last build.
     pub fn record(&self, id: NodeId) -> Result<NodeRecord, Diagnostics> {
         let name = self.graph.node(id).full_name();
-        let view = self.last_view(&self.history()?);
+        let view = self.last_view(&self.history()?)?;
         match view.get(&name) {
             Some(hash) => read_record(&self.store, *hash).map_err(unusable),
             None => Err(Diagnostic::error("not-built", format!("`{name}` was never built here"))

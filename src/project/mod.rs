@@ -34,6 +34,9 @@ pub const MANIFEST: &str = "datamake.toml";
 /// The file in which the checkout's name is.
 const ID: &str = "id";
 
+/// Bytes that such a name may have: it is a part of the names of files.
+const LONGEST_ID: usize = 64;
+
 /// An opened project. Opening reads and checks the manifest; it writes nothing.
 #[derive(Debug)]
 pub struct Project {
@@ -119,9 +122,7 @@ impl Project {
 
     /// Returns the name of this checkout in the store.
     fn id(&self) -> String {
-        let id = self.workspace.state().read(ID).unwrap_or_default();
-        let id: String = id.trim().chars().filter(char::is_ascii_alphanumeric).collect();
-        if id.is_empty() { "none".to_owned() } else { id }
+        read_id(&self.workspace.state()).unwrap_or_else(|| "none".to_owned())
     }
 
     /// Returns whether the manifest is taken as it stands, without profiles or `--set`.
@@ -132,13 +133,21 @@ impl Project {
     /// Gives the checkout a name of its own in the store, if it has none.
     fn claim(&self) -> Result<(), Diagnostics> {
         let state = self.workspace.state();
-        if state.read(ID).is_some_and(|id| !id.trim().is_empty()) {
+        if read_id(&state).is_some() {
             return Ok(());
         }
         let seed = format!("{:?} {} {:?}", std::time::SystemTime::now(), std::process::id(), self.root());
         let id = &crate::hash::Hash::of(seed.as_bytes()).to_string()[..16];
         state.write(ID, format!("{id}\n").as_bytes()).map_err(|error| unwritable(&state.path(ID), &error))
     }
+}
+
+/// Reads the checkout's name; what is no name of ours is none.
+fn read_id(state: &StateFolder) -> Option<String> {
+    let text = state.read(ID)?;
+    let id = text.trim();
+    let is_name = (1..=LONGEST_ID).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric());
+    is_name.then(|| id.to_owned())
 }
 
 /// Returns the folder of the store that the project in `root` uses.
@@ -152,7 +161,15 @@ fn store_folder(root: &Path) -> PathBuf {
 
 /// Says that the store cannot be used.
 pub(crate) fn unusable(error: crate::store::StoreError) -> Diagnostics {
-    Diagnostic::error("store", error.to_string()).into()
+    let problem = Diagnostic::error("store", error.to_string());
+    let problem = if error.is_full() {
+        problem.help(
+            "make room and run the same command again: what was done is kept; `datamake gc` tells what no build needs",
+        )
+    } else {
+        problem
+    };
+    problem.into()
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Diagnostics {

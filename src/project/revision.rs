@@ -39,6 +39,9 @@ impl Project {
     /// Finds the version that is called `12`, `last`, `last-1`, `git:main`, or any revision that Git knows.
     pub fn version(&self, name: &str) -> Result<Version, Diagnostics> {
         let history = self.history()?;
+        if name.starts_with("last") {
+            self.no_doubt(&history)?;
+        }
         if let Some(build) = history.find(name) {
             let view = read_view(&self.store, build.view).map_err(unusable)?;
             let nodes = lock_of(&self.store, &view).map_err(unusable)?;

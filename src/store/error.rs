@@ -19,6 +19,12 @@ impl StoreError {
         StoreError::Io { what: format!("cannot {action} `{}`", path.display()), source }
     }
 
+    /// Returns whether the disk, or what we may use of it, is full.
+    pub fn is_full(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, StoreError::Io { source, .. } if full(source.kind()))
+    }
+
     /// A file that is whole, and written in a way that this version does not know.
     pub(super) fn later(path: &Path) -> StoreError {
         StoreError::io("read", path, io::Error::other("it was written by a later version of datamake"))
@@ -31,6 +37,7 @@ impl fmt::Display for StoreError {
             StoreError::Missing(hash) => write!(f, "the blob `{}` is missing from the store or damaged", hash.short()),
             StoreError::Io { what, source } => match source.kind() {
                 io::ErrorKind::StorageFull => write!(f, "{what}: no space left on device"),
+                io::ErrorKind::ReadOnlyFilesystem => write!(f, "{what}: read-only file system"),
                 io::ErrorKind::QuotaExceeded => write!(f, "{what}: disk quota exceeded"),
                 io::ErrorKind::NotFound => write!(f, "{what}: no such file or folder"),
                 // The system's words say more than the kind's, where the kind is none.

@@ -275,6 +275,12 @@ impl Store {
         })?;
         plan.keys.iter().for_each(|key| self.index.forget_trace(key));
         plan.small.iter().for_each(|hash| self.index.forget_blob(hash));
+        self.make_room(plan)
+    }
+
+    /// Removes the planned files alone, on a disk that is too full to write logs without the traces that name them. If this is
+    /// interrupted, such a trace is found out when its output is read.
+    pub fn make_room(&self, plan: &GcPlan) -> Result<(), StoreError> {
         for (hash, path) in &plan.files {
             self.remove(path)?;
             hash.iter().for_each(|hash| self.index.forget_blob(hash));

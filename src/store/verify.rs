@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something in the store that is not as it should be; none of it can give a wrong result.
@@ -26,6 +27,8 @@ pub enum Problem {
     Record { log: String, hash: Hash },
     /// A trace names an output that the store does not have.
     Trace { log: String, key: Key, output: Hash },
+    /// A line of the builds of a checkout, counted from 1, is not a build.
+    History { file: PathBuf, line: usize },
     /// The disk does not let us read.
     Unreadable(StoreError),
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Problem {
             Problem::Trace { key, output, .. } => {
                 write!(f, "the blob `{}` is missing, an output of the action `{}`", output.short(), key.short())
             }
+            Problem::History { file, line } => write!(f, "line {line} of `{}` is not a build", file.display()),
             Problem::Unreadable(error) => error.fmt(f),
         }
     }
@@ -232,7 +236,7 @@ impl Store {
                     keys.insert(*key);
                     logs.push(log.clone());
                 }
-                Problem::Responses { .. } | Problem::Unreadable(_) => {}
+                Problem::Responses { .. } | Problem::History { .. } | Problem::Unreadable(_) => {}
             }
         }
         // A key is dropped wherever it is recorded: an older record of it must not come to light.

@@ -37,7 +37,7 @@ impl<'a> Pipe<'a> {
         first: usize,
         schema: &Schema,
     ) -> Pipe<'a> {
-        let row_wise = all[first..].iter().take_while(|stage| !matches!(stage, Stage::Whole { .. })).count();
+        let row_wise = all[first..].iter().take_while(|stage| !stage.is_whole()).count();
         let stages = &all[first..first + row_wise];
         let schemas = schemas(&all[..first + row_wise], schema).split_off(first);
         Pipe { node, name, others, stages, first, schemas, next: Vec::new(), most_failed: u64::MAX }

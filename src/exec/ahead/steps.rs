@@ -7,7 +7,6 @@ use super::super::count::{Place, nth};
 use super::super::dialogue::{Dialogue, Standing};
 use super::super::event::Progress;
 use super::super::example::{Example, SHOWN};
-use super::super::refer::repeated;
 use super::super::rows::stays;
 use super::super::stage::Effort;
 use super::super::too_many::held;
@@ -77,10 +76,18 @@ impl<'a> Ahead<'a> {
                 let stay = |row: &u32| masks.iter().all(|mask| stays(mask, *row as usize));
                 parcel.take((0..parcel.batch.rows as u32).filter(stay).collect())
             }
-            Stage::Repeat { times, index } => {
-                let (take, column) = repeated(*times, parcel.batch.rows);
-                let mut parcel = parcel.take(take.indices().to_vec());
-                parcel.batch.columns.push((index.clone(), column));
+            Stage::Fan { fan, .. } => {
+                if parcel.unknown.has(fan.reads()) {
+                    // How many rows there will be cannot be told.
+                    self.leave_open(parcel.pipe);
+                    return Ok(Some(parcel.take(Vec::new())));
+                }
+                let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
+                let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
+                let Some(fanned) = flow.fan_rows(fan, &parcel.batch)? else { return Ok(None) };
+                let mut parcel = parcel.take(fanned.rows);
+                let names = fan.writes().iter().map(|field| field.name.clone());
+                parcel.batch.columns.extend(names.zip(fanned.columns));
                 parcel
             }
             Stage::Refer { op, input, span } => {
@@ -106,7 +113,7 @@ impl<'a> Ahead<'a> {
             }
             Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
             Stage::Ask(ask) => return self.ask(ask, parcel, open),
-            Stage::Whole { .. } => unreachable!("a pipe has row-wise stages only"),
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("a pipe has row-wise stages only"),
         }))
     }
 
@@ -180,6 +187,13 @@ impl<'a> Ahead<'a> {
         }
         parcel.unknown.add(ask.op.writes().iter().map(|field| field.name.clone()), &identities);
         parcel
+    }
+
+    /// Notes that what is asked behind a pipe cannot be counted.
+    fn leave_open(&mut self, pipe: usize) {
+        let pipes = self.pipes;
+        self.counting.open.insert(pipes[pipe].node);
+        pipes[pipe].next.iter().for_each(|next| self.leave_open(*next));
     }
 
     /// Counts rows that cannot be computed, and lets nothing more be asked once they are too many; returns which they are.

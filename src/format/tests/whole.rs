@@ -220,16 +220,16 @@ fn a_long_text_that_a_dictionary_repeats_is_never_there_many_times() {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
     let batch = RecordBatch::try_new(schema.clone(), vec![words, numbers]).unwrap();
     for skips_types in [true, false] {
-        let properties = parquet::file::properties::WriterProperties::builder()
+        let properties = ::parquet::file::properties::WriterProperties::builder()
             .set_dictionary_page_size_limit(1 << 30)
-            .set_compression(parquet::basic::Compression::ZSTD(Default::default()))
+            .set_compression(::parquet::basic::Compression::ZSTD(Default::default()))
             .build();
-        let options = parquet::arrow::arrow_writer::ArrowWriterOptions::new()
+        let options = ::parquet::arrow::arrow_writer::ArrowWriterOptions::new()
             .with_properties(properties)
             .with_skip_arrow_metadata(skips_types);
         let mut bytes = Vec::new();
         let mut writer =
-            parquet::arrow::ArrowWriter::try_new_with_options(&mut bytes, schema.clone(), options).unwrap();
+            ::parquet::arrow::ArrowWriter::try_new_with_options(&mut bytes, schema.clone(), options).unwrap();
         writer.write(&batch).unwrap();
         writer.close().unwrap();
         assert!(bytes.len() < 100_000, "a small file: {}", bytes.len());
