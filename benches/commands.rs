@@ -2,9 +2,11 @@
 //!
 //! Only the ratios mean something on another machine. `docs/performance.md` has the figures of one.
 
+#[path = "commands/documents.rs"]
+mod documents;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,8 +16,15 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 3] =
-        [("start", start), ("nothing-to-do", nothing_to_do), ("new-threshold", new_threshold)];
+    let benches: [(&str, Bench); 7] = [
+        ("start", start),
+        ("nothing-to-do", nothing_to_do),
+        ("first-build", documents::first_build),
+        ("parquet", documents::parquet),
+        ("dedup", documents::dedup),
+        ("edits", documents::edits),
+        ("hashing", documents::hashing),
+    ];
     let scratch = std::env::temp_dir().join(format!("datamake-bench-{}", std::process::id()));
     for (name, bench) in benches {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
@@ -74,60 +83,11 @@ fn nothing_to_do(folder: &Path) {
     }
 }
 
-/// A filter over 1 GB of JSON Lines: the first build against the one after its threshold was changed.
-fn new_threshold(folder: &Path) {
-    const ROWS: u64 = 1_000_000;
-    let mut data = BufWriter::new(fs::File::create(folder.join("rows.jsonl")).expect("the scratch folder is writable"));
-    let mut random = 1_u64;
-    let mut bytes = 0;
-    for id in 0..ROWS {
-        let mut line = format!("{{\"id\": {id}, \"score\": 0.{:03}, \"text\": \"", next(&mut random) % 1000);
-        while line.len() < 990 {
-            line.push_str(WORDS[(next(&mut random) % WORDS.len() as u64) as usize]);
-            line.push(' ');
-        }
-        line.push_str("\"}\n");
-        bytes += line.len() as u64;
-        data.write_all(line.as_bytes()).expect("the disk has room for 1 GB");
-    }
-    data.flush().expect("the disk has room for 1 GB");
-    let manifest = |threshold: &str| {
-        let text = format!(
-            "[dataset.rows]\nfiles = \"rows.jsonl\"\nkey = \"id\"\n\n[dataset.kept]\nfrom = \"rows\"\nwhere = \"score >= {threshold}\"\n"
-        );
-        write(&folder.join("datamake.toml"), &text);
-    };
-    manifest("0.5");
-    let first = time(&mut datamake(folder, &["build", "--quiet"]));
-    let mut again: Vec<Duration> = (0..7)
-        .map(|round| {
-            manifest(&format!("0.6{round}"));
-            time(&mut datamake(folder, &["build", "--quiet"]))
-        })
-        .collect();
-    again.sort();
-    let (first, again) = (Figure::Time(first), Figure::Time(again[3]));
-    row(&[
-        ("MB", Figure::Count(bytes / 1_000_000)),
-        ("first build", first),
-        ("new threshold", again),
-        ("ratio", first / again),
-    ]);
-}
-
-const WORDS: [&str; 12] =
-    ["the", "number", "of", "apples", "was", "seventeen", "and", "Maria", "gave", "three", "to", "each"];
-
-fn next(state: &mut u64) -> u64 {
-    // Knuth, MMIX: good enough for words.
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}
-
 /// A cell of the table that is printed.
 #[derive(Clone, Copy)]
 enum Figure {
     Count(u64),
+    Megabytes(u64),
     Time(Duration),
     Ratio(f64),
 }
@@ -146,10 +106,30 @@ impl std::ops::Div for Figure {
 fn row(cells: &[(&str, Figure)]) {
     let cell = |(name, figure): &(&str, Figure)| match figure {
         Figure::Count(n) => format!("{n:>6} {name}"),
+        Figure::Megabytes(n) => format!("{name} {n:>6} MB"),
         Figure::Time(time) => format!("{name} {:>9.1} ms", time.as_secs_f64() * 1e3),
         Figure::Ratio(ratio) => format!("{name} {ratio:>6.2}"),
     };
     println!("  {}", cells.iter().map(cell).collect::<Vec<_>>().join("   "));
+}
+
+/// Runs a command, and returns how long it took and the most memory that it had, in megabytes.
+fn watch(command: &mut Command) -> (Duration, u64) {
+    let begun = Instant::now();
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    let mut child = quiet.spawn().expect("the program starts");
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        let most = fs::read_to_string(&status).unwrap_or_default();
+        let most = most.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        peak = most.map_or(peak, |kilobytes: u64| kilobytes / 1000);
+        if let Some(status) = child.try_wait().expect("the program is ours") {
+            assert!(status.success(), "{command:?}");
+            return (begun.elapsed(), peak);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Runs the commands in turns, and returns the median time of each.

@@ -14,6 +14,7 @@ pub mod format;
 pub mod ask;
 pub mod op;
 pub mod fetch;
+pub mod query;
 pub mod manifest;
 pub mod graph;
 pub mod exec;

@@ -52,6 +52,10 @@ files = "seeds.jsonl"
 key = "id"
 generate = {{ prompt = "form", model = "writer", into = "form" }}
 
+[dataset.seen]
+files = "seeds.jsonl"
+run = {{ command = ["sh", "-c", "env > environment; env >&2; env | sed 's/.*/{{\"n\": \"&\"}}/'"], per = "group", columns = {{ n = "string" }} }}
+
 [export.answers]
 from = "answers"
 to = "out/answers.jsonl"
@@ -106,6 +110,7 @@ fn a_key_is_in_nothing_that_a_command_writes_or_prints() {
         &["show", "answers", "--failed", "--wide"],
         &["show", "refused", "--failed", "--json"],
         &["responses", "export", "-"],
+        &["show", "seen", "-n", "1000", "--json"],
         &["log", "--json"],
         &["why", "answers"],
         &["verify"],
@@ -119,6 +124,7 @@ fn a_key_is_in_nothing_that_a_command_writes_or_prints() {
     let mut written = Vec::new();
     files(sandbox.path(), &mut written);
     assert!(written.iter().any(|file| file.ends_with("out/answers.jsonl")), "the export was written");
+    assert!(written.iter().any(|file| file.ends_with("project/environment")), "a program wrote its environment");
     let store = Store::open(Arc::new(RealDisk), &sandbox.file("store")).expect("the store opens");
     for file in &written {
         assert_absent(&file.display().to_string(), &std::fs::read(file).expect("it can be read"));
@@ -128,6 +134,20 @@ fn a_key_is_in_nothing_that_a_command_writes_or_prints() {
             assert_absent("a blob", &store.get(hash).expect("the blob is whole"));
         }
     }
+}
+
+#[test]
+fn a_key_is_refused_to_a_program() {
+    let server = Server::start();
+    let sandbox = project(&server);
+    // Known from the user's configuration alone: no model of the project has it.
+    sandbox.edit("project/datamake.toml", "key = \"CANARY_KEY\"\n", "");
+    sandbox.edit("project/datamake.toml", "per = \"group\"", "env = [\"CANARY_KEY\"], per = \"group\"");
+    let output = run(&sandbox, &["build"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the key in `CANARY_KEY` must not go to a program"), "{said}");
+    assert!(!sandbox.file("project/environment").exists(), "nothing was started");
 }
 
 #[test]

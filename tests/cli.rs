@@ -227,7 +227,7 @@ build 1  TIME, AGO  0.00 s    datamake build
     sandbox.check(
         "verify",
         0,
-        r"fine: 73 blobs, 39 traces, 44 kB, and all is what its name says
+        r"fine: 73 blobs, 39 traces, 86 kB, and all is what its name says
 ",
     );
 }
@@ -408,15 +408,20 @@ fn a_failed_node_is_told_with_those_that_need_it_and_the_others_are_built() {
 new  lengths  2.5
 failed numbers; not begun because of it: dataset.even, export.even
 
-built 2 nodes, 1 failed, 2 skipped; 2 actions run, 1 reused; 0.00 s (build 1)
-! error[row-error]: a row of `numbers` cannot be computed: "cat" cannot be cast to int
+built 2 nodes, 1 failed, 2 skipped; 3 actions run, 1 reused; 0.00 s (build 1)
+! error[failed-rows]: 1 row of `numbers` cannot be computed: "cat" cannot be cast to int
 !  --> datamake.toml:7:18
 !   |
+! 5 | [dataset.numbers]
+!   |          ------- `max_failed` lets 0 fail
+! 6 | from = "words"
 ! 7 | columns = { n = "cast(word as int)" }
 !   |                  ^^^^^^^^^^^^^^^^^ computed here
 !   |
 !   = note: in that row `word` is cat
 !   = help: `try_cast(… as int)` gives null instead
+!   = help: `datamake show numbers --failed` has the rows
+!   = help: `max_failed` in the dataset lets rows go
 "#,
     );
     assert_eq!(sandbox.json("build")["nodes"][1]["state"], "failed");

@@ -249,11 +249,22 @@ fn the_guide_to_reading_data_tells_what_happens() {
 #[test]
 fn the_guide_to_cleaning_tells_what_happens() {
     execute("docs/guides/cleaning-and-filtering.md", |_| {});
+    execute("docs/guides/checking-data.md", |_| {});
 }
 
 #[test]
 fn the_guide_to_mixing_tells_what_happens() {
     execute("docs/guides/mixing-and-splitting.md", |_| {});
+}
+
+#[test]
+fn the_guide_to_joining_and_sql_tells_what_happens() {
+    execute("docs/guides/joining-and-sql.md", |_| {});
+}
+
+#[test]
+fn the_guide_to_augmenting_tells_what_happens() {
+    execute("docs/guides/augmenting.md", |_| {});
 }
 
 #[test]
@@ -284,6 +295,11 @@ fn the_guide_to_generating_tells_what_happens() {
 #[test]
 fn the_guide_to_money_and_failures_tells_what_happens() {
     execute("docs/guides/money-and-failures.md", with_examples);
+}
+
+#[test]
+fn the_guide_to_programs_tells_what_happens() {
+    execute("docs/guides/programs.md", |_| {});
 }
 
 #[test]

@@ -58,13 +58,24 @@ impl Row {
         }
     }
 
+    /// Some rows cannot be read.
+    fn is_wrong(&self) -> bool {
+        self.n == 13
+    }
+
     fn json(&self) -> String {
+        if self.is_wrong() {
+            return format!(r#"{{"id": {}, "n": }}"#, self.id);
+        }
         let x = self.x.map_or("null".to_owned(), |x| format!("{x:?}"));
         let tag = self.tag.map_or("null".to_owned(), |tag| format!("{tag:?}"));
         format!(r#"{{"id": {}, "n": {}, "x": {x}, "text": {:?}, "tag": {tag}}}"#, self.id, self.n, self.text)
     }
 
     fn csv(&self) -> String {
+        if self.is_wrong() {
+            return format!("{},{}", self.id, self.text);
+        }
         let x = self.x.map_or(String::new(), |x| format!("{x:?}"));
         format!("{},{},{x},\"{}\",{}", self.id, self.n, self.text, self.tag.unwrap_or(""))
     }
@@ -72,11 +83,20 @@ impl Row {
 
 #[derive(Clone, Debug)]
 enum Maker {
-    Files { folder: usize, keyed: bool },
-    Synth { rows: usize, seed: usize },
+    Files {
+        folder: usize,
+        keyed: bool,
+    },
+    Synth {
+        rows: usize,
+        seed: usize,
+    },
     From(String),
     Concat(Vec<String>),
     Mix(Vec<(String, usize)>, usize),
+    Sql(usize, String, String),
+    /// By size.
+    Pool(Vec<String>, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +109,9 @@ enum Step {
     Fraction(usize),
     Rows(usize),
     Drop(usize),
+    Join(usize, String, usize, usize),
+    Grouped(usize, usize),
+    Augment(usize, usize),
     Split(usize),
 }
 
@@ -108,6 +131,7 @@ struct Model {
     prompts: [usize; 2],
     param: usize,
     metrics: Vec<(String, usize)>,
+    tests: Vec<(String, usize)>,
     cosmetic: usize,
     next: u64,
 }
@@ -120,13 +144,25 @@ const CONDITIONS: [&str; 6] = [
     "text like '%a%'",
     "coalesce(x, 0) + n > T",
 ];
-const EXPRESSIONS: [&str; 6] = [
+const EXPRESSIONS: [&str; 7] = [
+    "10 / n",
     "n + ${params.k}",
     "x * 2",
     "upper(text)",
     "case when n > 3 then 'big' else tag end",
     "length(text) % 7",
     "tag || '-' || cast(n as string)",
+];
+const QUERIES: [&str; 3] = [
+    "select a.id, b.n, a.x, b.text, a.tag from AA a join BB b on a.n = b.n where a.id < 40",
+    "select max(id) as id, n, avg(x) as x, min(text) as text, tag from AA group by n, tag",
+    "select id, row_number() over (partition by tag order by n, id) as n, x, text, tag from AA union all select id, n, x, text, tag from BB",
+];
+const TESTS: [&str; 4] = [
+    "not_null = \"tag\"\nmax_failing = \"50%\"",
+    "unique = [\"tag\", \"n\"]",
+    "where = \"10 / n < 4\"\nrange = { n = [0, 15] }",
+    "values = { \"avg(n)\" = [5, 10] }\nrows = [3, inf]",
 ];
 const VALUES: [&str; 5] = ["count(*)", "avg(n)", "sum(x)", "count(distinct tag)", "max(n) - min(n)"];
 
@@ -140,6 +176,7 @@ impl Model {
             prompts: [0, 0],
             param: 1,
             metrics: Vec::new(),
+            tests: Vec::new(),
             cosmetic: 0,
             next: 0,
         };
@@ -173,22 +210,28 @@ impl Model {
     fn add_dataset(&mut self) {
         let earlier: Vec<String> = self.datasets.iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        let maker = match random.below(if earlier.is_empty() { 3 } else { 10 }) {
+        let maker = match random.below(if earlier.is_empty() { 3 } else { 11 }) {
             0 | 1 => Maker::Files { folder: random.below(2), keyed: random.chance(50) },
             2 => Maker::Synth { rows: 1 + random.below(50), seed: random.below(3) },
             3..=6 => Maker::From(random.one(&earlier).clone()),
+            10 => Maker::Sql(random.below(QUERIES.len()), random.one(&earlier).clone(), random.one(&earlier).clone()),
             7 | 8 => Maker::Concat((0..1 + random.below(2)).map(|_| random.one(&earlier).clone()).collect()),
             _ => {
                 let mut of: Vec<String> = (0..2).map(|_| random.one(&earlier).clone()).collect();
                 of.sort();
                 of.dedup();
-                Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                match random.chance(50) {
+                    true => Maker::Pool(of, random.below(4)),
+                    false => {
+                        Maker::Mix(of.into_iter().map(|name| (name, 1 + random.below(3))).collect(), random.below(4))
+                    }
+                }
             }
         };
         let name = format!("d{}", self.id());
         let mut dataset = Dataset { name, maker, steps: Vec::new() };
         for _ in 0..self.random.below(4) {
-            let step = self.step();
+            let step = self.step(self.datasets.len());
             dataset.steps.push(step);
         }
         if self.random.chance(15) {
@@ -198,18 +241,26 @@ impl Model {
             let value = self.random.below(VALUES.len());
             self.metrics.push((dataset.name.clone(), value));
         }
+        if self.random.chance(40) {
+            let test = self.random.below(TESTS.len());
+            self.tests.push((dataset.name.clone(), test));
+        }
         self.datasets.push(dataset);
     }
 
-    fn step(&mut self) -> Step {
+    /// Makes a step for a dataset behind so many others.
+    fn step(&mut self, behind: usize) -> Step {
         let id = self.id() as usize;
+        let earlier: Vec<String> = self.datasets[..behind].iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        match random.below(8) {
+        match random.below(if earlier.is_empty() { 10 } else { 11 }) {
+            8 => Step::Grouped(random.below(4), 1 + random.below(5)),
+            9 => Step::Augment(id, random.below(3)),
             0 => Step::Where(random.below(CONDITIONS.len())),
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
             4 => Step::Render(id, random.below(2)),
-            5 => Step::Dedup(random.below(4)),
+            5 => Step::Dedup(random.below(5)),
             6 => {
                 if random.chance(50) {
                     Step::Fraction(1 + random.below(9))
@@ -217,7 +268,8 @@ impl Model {
                     Step::Rows(1 + random.below(30))
                 }
             }
-            _ => Step::Drop(id),
+            7 => Step::Drop(id),
+            _ => Step::Join(id, random.one(&earlier).clone(), random.below(4), random.below(3)),
         }
     }
 
@@ -303,8 +355,8 @@ impl Model {
                 "node removed"
             }
             14 => {
-                let step = self.step();
                 let at = self.random.below(self.datasets.len());
+                let step = self.step(at);
                 let steps = &mut self.datasets[at].steps;
                 let end = steps.iter().position(|step| matches!(step, Step::Split(_))).unwrap_or(steps.len());
                 steps.insert(end, step);
@@ -330,12 +382,19 @@ impl Model {
                 name.clone_from(&new);
             }
         };
-        self.metrics.iter_mut().for_each(|(name, _)| swap(name));
+        self.metrics.iter_mut().chain(&mut self.tests).for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
+            dataset.steps.iter_mut().for_each(|step| {
+                if let Step::Join(_, name, ..) = step {
+                    swap(name);
+                }
+            });
             match &mut dataset.maker {
                 Maker::From(name) => swap(name),
                 Maker::Concat(names) => names.iter_mut().for_each(swap),
                 Maker::Mix(of, _) => of.iter_mut().for_each(|(name, _)| swap(name)),
+                Maker::Sql(_, a, b) => [a, b].into_iter().for_each(swap),
+                Maker::Pool(of, _) => of.iter_mut().for_each(swap),
                 Maker::Files { .. } | Maker::Synth { .. } => {}
             }
         }
@@ -345,6 +404,7 @@ impl Model {
         if self.datasets.len() > 2 {
             let gone = self.datasets.pop().expect("there are more than two");
             self.metrics.retain(|(name, _)| *name != gone.name);
+            self.tests.retain(|(name, _)| *name != gone.name);
         }
     }
 
@@ -376,6 +436,9 @@ impl Model {
                      tag = {{ choice = [\"red\", \"blue\"], weights = [3, 1] }} }} }}"
                 ),
                 Maker::From(name) => writeln!(out, "from = \"{name}\""),
+                Maker::Sql(query, a, b) => {
+                    writeln!(out, "sql = \"{}\"", QUERIES[*query].replace("AA", a).replace("BB", b))
+                }
                 Maker::Concat(names) => writeln!(out, "concat = {names:?}"),
                 Maker::Mix(of, seed) => {
                     let total: usize = of.iter().map(|(_, share)| share).sum();
@@ -383,14 +446,21 @@ impl Model {
                         of.iter().map(|(name, share)| format!("{name} = {:?}", *share as f64 / total as f64)).collect();
                     writeln!(out, "mix = {{ of = {{ {} }}, seed = {seed} }}", of.join(", "))
                 }
+                Maker::Pool(of, seed) => {
+                    writeln!(out, "mix = {{ of = {of:?}, temperature = {}.5, epochs = 1.5, seed = {seed} }}", 1 + seed)
+                }
             };
             let steps: Vec<String> = dataset.steps.iter().map(|step| self.toml(step)).collect();
+            let _ = writeln!(out, "max_failed = 1000");
             if !steps.is_empty() {
                 let _ = writeln!(out, "steps = [{}]", steps.join(", "));
             }
         }
         for (i, (dataset, value)) in self.metrics.iter().enumerate() {
             let _ = writeln!(out, "[metric.m{i}]\non = \"{dataset}\"\nvalue = \"{}\"\nby = [\"tag\"]", VALUES[*value]);
+        }
+        for (i, (dataset, test)) in self.tests.iter().enumerate() {
+            let _ = writeln!(out, "[test.t{i}]\non = \"{dataset}\"\nseverity = \"warning\"\n{}", TESTS[*test]);
         }
         out
     }
@@ -406,10 +476,31 @@ impl Model {
             Step::Dedup(0) => "{ dedup = { } }".to_owned(),
             Step::Dedup(1) => "{ dedup = { by = \"text\", method = \"normalised\" } }".to_owned(),
             Step::Dedup(2) => "{ dedup = { by = [\"tag\", \"n % 5\"] } }".to_owned(),
+            Step::Dedup(3) => "{ dedup = { by = \"10 / (n - 1)\" } }".to_owned(),
             Step::Dedup(_) => "{ dedup = { by = \"lower(text)\" } }".to_owned(),
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),
             Step::Drop(id) => format!("{{ select = [\"* exclude (x)\", \"x as old{id}\", \"x\"] }}"),
+            Step::Join(id, with, kind, on) => {
+                let kind = ["inner", "left", "semi", "anti"][*kind];
+                let on = ["\"id\"", "{ n = \"n\" }", "[\"tag\", \"n\"]"][*on];
+                let columns = if matches!(kind, "inner" | "left") {
+                    format!(", columns = [\"text as text{id}\", \"x as x{id}\"]")
+                } else {
+                    String::new()
+                };
+                format!("{{ join = {{ with = \"{with}\", on = {on}, kind = \"{kind}\"{columns} }} }}")
+            }
+            Step::Grouped(0, n) => format!("{{ sample = {{ per_group = {n}, by = [\"tag\", \"n % 3\"] }} }}"),
+            Step::Grouped(1, n) => format!("{{ sample = {{ rows = {}, by = \"tag\", seed = 2 }} }}", n * 5),
+            Step::Grouped(2, n) => format!("{{ sample = {{ rows = {}, top = \"x\" }} }}", n * 5),
+            Step::Grouped(_, n) => format!("{{ sample = {{ rows = {}, weight = \"n\" }} }}", n * 5),
+            Step::Augment(id, at) => {
+                let noise = ["\"typo\"", "[\"ocr\", \"swap-word\"]", "{ case = 1, double = 2 }"][*at];
+                let into = format!("into = \"a{id}\", noise = {noise}, intensity = \"n / 20.0\", edits = \"e{id}\"");
+                format!("{{ augment = {{ column = \"text\", {into}, n = {}, variant = \"v{id}\" }} }}", 1 + at % 2)
+            }
+            Step::Split(0) => "{ split = { parts = { a = 0.8, b = 0.2 }, group_by = [\"tag\", \"n % 5\"], leak_check = { by = \"text\", severity = \"warning\" } } }".to_owned(),
             Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
         }
     }

@@ -12,7 +12,7 @@ use super::session::{Detail, Ending, Exit, Fail, Session};
 use super::words::{count, seconds, things};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{NodeRecord, NodeRun, State, Work};
+use crate::exec::{NodeRecord, NodeRun, Output, State, Work};
 use crate::graph::NodeId;
 use crate::plan::Reason;
 use crate::project::{BuildOptions, Built, Project};
@@ -358,6 +358,14 @@ fn summary_line(session: &mut Session, project: &Project, built: &Built, counts:
     }
     if counts.failed > 0 {
         nodes.push(format!("{} failed", count(counts.failed)));
+    }
+    let warns = |record: &&NodeRecord| match &record.output {
+        Output::Test(tables) => tables.iter().any(|table| !table.broken.is_empty()),
+        _ => false,
+    };
+    let warnings = built.records.values().filter(warns).count() as u64;
+    if warnings > 0 {
+        nodes.push(things(warnings, "warning"));
     }
     if counts.skipped > 0 {
         nodes.push(format!("{} skipped", count(counts.skipped)));

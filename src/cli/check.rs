@@ -18,7 +18,7 @@ pub struct Check {}
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"fine\": true, \"datasets\": 3, \"models\": 0, \"prompts\": 1, \"filters\": 0, \"metrics\": 2, \"exports\": 1, \"problems\": [] }
+{ \"fine\": true, \"datasets\": 3, \"models\": 0, \"prompts\": 1, \"filters\": 0, \"metrics\": 2, \"tests\": 0, \"exports\": 1, \"problems\": [] }
 
 With errors `fine` is false and the counts are missing. A problem, here and in every other command that ends with one:
 
@@ -39,6 +39,7 @@ impl Check {
             ("prompt", manifest.prompts.len()),
             ("filter", manifest.filters.len()),
             ("metric", manifest.metrics.len()),
+            ("test", manifest.tests.len()),
             ("export", manifest.exports.len()),
         ];
         if session.json() {

@@ -51,7 +51,7 @@ pub const FORM: &str = "\
                                \"added\": [row], \"removed\": [row],
                                \"changed\": [{ \"key\": { \"id\": 17 }, \"cells\": { \"question\": { \"old\": \"…\", \"new\": \"…\" } } }] } }] }
 
-Nodes that are the same are left out. A *state* is `{ \"table\", \"rows\", \"parts\", \"value\", \"file\", \"failed\", \"answers\", \"reuse\" }` as in datamake.lock. `table` is null where the rows
+Nodes that are the same are left out. A *state* is `{ \"table\", \"rows\", \"parts\", \"value\", \"file\", \"failed\", \"passed\", \"answers\", \"reuse\" }` as in datamake.lock. `table` is null where the rows
 cannot be compared: not a dataset, new, gone, or no longer in the store. The rows are the first of their kind (`--samples`).";
 
 impl Diff {
@@ -115,6 +115,13 @@ fn text(session: &mut Session, node: &NodeDiff) -> io::Result<()> {
         (Some(old), Some(new)) => (old, new),
         (None, None) => return Ok(()),
     };
+    if let (Some(before), Some(after)) = (old.passed, new.passed) {
+        let word = |passed: bool| if passed { "passes" } else { "warns" };
+        let outcome =
+            if before == after { word(after).to_owned() } else { format!("{} → {}", word(before), word(after)) };
+        writeln!(session.out, "\n{name}  {outcome}{}", asked(old, new))?;
+        return values(session, old, new);
+    }
     if !new.value.is_empty() || !old.value.is_empty() {
         writeln!(session.out, "\n{name}")?;
         return values(session, old, new);
@@ -210,7 +217,7 @@ fn node_json(node: &NodeDiff) -> Value {
             node.parts.iter().map(|(name, part)| (name, json!({ "table": part.table, "rows": part.rows }))).collect();
         let value: Vec<Value> = node.value.iter().map(json_value).collect();
         json!({ "table": node.table, "rows": node.rows, "parts": parts, "value": value, "file": node.file,
-                "failed": node.failed, "answers": node.answers, "reuse": node.reuse })
+                "failed": node.failed, "passed": node.passed, "answers": node.answers, "reuse": node.reuse })
     };
     json!({
         "node": node.name, "old": node.old.as_ref().map(state), "new": node.new.as_ref().map(state),

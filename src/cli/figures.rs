@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
-use crate::exec::{LostRows, MetricValue, NodeRecord, Output};
+use crate::exec::{Gave, Leak, LostRows, MetricValue, NodeRecord, Output, Remade, Tested};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ pub struct Summary {
 pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&NodeRecord>) -> Summary {
     let node = graph.node(id);
     match &record.output {
-        Output::Table { rows, parts, .. } => {
+        Output::Table { rows, parts, remade, gave, leaks, .. } => {
             let mut short = things(*rows, "row");
             if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
                 && old != rows
@@ -86,8 +86,15 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                     parts.iter().map(|(name, part)| format!("{name} {}", count(part.rows))).collect();
                 short.push_str(&format!(": {}", parts.join(", ")));
             }
-            let lost = [dropped(&record.dropped), failed(&record.failed, &node.name)];
-            Summary { short, more: lost.into_iter().flatten().collect() }
+            let failed =
+                failed(&record.failed).map(|failed| format!("{failed} (datamake show {} --failed)", node.name));
+            let made =
+                |one: &Remade| format!("step {} made {} of {}", one.step + 1, things(one.gave, "row"), count(one.took));
+            let lost = [dropped(&record.dropped), failed];
+            let names = Names::new(graph);
+            let gave = node.inputs.iter().zip(gave).map(|(input, gave)| self::gave(&names.input(input), gave));
+            let more = gave.chain(remade.iter().map(made)).chain(lost.into_iter().flatten());
+            Summary { short, more: more.chain(leaks.iter().map(leak)).collect() }
         }
         Output::Metric(values) => {
             let names = Names::new(graph);
@@ -111,6 +118,27 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                 more.push(format!("… {} more: datamake show {}", found.len() - MOST, node.name));
             }
             Summary { short: things(found.len() as u64, "value"), more }
+        }
+        Output::Test(tables) => {
+            let names = Names::new(graph);
+            let rows: u64 = tables.iter().map(|table| table.rows).sum();
+            let broken = || {
+                node.inputs.iter().zip(tables).flat_map(|(input, table)| {
+                    let name = names.input(input);
+                    table.broken.iter().map(move |sentence| format!("`{name}`: {sentence}"))
+                })
+            };
+            let failing: u64 = tables.iter().map(|table| table.failing).sum();
+            let short = match (broken().next(), failing) {
+                (Some(first), _) => format!("warning: {first}"),
+                (None, 0) => format!("passes, {}", things(rows, "row")),
+                (None, failing) => format!("passes, {}, {} of them failing", things(rows, "row"), count(failing)),
+            };
+            let mut more: Vec<String> = broken().skip(1).collect();
+            if failing > 0 {
+                more.push(format!("the rows: datamake show test.{} --failed", node.name));
+            }
+            Summary { short, more }
         }
         Output::Export { bytes: size, rows, .. } => {
             let to = &graph.manifest.exports[node.declaration].to.value;
@@ -138,35 +166,63 @@ pub fn dropped(steps: &[LostRows]) -> Option<String> {
     }
 }
 
+/// Tells what an input gave to a mix.
+fn gave(name: &str, gave: &Gave) -> String {
+    let Gave { rows, different, of } = *gave;
+    if rows == different {
+        return format!("{} of {} of {name}", count(rows), things(of, "row"));
+    }
+    let epochs = number(rows as f64 / different as f64);
+    format!("{} of {} of {name}, {epochs} times: {}", count(different), things(of, "row"), things(rows, "row"))
+}
+
+/// Tells of values that are in several parts.
+fn leak(leak: &Leak) -> String {
+    let (values, rows) = (things(leak.values, "value"), things(leak.rows, "row"));
+    format!("warning: {values} of {} in several parts, in {rows}", leak.check)
+}
+
 /// Tells how many rows have no value, and why.
-fn failed(steps: &[LostRows], name: &str) -> Option<String> {
+pub fn failed(steps: &[LostRows]) -> Option<String> {
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     for (kind, rows) in steps.iter().flat_map(|step| &step.reasons) {
         *kinds.entry(kind).or_default() += rows;
     }
     let all: u64 = kinds.values().sum();
     let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{} {kind}", count(*rows))).collect();
-    (all > 0).then(|| format!("{} failed: {} (datamake show {name} --failed)", things(all, "row"), kinds.join(", ")))
+    (all > 0).then(|| format!("{} failed: {}", things(all, "row"), kinds.join(", ")))
 }
 
 /// Writes what a node made as JSON.
 pub fn json(record: &NodeRecord) -> Value {
     match &record.output {
-        Output::Table { table, rows, made, groups, parts, .. } => {
-            json!({ "table": table, "rows": rows, "rows_made": made, "groups": groups, "parts": parts, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        Output::Table { table, rows, made, groups, parts, remade, gave, leaks, .. } => {
+            let remade: Vec<Value> =
+                remade.iter().map(|one| json!({ "step": one.step + 1, "took": one.took, "gave": one.gave })).collect();
+            json!({ "table": table, "rows": rows, "rows_made": made, "remade": remade, "groups": groups, "parts": parts, "gave": gave, "leaks": leaks, "dropped": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
         }
         Output::Metric(values) => json!({ "values": values }),
+        Output::Test(tables) => {
+            let passed = tables.iter().all(|table| table.broken.is_empty());
+            let tables: Vec<Value> = tables.iter().map(tested_json).collect();
+            json!({ "passed": passed, "tables": tables, "failing": lost_json(&record.dropped), "failed": lost_json(&record.failed) })
+        }
         Output::Export { file, bytes, rows } => json!({ "file": file, "bytes": bytes, "rows": rows }),
     }
 }
 
+fn tested_json(tested: &Tested) -> Value {
+    let values: serde_json::Map<String, Value> = tested.values.iter().cloned().collect();
+    json!({ "rows": tested.rows, "failing": tested.failing, "values": values, "broken": tested.broken })
+}
+
 /// Writes counts of lost rows as JSON.
-fn lost_json(steps: &[LostRows]) -> Value {
+pub fn lost_json(steps: &[LostRows]) -> Value {
     let one = |step: &LostRows| {
-        let at = step.step;
+        let at = step.step.map(|at| at + 1);
         step.reasons
             .iter()
-            .map(move |(name, rows)| json!({ "step": at + 1, "reason": name, "rows": rows }))
+            .map(move |(name, rows)| json!({ "step": at, "reason": name, "rows": rows }))
             .collect::<Vec<_>>()
     };
     steps.iter().flat_map(one).collect()
@@ -174,9 +230,10 @@ fn lost_json(steps: &[LostRows]) -> Value {
 
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
-An *output* is `{ \"table\", \"rows\", \"rows_made\", \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
-`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on), `{ \"file\", \"bytes\", \"rows\" }` of an export.
-`table` and `file` are hashes; steps count from 1. The reasons of failed rows are kinds of failure.";
+An *output* is `{ \"table\", \"rows\", \"rows_made\", \"remade\": [{ \"step\", \"took\", \"gave\" }], \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"gave\": [{ \"rows\", \"different\", \"of\" }], \"leaks\": [{ \"check\", \"values\", \"rows\" }], \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
+`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on),
+`{ \"passed\", \"tables\": [{ \"rows\", \"failing\", \"values\": { AGGREGATE: value }, \"broken\": [sentence] }], \"failing\": [{ \"step\", \"reason\", \"rows\" }], \"failed\" }` of a test (per table that it is on; `step` is the table's position), `{ \"file\", \"bytes\", \"rows\" }` of an export.
+`table` and `file` are hashes; steps count from 1, and null is the maker. `gave` tells of each input of a mix the rows that it gave, how many different ones, and of how many. `remade`: where programs made other rows of theirs. `leaks` tells of values in several parts of a split. The reasons of failed rows are kinds of failure.";
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +250,7 @@ mod tests {
     #[test]
     fn dropped_rows_are_told_by_reason() {
         let step = |step, reasons: &[(&str, u64)]| LostRows {
-            step,
+            step: Some(step),
             reasons: reasons.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect(),
             table: crate::hash::Hash::of(b""),
         };

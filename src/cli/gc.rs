@@ -13,7 +13,7 @@ Examples:
   datamake gc --yes            removes it
   datamake gc --keep 1 --yes   keeps the last build only
 
-Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
+What is kept is packed, so that the store takes less room. Of builds that go, `log` and `diff` still tell numbers and metrics, but no longer rows. While a build runs that
 uses the store, nothing is removed, nor as long as something that a kept build needs cannot be read. What models answered is never removed.")]
 pub struct Gc {
     /// How many builds to keep, of each checkout that uses the store
@@ -26,9 +26,9 @@ pub struct Gc {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"removed\": false, \"builds_kept\": 10, \"blobs\": 12, \"traces\": 40, \"leftovers\": 0, \"bytes\": 3400000 }
+{ \"removed\": false, \"builds_kept\": 10, \"blobs\": 12, \"traces\": 40, \"leftovers\": 0, \"bytes\": 3400000, \"packed\": 0 }
 
-`removed` tells whether it was done (`--yes`); `leftovers` are files of builds that died.";
+`removed` tells whether it was done (`--yes`); `leftovers` are files of builds that died; `packed` is how many bytes packing saved.";
 
 impl Gc {
     /// Runs the command.
@@ -41,7 +41,7 @@ impl Gc {
         if session.json() {
             session.out.json(&json!({
                 "removed": self.yes, "builds_kept": garbage.builds_kept,
-                "blobs": blobs, "traces": traces, "leftovers": leftovers, "bytes": size,
+                "blobs": blobs, "traces": traces, "leftovers": leftovers, "bytes": size, "packed": garbage.packed,
             }))?;
             return Ok(Exit::Fine);
         }
@@ -53,6 +53,9 @@ impl Gc {
         let kept = things(garbage.builds_kept as u64, "build") + &answers;
         if blobs + traces + leftovers == 0 {
             writeln!(session.out, "nothing to remove: {kept} kept")?;
+            if garbage.packed > 0 {
+                writeln!(session.out, "packed what is kept: {} smaller", bytes(garbage.packed))?;
+            }
             return Ok(Exit::Fine);
         }
         let mut parts = Vec::new();
@@ -62,6 +65,9 @@ impl Gc {
         let (what, size) = (parts.join(", "), bytes(size));
         if self.yes {
             writeln!(session.out, "removed {what}, {size}; {kept} kept")?;
+            if garbage.packed > 0 {
+                writeln!(session.out, "packed what is kept: {} smaller", bytes(garbage.packed))?;
+            }
         } else {
             writeln!(session.out, "would remove {what}, {size}; {kept} kept")?;
             writeln!(session.out, "nothing was removed; to do it: datamake gc{} --yes", self.flag())?;

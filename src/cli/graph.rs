@@ -5,7 +5,7 @@ use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
-use crate::manifest::{About, Amount, Dataset, Maker, Method, RenderText, Step, Text};
+use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -35,7 +35,7 @@ enum Form {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"nodes\": [{ \"node\": \"dataset.clean\", \"kind\": \"dataset\" | \"metric\" | \"export\", \"name\": \"clean\", \"title\": null, \"doc\": null, \"tags\": [],
+{ \"nodes\": [{ \"node\": \"dataset.clean\", \"kind\": \"dataset\" | \"metric\" | \"test\" | \"export\", \"name\": \"clean\", \"title\": null, \"doc\": null, \"tags\": [],
              \"inputs\": [{ \"node\": \"dataset.seeds\", \"part\": null }], \"parts\": [\"test\", \"train\"], \"models\": [\"writer\"], \"summary\": \"filter short\" }] }
 
 Inputs come before what is made from them. `models` are those that its steps ask.";
@@ -77,6 +77,7 @@ fn about(graph: &Nodes, id: NodeId) -> &About {
     match node.kind {
         Kind::Dataset => &graph.manifest.datasets[node.declaration].about,
         Kind::Metric => &graph.manifest.metrics[node.declaration].about,
+        Kind::Test => &graph.manifest.tests[node.declaration].about,
         Kind::Export => &graph.manifest.exports[node.declaration].about,
     }
 }
@@ -114,6 +115,22 @@ fn models(graph: &Nodes, id: NodeId) -> Vec<&str> {
     names
 }
 
+/// Tells in a few words what a test wants.
+fn conditions(test: &Test) -> String {
+    let names = |of: &[(Text, Bounds)]| of.iter().map(|(name, _)| flat(&name.value)).collect::<Vec<_>>().join(", ");
+    let parts = [
+        ("not null", texts(&test.not_null)),
+        ("range of", names(&test.range)),
+        ("where", texts(&test.conditions)),
+        ("unique", texts(&test.unique)),
+        ("value of", names(&test.values)),
+        ("number of rows", test.rows.as_ref().map_or(String::new(), |_| " ".to_owned())),
+        ("schema", if test.schema.is_empty() { String::new() } else { " ".to_owned() }),
+    ];
+    let parts = parts.into_iter().filter(|(_, of)| !of.is_empty());
+    parts.map(|(word, of)| format!("{word} {of}").trim_end().to_owned()).collect::<Vec<_>>().join("; ")
+}
+
 /// Tells in a few words how a node is made.
 fn summary(graph: &Nodes, id: NodeId) -> String {
     let node = graph.node(id);
@@ -125,6 +142,7 @@ fn summary(graph: &Nodes, id: NodeId) -> String {
             let only = metric.condition.as_ref().map_or(String::new(), |text| format!(" where {}", flat(&text.value)));
             format!("{}{by}{only}", flat(&metric.value.value))
         }
+        Kind::Test => conditions(&graph.manifest.tests[node.declaration]),
         Kind::Export => graph.manifest.exports[node.declaration].to.value.clone(),
     }
 }
@@ -142,11 +160,18 @@ fn dataset(dataset: &Dataset) -> String {
         Maker::Files(files) => Some(format!("files {}", texts(&files.patterns))),
         Maker::Synth(synth) => Some(format!("synth {}", things(synth.rows.value, "row"))),
         Maker::Mix(mix) => {
-            let shares: Vec<String> = mix.of.iter().map(|(_, share)| share.to_string()).collect();
-            Some(format!("mix {}", shares.join(" : ")))
+            let shares: Vec<String> = mix.of.iter().filter_map(|(_, of)| Some(of.share?.to_string())).collect();
+            let by_size = mix.temperature.map(|temperature| format!("by size, temperature {temperature}"));
+            let to = mix.matching.as_ref().map(|matching| format!(", like {}", matching.to.value)).unwrap_or_default();
+            Some(format!("mix {}{to}", by_size.unwrap_or_else(|| shares.join(" : "))))
         }
         Maker::Concat(_) => Some("concat".to_owned()),
+        Maker::Sql(sql) => Some(match &sql.text {
+            SqlText::Query(text) => format!("sql {}", flat(&text.value)),
+            SqlText::File(path) => format!("sql {}", path.value),
+        }),
         Maker::From(_) => None,
+        Maker::Run(run) => Some(format!("run {}", texts(&run.command).replace(", ", " "))),
     };
     maker.into_iter().chain(dataset.steps.iter().map(step)).collect::<Vec<_>>().join(" · ")
 }
@@ -168,19 +193,39 @@ fn step(step: &Step) -> String {
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
         Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
+        Step::Explode(explode) => format!("explode {}", explode.column.value),
+        Step::Join(join) => {
+            let on: Vec<&str> = join.on.iter().map(|(own, _)| own.value.as_str()).collect();
+            format!("{} join {} on {}", join.kind.word(), join.with.value, on.join(", "))
+        }
+        Step::Augment(augment) => {
+            let kinds: Vec<&str> = augment.noise.iter().map(|(noise, _)| noise.name()).collect();
+            format!("augment {} by {}", augment.column.value, kinds.join(", "))
+        }
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
             format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })
         }
-        Step::Sample(sample) => match sample.amount {
-            Amount::Rows(rows) => format!("sample {}", count(rows)),
-            Amount::Fraction(share) => format!("sample {share}"),
-        },
+        Step::Sample(sample) => {
+            let amount = match sample.amount {
+                Amount::Rows(rows) => count(rows),
+                Amount::PerGroup(rows) => format!("{} each", count(rows)),
+                Amount::Fraction(share) => share.to_string(),
+            };
+            let by = if sample.by.is_empty() { String::new() } else { format!(" by {}", texts(&sample.by)) };
+            let order = match &sample.order {
+                Order::Drawn => String::new(),
+                Order::Top(text) => format!(", top {}", flat(&text.value)),
+                Order::Weighted(text) => format!(", weight {}", flat(&text.value)),
+            };
+            format!("sample {amount}{by}{order}")
+        }
         Step::Split(split) => {
             let parts: Vec<String> =
                 split.parts.iter().map(|(name, share)| format!("{} {share}", name.value)).collect();
             format!("split {}", parts.join(", "))
         }
+        Step::Run(run) => format!("run {}", texts(&run.command).replace(", ", " ")),
     }
 }
 
@@ -198,6 +243,7 @@ fn dot(out: &mut impl Write, graph: &Nodes, chosen: &[NodeId]) -> io::Result<()>
         let shape = match node.kind {
             Kind::Dataset => "box",
             Kind::Metric => "ellipse",
+            Kind::Test => "diamond",
             Kind::Export => "note",
         };
         let tip = quoted(&summary(graph, *id));
@@ -222,6 +268,7 @@ fn mermaid(out: &mut impl Write, graph: &Nodes, chosen: &[NodeId]) -> io::Result
         let (open, close) = match node.kind {
             Kind::Dataset => ("[", "]"),
             Kind::Metric => ("([", "])"),
+            Kind::Test => ("{{", "}}"),
             Kind::Export => ("[/", "/]"),
         };
         writeln!(out, "  n{}{open}\"{}\"{close}", id.0, node.name)?;

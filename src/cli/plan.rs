@@ -3,6 +3,7 @@
 mod asks;
 
 use super::cause;
+use super::figures;
 use super::grid::Grid;
 use super::names::Names;
 use super::session::{Detail, Ending, Exit, Session};
@@ -36,13 +37,13 @@ pub struct Plan {
 /// The form of the JSON.
 pub const FORM: &str = "\
 { \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"stale\" | \"reuse\" | \"unknown\" | \"failed\",
-             \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"until\": [\"dataset.seeds\"], \"reasons\": [reason],
+             \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"failed\": [{ \"step\", \"reason\", \"rows\" }], \"until\": [\"dataset.seeds\"], \"reasons\": [reason],
              \"asks\": [{ \"step\": 1, \"model\": \"writer\", \"requests\": 10, \"at_most\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null,
                         \"estimate\": \"past\" | \"guess\" }] }],
   \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3,
   \"asks\": { \"requests\": 10, \"at_most\": false, \"more\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null } }
 
-`groups` and `rows_stale` are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `requests` counts the answers that come of them, each text to embed for itself (`answers`
+`groups`, `rows_stale` and `failed` (rows that would have no value, as far as a plan can know) are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `requests` counts the answers that come of them, each text to embed for itself (`answers`
 of a build; up to 64 texts share one HTTP request); `at_most` tells that a filter may yet drop rows before they ask;
 `estimate` whether tokens and money follow from answers to the same step (`past`) or from messages and `max_tokens` (`guess`: the most that replies can have). Tokens and money
 that cannot be told are null, as `requests`, `step` and `model` are where others have to run first; `more` tells that there are such nodes.";
@@ -149,6 +150,7 @@ fn text(session: &mut Session, project: &Project, planned: &Planned) -> io::Resu
         if !new {
             one.reasons.iter().for_each(|reason| grid.under(cause::line(reason)));
         }
+        figures::failed(&one.failed).iter().for_each(|failed| grid.under(format!("would have {failed}")));
         asks::lines(planned, one.node, &names).into_iter().for_each(|line| grid.under(line));
     }
     grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
@@ -197,6 +199,7 @@ pub fn node_json(graph: &Graph, one: &PlannedNode) -> Value {
             value["groups"] = json!(work.groups);
             value["groups_stale"] = json!(work.groups_made);
             value["rows_stale"] = json!(work.rows_made);
+            value["failed"] = figures::lost_json(&one.failed);
         }
         State::Unknown(until) => value["until"] = until.iter().map(full).collect(),
         State::Skipped(failed) => value["until"] = json!([full(failed)]),

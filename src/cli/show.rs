@@ -1,5 +1,6 @@
 //! `datamake show`: rows, columns and figures of what was built, and the rows that were dropped or failed.
 
+mod failed;
 mod lost;
 mod rows;
 
@@ -30,9 +31,10 @@ Examples:
   datamake show questions --failed --reason cut-off --wide
   datamake show problems -n 0 --json | jq .    all rows as JSONL
   datamake show accuracy                       the values of a metric
+  datamake show test.clean --failed            the rows that fail a test, by condition
 
 What is shown is what the last build made, even if it is stale by now; of failed rows, those of the last attempt, even if it was not published because of them.
-The kinds of failure: cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]
+The kinds of failure: unreadable, uncomputable; of models cut-off, refusal, content-filter, empty, invalid-json, invalid-schema, rejected, transport.")]
 pub struct Show {
     /// The node, or a part of a split as in `all.train`
     #[arg(value_name = "NODE")]
@@ -66,8 +68,9 @@ pub struct Show {
 /// The form of the JSON.
 pub const FORM: &str = "\
 Rows: one document per row, its columns in the order of the table. Dates and timestamps are strings. Dropped rows have two columns more, before the others:
-`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` and `failure`: `{ \"kind\", \"detail\", \"request\", \"attempts\", \"input_tokens\", \"output_tokens\",
-\"cost\", \"reply\" }`, where `request` is the key of the request, `cost` that of the last reply (null: not known), and `reply` is whole.
+`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` (null: the maker) and `failure`, an object that begins with `kind` and `detail`. Of a kind of models follow
+`request` (its key), `attempts`, `input_tokens`, `output_tokens`, `cost` (that of the last reply; null: not known) and `reply` (whole); of `uncomputable` `help` (or null) and `of`: the
+column, filter or step without a value; of `unreadable` these two, `file`, `line`, `column` and `text`.
 
 { \"question\": \"…\", \"answer\": 21 }
 
@@ -143,6 +146,11 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
                 grid.row([label, paint.bold(&figures::value(&figure.value))]);
             }
             grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+        }
+        (Output::Test(_), _) => {
+            let summary = figures::summary(graph, id, &record, None);
+            writeln!(session.out, "{}: {}", paint.bold(&names.of(id)), summary.short)?;
+            summary.more.iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
         }
         (Output::Export { bytes: size, rows, file }, Kind::Export) => {
             let to = &graph.manifest.exports[node.declaration].to.value;

@@ -14,20 +14,27 @@ pub struct Source {
     /// Relative to the project folder where possible.
     pub path: PathBuf,
     pub text: String,
+    /// Where in the file the text begins: its line and column (in characters), from 1.
+    pub from: (usize, usize),
 }
 
 impl Source {
     /// Wraps a text that was read from `path`.
     pub fn new(path: impl AsRef<Path>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { path: path.as_ref().to_owned(), text: text.into() })
+        Source::excerpt(path, text, (1, 1))
+    }
+
+    /// Wraps a part of what was read from `path`, which begins at a line and column.
+    pub fn excerpt(path: impl AsRef<Path>, text: impl Into<String>, from: (usize, usize)) -> Arc<Source> {
+        Arc::new(Source { path: path.as_ref().to_owned(), text: text.into(), from })
     }
 
     /// Returns the 1-based line and column (in characters) of a byte offset.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        (line, column)
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count();
+        (self.from.0 + line, if line == 0 { self.from.1 + column } else { column + 1 })
     }
 }
 

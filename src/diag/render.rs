@@ -103,7 +103,7 @@ fn snippet<'a>(
     let last = ranges.iter().map(|range| range.end).max().unwrap_or(0);
     let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
-    let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let line = text[..start].bytes().filter(|byte| *byte == b'\n').count() + source.from.0;
     let annotations = labels.iter().zip(ranges).map(|(label, range)| {
         let kind = if primary.is_some_and(|p| std::ptr::eq(p, *label)) {
             AnnotationKind::Primary

@@ -12,6 +12,7 @@ pub(super) use pipe::{Pipe, Source, lane};
 use super::context::{Context, Stop, Used};
 use super::count::Counting;
 use super::event::{Event, Progress};
+use super::example::Example;
 use super::stage::{Effort, Flow};
 use crate::fetch::models::Afoot;
 use crate::graph::Stage;
@@ -44,7 +45,9 @@ pub(super) struct Ahead<'a> {
     /// What was last told of batches for each pipe, and when.
     afoot: Vec<(Afoot, Instant)>,
     sent: HashMap<u64, Sent>,
-    /// Pipes in which a row cannot be computed: their datasets fail, so nothing more is asked for them.
+    /// Of each pipe, how many rows could not be computed, and the first of them.
+    failed: Vec<(u64, Vec<Example>)>,
+    /// Pipes in which more rows cannot be computed than may fail: nothing more is asked for them.
     broken: HashSet<usize>,
     counting: Counting,
     /// Rows in groups that were not begun.
@@ -53,7 +56,7 @@ pub(super) struct Ahead<'a> {
 
 /// Asks for all that the rows of a group need at one step, and waits for it.
 pub(super) fn settle(flow: &Flow, at: usize, stage: &Stage, schema: &Schema, batch: &Batch) -> Result<(), Stop> {
-    let pipes = [Pipe::of(flow.progress.node(), flow.node, stage, at, schema)];
+    let pipes = [Pipe::of(flow.progress.node(), flow.node, stage, at, schema).failing(flow.most_failed)];
     let mut ahead = Ahead::new(flow.context, &pipes, flow.progress.events());
     let _alone = flow.context.desk.counter.lock().expect("no thread panics with this lock");
     let waited = ahead.process(Parcel::of(0, 0, batch.clone())).and_then(|()| ahead.wait(Vec::new()));
@@ -73,6 +76,7 @@ impl<'a> Ahead<'a> {
             waits: vec![0; pipes.len()],
             afoot: vec![(Afoot::default(), Instant::now()); pipes.len()],
             sent: HashMap::new(),
+            failed: vec![Default::default(); pipes.len()],
             broken: HashSet::new(),
             counting: Counting::default(),
             queued: 0,
@@ -136,31 +140,23 @@ impl<'a> Ahead<'a> {
 
     /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.
     fn unsettled(&self, pipe: usize, group: Arc<RowGroup>) -> Result<Vec<(usize, usize, Arc<RowGroup>)>, Stop> {
-        let (mut found, mut open) = (Vec::new(), vec![(pipe, group)]);
-        while let Some((number, mut group)) = open.pop() {
+        let (mut found, mut open) = (Vec::new(), vec![(pipe, 0, group)]);
+        while let Some((number, at, group)) = open.pop() {
+            if !self.asks(number, at) {
+                continue;
+            }
             let pipe = &self.pipes[number];
+            let Some(stage) = pipe.stages.get(at) else {
+                open.extend(pipe.next.iter().map(|next| (*next, 0, group.clone())));
+                continue;
+            };
             let used = Used::default();
             let progress = Progress::new(pipe.node, &|_| ());
             let flow = pipe.flow(self.context, &used, &progress, Effort::Look);
-            let mut at = 0;
-            loop {
-                if !self.asks(number, at) {
-                    break;
-                }
-                let Some(stage) = pipe.stages.get(at) else {
-                    open.extend(pipe.next.iter().map(|next| (*next, group.clone())));
-                    break;
-                };
-                match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
-                    Ok((Some(after), _)) => group = after,
-                    Ok((None, _)) => break,
-                    Err(Stop::Pending) => {
-                        found.push((number, at, group));
-                        break;
-                    }
-                    Err(other) => return Err(other),
-                }
-                at += 1;
+            match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
+                Ok((after, _)) => open.extend(after.into_iter().rev().map(|group| (number, at + 1, group))),
+                Err(Stop::Pending) => found.push((number, at, group)),
+                Err(other) => return Err(other),
             }
         }
         Ok(found)

@@ -1,33 +1,24 @@
 //! A row group at a step that asks models: values for the rows that have them, and why the others have none.
 
+use super::able::{Failing, Made, rest, unable};
 use super::ahead;
 use super::context::{Mode, Outputs, Stop};
 use super::dialogue::{Dialogue, Standing};
+use super::failure::{FailedAs, RowFailure};
+use super::rows::take_rows;
 use super::stage::{Effort, Flow};
-use crate::ask::{Failure, FailureKind, Usage};
+use crate::ask::{FailureKind, Request, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::{Value, array_of};
 use crate::fetch::models::NOT_RECORDED;
 use crate::graph::{Ask, Stage};
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{Batch, ColumnRef, Field, RowGroup, Schema, Take, Type};
+use crate::table::{Batch, ColumnRef, RowError, RowGroup, Schema, Take};
 use arrow_array::ArrayRef;
-use arrow_array::cast::AsArray;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::AddAssign;
-
-/// The column of a table of failed rows that says why each failed.
-pub const FAILURE: &str = "failure";
-
-/// What a row group came to.
-pub(super) struct Answered {
-    /// A chunk for each column that is made; null where a row failed.
-    pub values: Vec<Hash>,
-    /// Which rows have values, and the chunk with the failures of the others; none if all have.
-    pub failed: Option<(Take, Hash)>,
-}
 
 /// What the answers behind some rows took when they were bought, in this build or a former one: what models are called in keys →
 /// sums.
@@ -64,7 +55,7 @@ impl AddAssign<&Paid> for Paid {
 
 impl Flow<'_> {
     /// Returns what the rows of a group are answered; asks for what is not recorded.
-    pub(super) fn ask(&self, at: usize, stage: &Stage, schema: &Schema, group: &RowGroup) -> Result<Answered, Stop> {
+    pub(super) fn ask(&self, at: usize, stage: &Stage, schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
         let Stage::Ask(ask) = stage else { unreachable!("only such stages ask") };
         let reads: Vec<(&String, ColumnRef)> = ask
             .op
@@ -95,8 +86,8 @@ impl Flow<'_> {
             let paid: Paid = serde_json::from_slice(&paid).map_err(|_| Stop::Missing(rest[2]))?;
             self.used.pay(at, &paid);
         }
-        let failed = (!keep.is_identity()).then_some((keep, rest[1]));
-        Ok(Answered { values: values.to_vec(), failed })
+        let failed = (!keep.is_identity()).then_some(Failing { keep, keep_at: rest[0], failures: rest[1] });
+        Ok(Made { chunks: values.to_vec(), failed })
     }
 
     /// Returns whether known outputs will do: not if a row failed in a way that is not to stand in this build.
@@ -109,28 +100,18 @@ impl Flow<'_> {
             return true;
         }
         let Some(failures) = outputs.len().checked_sub(2).map(|at| outputs[at]) else { return true };
-        let counts = self.count_failures(failures).unwrap_or_default();
-        !FailureKind::ALL.iter().zip(counts).any(|(kind, count)| count > 0 && desk.retries(*kind))
-    }
-
-    /// Counts failures by kind.
-    pub(super) fn count_failures(&self, failures: Hash) -> Result<Vec<u64>, Stop> {
-        let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
-        let kinds = column.as_struct_opt().and_then(|column| column.column_by_name("kind").cloned());
-        let kinds = kinds.ok_or(Stop::Missing(failures))?;
-        let mut counts = vec![0; FailureKind::ALL.len()];
-        for word in kinds.as_string::<i32>().iter().flatten() {
-            if let Some(at) = FailureKind::ALL.iter().position(|kind| kind.word() == word) {
-                counts[at] += 1;
-            }
-        }
-        Ok(counts)
+        let counts = self.context.count_failures(failures).unwrap_or_default();
+        let retries = |kind: FailedAs| kind.of_model().is_some_and(|kind| desk.retries(kind));
+        !FailedAs::all().zip(counts).any(|(kind, count)| count > 0 && retries(kind))
     }
 
     /// Makes the outputs of a group: a chunk per column, which rows have values, the failures of the others, and what it took.
     fn answers(&self, at: usize, stage: &Stage, ask: &Ask, schema: &Schema, batch: &Batch) -> Result<Outputs, Stop> {
         let mut rows = self.dialogues(ask, batch)?;
         if rows.open() {
+            if let Some(why) = self.context.held(self.progress.node()) {
+                return Err(why.into());
+            }
             if self.context.mode != Mode::Build {
                 return Err(Stop::Pending);
             }
@@ -138,21 +119,24 @@ impl Flow<'_> {
             rows = self.dialogues(ask, batch)?;
         }
         if rows.open() {
+            if let Some(why) = self.context.held(self.progress.node()) {
+                return Err(why.into());
+            }
             return Err(self.unanswered(ask, &rows));
         }
         let mut columns: Vec<Vec<Value>> = vec![Vec::with_capacity(batch.rows); ask.op.writes().len()];
         let (mut keep, mut failures, mut unfinished) = (Vec::with_capacity(batch.rows), Vec::new(), false);
         for (row, standings) in rows.standings.into_iter().enumerate() {
-            match ended(standings) {
+            match standings.and_then(ended) {
                 Ok(answers) => {
                     let values = ask.op.conclude(batch, row, answers);
                     columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
                     keep.push(true);
                 }
                 Err(failure) => {
-                    unfinished |= !failure.kind.is_recorded();
+                    unfinished |= failure.kind.of_model().is_some_and(|kind| !kind.is_recorded());
                     columns.iter_mut().for_each(|column| column.push(Value::Null));
-                    failures.push(failure_value(failure));
+                    failures.push(failure);
                     keep.push(false);
                 }
             }
@@ -162,17 +146,24 @@ impl Flow<'_> {
             outputs.push(self.context.put_column(&array_of(&field.ty, values))?);
         }
         outputs.push(self.context.put_take(&Take::of_mask(keep.into_iter()))?);
-        outputs.push(self.context.put_column(&array_of(&failure_type(), &failures))?);
+        outputs.push(self.context.put_column(&RowFailure::column(failures))?);
         outputs.push(self.context.put(&serde_json::to_vec(&rows.paid).expect("sums are plain data"))?);
         Ok(if unfinished { Outputs::Unfinished(outputs) } else { Outputs::Whole(outputs) })
     }
 
     /// Takes the dialogues of all rows as far as recorded responses lead.
     fn dialogues(&self, ask: &Ask, batch: &Batch) -> Result<Rows, Stop> {
-        let begun = ask.op.begin(batch).map_err(|error| self.uncomputable("a request", &ask.span, batch, error))?;
+        let begun = begun(ask, batch).map_err(|error| self.uncomputable("a request", &ask.span, batch, error))?;
         let mut rows = Rows { standings: Vec::with_capacity(batch.rows), paid: Paid::default() };
         let mut counted = HashSet::new();
         for requests in begun {
+            let requests = match requests {
+                Ok(requests) => requests,
+                Err(error) => {
+                    rows.standings.push(Err(RowFailure::of_error(ask.op.name(), error)));
+                    continue;
+                }
+            };
             let standings = requests.into_iter().map(|request| {
                 let (paid, counted) = (&mut rows.paid, &mut counted);
                 let mut dialogue = Dialogue::new(request);
@@ -193,7 +184,7 @@ impl Flow<'_> {
                 Ok((dialogue, standing))
             });
             let standings = standings.collect::<Result<Vec<_>, Stop>>()?;
-            rows.standings.push(standings);
+            rows.standings.push(Ok(standings));
         }
         Ok(rows)
     }
@@ -203,7 +194,12 @@ impl Flow<'_> {
         if self.context.cancelled() {
             return Stop::Interrupted;
         }
-        let waits = rows.standings.iter().flatten().filter(|(_, standing)| matches!(standing, Standing::Waits { .. }));
+        let waits = rows
+            .standings
+            .iter()
+            .flatten()
+            .flatten()
+            .filter(|(_, standing)| matches!(standing, Standing::Waits { .. }));
         let closed = |(dialogue, _): &(Dialogue, Standing)| self.closed(dialogue.request.spec.endpoint);
         let closed = waits.filter_map(closed).next();
         let no_answer = || {
@@ -230,53 +226,44 @@ impl Flow<'_> {
 
 /// The dialogues of the rows of a group.
 struct Rows {
-    standings: Vec<Vec<(Dialogue, Standing)>>,
+    /// None of a row for which there is nothing to ask.
+    standings: Vec<Result<Vec<(Dialogue, Standing)>, RowFailure>>,
     paid: Paid,
 }
 
 impl Rows {
     /// Returns whether any waits for an answer.
     fn open(&self) -> bool {
-        self.standings.iter().flatten().any(|(_, standing)| matches!(standing, Standing::Waits { .. }))
+        self.standings.iter().flatten().flatten().any(|(_, standing)| matches!(standing, Standing::Waits { .. }))
     }
 }
 
 /// Returns what the dialogues of a row came to, or the first failure.
-fn ended(standings: Vec<(Dialogue, Standing)>) -> Result<Vec<Value>, Failure> {
+fn ended(standings: Vec<(Dialogue, Standing)>) -> Result<Vec<Value>, RowFailure> {
     let standings = standings.into_iter().map(|(_, standing)| match standing {
         Standing::Ended(value) => Ok(value),
-        Standing::Failed(failure) => Err(failure),
+        Standing::Failed(failure) => Err(failure.into()),
         Standing::Waits { .. } => unreachable!("open rows were asked for"),
     });
     standings.collect()
 }
 
-/// Returns the type of the column [`FAILURE`].
-pub(super) fn failure_type() -> Type {
-    let field = |name: &str, ty| Field::new(name, ty);
-    Type::Struct(vec![
-        field("kind", Type::String),
-        field("detail", Type::String),
-        field("request", Type::String),
-        field("attempts", Type::Int),
-        field("input_tokens", Type::Int),
-        field("output_tokens", Type::Int),
-        field("reply", Type::String),
-    ])
-}
-
-fn failure_value(failure: Failure) -> Value {
-    let field = |name: &str, value| (name.to_owned(), value);
-    let tokens = |of: fn(Usage) -> u64| failure.tokens.map_or(Value::Null, |usage| Value::Int(of(usage) as i64));
-    Value::Struct(vec![
-        field("kind", Value::String(failure.kind.word().to_owned())),
-        field("detail", Value::String(failure.detail.clone())),
-        field("request", Value::String(failure.request.to_string())),
-        field("attempts", Value::Int(i64::from(failure.attempts))),
-        field("input_tokens", tokens(|usage| usage.input)),
-        field("output_tokens", tokens(|usage| usage.output)),
-        field("reply", failure.reply.map_or(Value::Null, Value::String)),
-    ])
+/// Returns the first requests of each row, or why there is nothing to ask of it.
+///
+/// # Errors
+/// What is no single row's fault.
+pub(super) fn begun(ask: &Ask, batch: &Batch) -> Result<Vec<Result<Vec<Request>, RowError>>, RowError> {
+    let failed = match ask.op.begin(batch) {
+        Ok(begun) => return Ok(begun.into_iter().map(Ok).collect()),
+        Err(error) => unable(batch, error, |batch| ask.op.begin(batch).map(drop))?,
+    };
+    let good = take_rows(batch, rest(batch.rows, &failed).indices().to_vec());
+    let (mut good, mut failed) = (ask.op.begin(&good)?.into_iter(), failed.into_iter().peekable());
+    let row = |row: usize| match failed.next_if(|error| error.row == row) {
+        Some(error) => Err(error),
+        None => Ok(good.next().expect("every other row has its requests")),
+    };
+    Ok((0..batch.rows).map(row).collect())
 }
 
 /// Returns the columns that answers make, as rows in memory have them.

@@ -3,6 +3,8 @@
 use super::ask::Paid;
 use super::desk::Desk;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::programs::Workshop;
+use crate::graph::NodeId;
 use crate::hash::{Hash, Key};
 use crate::store::{Store, StoreError};
 use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
@@ -165,6 +167,8 @@ pub struct Context<'a> {
     pub counts: Counts,
     /// Where models are asked.
     pub desk: Arc<Desk<'a>>,
+    /// Where programs work; none where no stage is run.
+    pub workshop: Option<Workshop>,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
@@ -172,6 +176,8 @@ pub struct Context<'a> {
     bytes: AtomicU64,
     /// Columns that a plan did not keep.
     named: Mutex<HashSet<Hash>>,
+    /// Why nothing more is asked for some nodes: too many of their rows cannot be computed.
+    held: Mutex<HashMap<NodeId, Diagnostic>>,
 }
 
 impl<'a> Context<'a> {
@@ -181,6 +187,7 @@ impl<'a> Context<'a> {
             store,
             mode,
             limits,
+            workshop: None,
             cancel,
             desk: Arc::new(Desk::new(store.responses().clone(), None, &[])),
             counts: Counts::default(),
@@ -188,12 +195,33 @@ impl<'a> Context<'a> {
             running: Running::default(),
             bytes: AtomicU64::new(0),
             named: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
     /// Lets actions ask models.
     pub fn at(self, desk: Arc<Desk<'a>>) -> Context<'a> {
         Context { desk, ..self }
+    }
+
+    /// Lets nothing more be asked for a node.
+    pub fn hold(&self, node: NodeId, why: Diagnostic) {
+        self.held.lock().expect("no thread panics with this lock").insert(node, why);
+    }
+
+    /// Returns why nothing more is asked for a node.
+    pub fn held(&self, node: NodeId) -> Option<Diagnostic> {
+        self.held.lock().expect("no thread panics with this lock").get(&node).cloned()
+    }
+
+    /// Lets programs work in a project.
+    pub fn in_workshop(self, workshop: Workshop) -> Context<'a> {
+        Context { workshop: Some(workshop), ..self }
+    }
+
+    /// Returns what is set once the user asks to stop.
+    pub fn cancel(&self) -> &'a AtomicBool {
+        self.cancel
     }
 
     /// Returns whether the user asked to stop.
@@ -246,7 +274,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns whether actions still run.
-    fn may_run(&self) -> bool {
+    pub(super) fn may_run(&self) -> bool {
         match self.mode {
             Mode::Build => true,
             // Whoever wants to hear of all responses waits for all of them.

@@ -47,6 +47,8 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Counting {
     pub counts: BTreeMap<Place, Count>,
+    /// Nodes of which it cannot be told what they ask: how many rows they have depends on answers.
+    pub open: HashSet<NodeId>,
     /// Requests that are counted.
     seen: HashSet<Hash>,
 }

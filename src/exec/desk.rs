@@ -7,6 +7,7 @@ use super::door::Door;
 use crate::ask::{self, Failure, FailureKind, Request, Response};
 use crate::diag::Diagnostics;
 use crate::fetch::models::Models;
+use crate::graph::NodeId;
 use crate::hash::Hash;
 use crate::op::{AskOp, Turn};
 use crate::store::Responses;
@@ -185,6 +186,11 @@ impl<'a> Desk<'a> {
     /// Takes back what a plan counted.
     pub(super) fn put_counting(&self, counted: Counting) {
         *self.counting.lock().expect("no thread panics with this lock") = counted;
+    }
+
+    /// Returns the nodes of which a plan cannot count what they ask.
+    pub(super) fn uncounted(&self) -> HashSet<NodeId> {
+        self.counting.lock().expect("no thread panics with this lock").open.clone()
     }
 
     /// Returns what a plan counted.

@@ -6,7 +6,7 @@ use super::walk::{Made, Walk};
 use super::{Mode, Progress};
 use crate::diag::Diagnostic;
 use crate::fetch::plain;
-use crate::format::{WriteError, Writer, encode_rows};
+use crate::format::{WriteError, Writer, encode_rows, full_row_groups};
 use crate::graph::NodeId;
 use crate::table::{Batch, RowGroup, Table};
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use std::io::BufWriter;
 use std::sync::Arc;
 
 /// Row groups that are encoded side by side before they are written in order.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 6;
 
 /// Why a file was not written.
 enum Unwritten {
@@ -55,22 +55,50 @@ impl Walk<'_> {
         let written = self.request.workspace.write_output::<Unwritten>(&export.to.value, |file| {
             let mut writer =
                 Writer::new(format, compression, &table.schema, Box::new(BufWriter::with_capacity(1 << 20, file)))?;
-            for groups in table.groups.chunks(TOGETHER) {
-                self.context.go_on()?;
-                if format.is_text() {
+            let told = |group: &RowGroup| progress.group(u64::from(group.rows), true);
+            match writer.row_groups() {
+                _ if format.is_text() => {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
                         let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
-                        progress.group(u64::from(group.rows), true);
+                        told(group);
                         Ok(rows)
                     };
-                    let encoded: Vec<Result<Vec<u8>, Unwritten>> = groups.par_iter().map(encode).collect();
-                    for rows in encoded {
-                        writer.write_encoded(&rows?)?;
+                    // While some groups are written the next are encoded.
+                    let mut encoded: Vec<Result<Vec<u8>, Unwritten>> = Vec::new();
+                    for groups in table.groups.chunks(TOGETHER) {
+                        self.context.go_on()?;
+                        let ready = std::mem::take(&mut encoded);
+                        let (written, next) =
+                            rayon::join(|| write_all(&mut writer, ready), || groups.par_iter().map(encode).collect());
+                        written?;
+                        encoded = next;
                     }
-                } else {
-                    for group in groups {
+                    write_all(&mut writer, encoded)?;
+                }
+                Some(encoder) => {
+                    let mut waiting: Vec<Batch> = Vec::new();
+                    let mut write = |full: Vec<Vec<Batch>>| -> Result<(), Unwritten> {
+                        let encoded: Vec<_> = full.par_iter().map(|batches| encoder.encode(batches)).collect();
+                        encoded
+                            .into_iter()
+                            .try_for_each(|group| Ok(writer.write_row_group(group.map_err(WriteError::from)?)?))
+                    };
+                    for groups in table.groups.chunks(3 * TOGETHER) {
+                        self.context.go_on()?;
+                        let batches = groups.par_iter().map(|group| self.batch(&table, group));
+                        waiting.extend(batches.collect::<Result<Vec<_>, Stop>>()?);
+                        groups.iter().for_each(|group| told(group));
+                        write(full_row_groups(&mut waiting))?;
+                    }
+                    if !waiting.is_empty() {
+                        write(vec![waiting])?;
+                    }
+                }
+                None => {
+                    for group in &table.groups {
+                        self.context.go_on()?;
                         writer.write(&self.batch(&table, group)?)?;
-                        progress.group(u64::from(group.rows), true);
+                        told(group);
                     }
                 }
             }
@@ -102,4 +130,8 @@ impl Walk<'_> {
             table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
         Ok(Batch { rows: group.rows as usize, columns })
     }
+}
+
+fn write_all(writer: &mut Writer, encoded: Vec<Result<Vec<u8>, Unwritten>>) -> Result<(), Unwritten> {
+    encoded.into_iter().try_for_each(|rows| Ok(writer.write_encoded(&rows?)?))
 }

@@ -1,27 +1,35 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
+mod ahead;
 mod recut;
+mod texts;
+mod unread;
 mod wrong;
 
 use super::Work;
 use super::context::{Context, Stop, Used};
+use super::dataset::MadeRows;
 use crate::diag::{Diagnostic, Span};
-use crate::fetch::files::{FoundFile, hash_file, open, open_whole};
+use crate::fetch::files::{FoundFile, hash_file, open, open_whole, read_full};
 use crate::format::{
-    Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier, conform,
-    parse_segment, read_batches,
+    BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
+    conform, declaration, parse_segment, read_batches,
 };
 use crate::hash::{Hash, Key, KeyWriter};
+use crate::manifest::Dataset;
 use crate::op;
+use crate::store::FileStat;
 use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
+use ahead::{Ahead, Room};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
-use recut::{ReadStop, Recut};
+pub(in crate::exec) use recut::{ReadStop, Recut};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::ops::Range;
 use std::sync::Arc;
-use wrong::{changed, ordinal, unreadable, wrong_file, wrong_record};
+use unread::BadRows;
+use wrong::{changed, unreadable, wrong_file, wrong_record};
 
 /// A data file and what it holds by the last look at it.
 #[derive(Clone, Debug)]
@@ -29,8 +37,11 @@ pub struct DataFile {
     pub file: FoundFile,
     pub format: Format,
     pub compression: Compression,
-    /// The hash of the bytes of the file.
+    /// The hash of the bytes of the file, and how many there are.
     pub hash: Hash,
+    pub bytes: u64,
+    /// What the system said of the file when it was hashed, if no later change can look the same.
+    pub stat: Option<FileStat>,
 }
 
 /// How a `files` maker reads.
@@ -51,6 +62,9 @@ struct Part {
     first_line: u64,
     rows: u32,
     columns: Vec<PartColumn>,
+    /// The records that are no rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bad: Option<BadRows>,
     /// Whether it was parsed just now.
     #[serde(skip)]
     fresh: bool,
@@ -77,13 +91,21 @@ struct Listing {
 }
 
 impl Context<'_> {
-    /// Reads files into a table.
+    /// Reads files into row groups; rows that cannot be read are returned apart. If those are more than the dataset lets fail, it
+    /// has no groups, and what is wrong.
     ///
     /// # Errors
-    /// What is wrong with a file points at the file's line; while planning, [`Stop::Pending`] if a segment was never parsed.
-    pub fn files(&self, used: &Used, reading: &Reading) -> Result<Table, Stop> {
+    /// What is wrong with a file as a whole.
+    pub(super) fn files(&self, used: &Used, reading: &Reading, dataset: &Dataset) -> Result<MadeRows, Stop> {
         let parts = self.parts(used, reading)?;
-        self.conform_parts(used, reading, &parts)
+        let unread = self.unread(used, reading, &parts)?;
+        let read = parts.iter().map(|(_, part)| u64::from(part.rows)).sum();
+        let problem = unread.too_many(dataset, read);
+        let groups = match &problem {
+            None => self.conform_parts(used, reading, &parts)?.groups,
+            Some(_) => Vec::new(),
+        };
+        Ok(MadeRows { groups, gave: Vec::new(), failed: unread.into_lost(), problem })
     }
 
     /// Returns the columns of files, and how many row groups and rows had to be parsed for that.
@@ -105,14 +127,23 @@ impl Context<'_> {
     pub fn known_files(&self, reading: &Reading) -> Result<Option<Table>, Stop> {
         let used = Used::default();
         let mut parts = Vec::new();
-        for (at, file) in reading.files.iter().enumerate() {
+        for run in runs(reading) {
+            let at = run.start;
+            let file = &reading.files[at];
+            if file.format == Format::Text {
+                let Some(known) = self.known_texts(&used, reading, run) else { return Ok(None) };
+                parts.extend(known);
+                continue;
+            }
             let known = if file.format.has_records() {
                 self.known_records(&used, reading, file)
             } else {
                 self.store.trace(self.whole_key(reading, file)).map(|outputs| self.json(outputs[0])).transpose()?
             };
             let Some(known) = known else { return Ok(None) };
-            parts.extend(known.into_iter().map(|part| (at, part)));
+            for part in known {
+                parts.push((at, self.placed(&used, file, part)?));
+            }
         }
         self.conform_parts(&used, reading, &parts).map(Some)
     }
@@ -132,14 +163,22 @@ impl Context<'_> {
     /// Returns the parts of all files, each with the position of its file.
     fn parts(&self, used: &Used, reading: &Reading) -> Result<Vec<(usize, Part)>, Stop> {
         let mut parts = Vec::new();
-        for (at, file) in reading.files.iter().enumerate() {
+        for run in runs(reading) {
             self.go_on()?;
+            let at = run.start;
+            let file = &reading.files[at];
+            if file.format == Format::Text {
+                parts.extend(self.texts(used, reading, run)?);
+                continue;
+            }
             let found = if file.format.has_records() {
                 self.records(used, reading, file)?
             } else {
                 self.whole_file(used, reading, file)?
             };
-            parts.extend(found.into_iter().map(|part| (at, part)));
+            for part in found {
+                parts.push((at, self.placed(used, file, part)?));
+            }
         }
         Ok(parts)
     }
@@ -170,49 +209,51 @@ impl Context<'_> {
         Some(parts)
     }
 
+    /// Reads a file through: this thread reads and cuts, while others parse what was cut.
     fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        let mut reader = open(&file.file, file.compression).map_err(|error| unreadable(reading, file, &error))?;
-        let mut splitter = Some(Splitter::new(file.format, self.limits, &reading.key));
-        let mut listed = Listing { header: None, segments: Vec::new() };
-        let mut parts = Vec::new();
-        let mut block = vec![0; 1 << 20];
-        let mut waiting: Vec<Segment> = Vec::new();
-        let mut waiting_bytes = 0;
-        let mut at_end = false;
-        while !at_end {
-            self.go_on()?;
-            let read = read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
-            let wrong = |error| wrong_record(reading, file, 1, error);
+        let known = (file.hash, file.stat);
+        let mut reader =
+            open(&file.file, file.compression, &known).map_err(|error| unreadable(reading, file, &error))?;
+        let mut header = None;
+        let ahead = Ahead::default();
+        let cut = rayon::in_place_scope(|scope| {
+            let mut splitter = Splitter::new(file.format, self.limits, &reading.key);
+            let mut number = 0;
             let mut emit = |segment: Segment| {
-                waiting_bytes += segment.bytes.len();
-                waiting.push(segment);
-            };
-            if read == 0 {
-                at_end = true;
-                splitter.take().expect("the end is met once").finish(&mut emit).map_err(wrong)?;
-            } else {
-                splitter.as_mut().expect("the end was not met").push(&block[..read], &mut emit).map_err(wrong)?;
-            }
-            // Enough for all threads, and little enough to bound memory.
-            if at_end || waiting_bytes > 32 << 20 {
-                waiting_bytes = 0;
-                let batch = std::mem::take(&mut waiting);
-                let parsed: Vec<Result<(Hash, Part), Stop>> =
-                    batch.par_iter().map(|segment| self.segment(used, reading, file, segment)).collect();
-                for (segment, result) in batch.iter().zip(parsed) {
-                    let (hash, part) = result?;
-                    if listed.header.is_none() {
-                        listed.header = segment.header.as_ref().map(|header| header.0.clone());
-                    }
-                    listed.segments.push((segment.first_line, hash));
-                    parts.push(part);
+                let (at, ahead) = (number, &ahead);
+                number += 1;
+                if header.is_none() {
+                    header = segment.header.as_ref().map(|header| header.0.clone());
                 }
+                let room = ahead.enter(segment.bytes.len());
+                let waits = matches!(room, Room::Taken(_));
+                let parse = move || {
+                    let parsed = self.segment(used, reading, file, &segment);
+                    ahead.done(at, room, parsed.map(|(hash, part)| ((segment.first_line, hash), part)));
+                };
+                if waits { scope.spawn(move |_| parse()) } else { parse() }
+            };
+            let wrong = |error| wrong_record(reading, file, 1, error);
+            let mut block = vec![0; 1 << 20];
+            while !ahead.failed() {
+                self.go_on()?;
+                let read =
+                    read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
+                if read == 0 {
+                    return splitter.finish(&mut emit).map_err(wrong);
+                }
+                splitter.push(&block[..read], &mut emit).map_err(wrong)?;
             }
-        }
-        let (hash, _) = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
+            Ok(())
+        });
+        // What is wrong with a row comes before what is wrong behind it.
+        let (segments, parts) = ahead.finish()?.into_iter().unzip();
+        cut?;
+        let hash = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
         if hash != file.hash {
             return Err(changed(reading, file));
         }
+        let listed = Listing { header, segments };
         let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
         let listing = self.listing_key(reading, file);
         self.store.record(listing, &[blob])?;
@@ -235,16 +276,19 @@ impl Context<'_> {
             fresh = true;
             let parsed = parse_segment(file.format, header, &segment.bytes, &reading.types)
                 .map_err(|error| wrong_record(reading, file, segment.first_line, error))?;
-            self.put_part(&parsed)
+            let bad: Vec<_> = parsed.bad.iter().map(|row| (None, row.clone())).collect();
+            self.put_part(&parsed, &bad)
         })?;
         let part: Part = self.json(outputs[0])?;
         (reading.told)(u64::from(part.rows));
         Ok((hash, Part { first_line: segment.first_line, fresh, ..part }))
     }
 
-    /// Writes the chunks of a segment; the first output describes the others.
-    fn put_part(&self, parsed: &Parsed) -> Result<Vec<Hash>, Stop> {
-        let (part, chunks) = self.put_columns(parsed)?;
+    /// Writes the chunks of a segment and its bad rows; the first output describes the others.
+    fn put_part(&self, parsed: &Parsed, bad: &[(Option<&str>, BadRow)]) -> Result<Vec<Hash>, Stop> {
+        let (part, mut chunks) = self.put_columns(parsed)?;
+        let part = Part { bad: self.put_bad(bad)?, ..part };
+        chunks.extend(part.bad.map(|bad| bad.chunk));
         let described = self.put(&serde_json::to_vec(&part).expect("a part is plain data"))?;
         Ok(std::iter::once(described).chain(chunks).collect())
     }
@@ -258,7 +302,7 @@ impl Context<'_> {
             chunk: *chunk,
         };
         let columns = parsed.columns.iter().zip(&chunks).map(column).collect();
-        Ok((Part { first_line: 0, rows: parsed.rows as u32, columns, fresh: false }, chunks))
+        Ok((Part { first_line: 0, rows: parsed.rows as u32, columns, bad: None, fresh: false }, chunks))
     }
 
     /// Returns the row groups of a file that knows its columns, as parts.
@@ -308,11 +352,9 @@ impl Context<'_> {
                     } else {
                         self.conform(used, chunk, &field.ty, |misfit| {
                             let title = format!("a value of `{}` in {} {}", field.name, file.file.path, misfit.title);
-                            Diagnostic::error("wrong-type", title).at(&reading.span, "read here").note(format!(
-                                "the {} row after line {}",
-                                ordinal(misfit.row + 1),
-                                part.first_line
-                            ))
+                            let place = format!("row {} of those from line {} on", misfit.row + 1, part.first_line);
+                            let help = format!("declare the column: {}", declaration(&field.name, "string"));
+                            Diagnostic::error("wrong-type", title).at(&reading.span, "read here").note(place).help(help)
                         })?
                     }
                 }
@@ -406,6 +448,18 @@ fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
     Ok(schema)
 }
 
+/// Divides the files into those that are read together: texts that stand side by side; the others each for itself.
+fn runs(reading: &Reading) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, file) in reading.files.iter().enumerate() {
+        match runs.last_mut() {
+            Some(run) if file.format == Format::Text && reading.files[run.start].format == Format::Text => run.end += 1,
+            _ => runs.push(at..at + 1),
+        }
+    }
+    runs
+}
+
 fn parse_key(reading: &Reading, format: Format, header: Option<&[String]>, segment: Hash) -> Key {
     let mut key = op::key("parse");
     key.text("format", &format.to_string()).hash("segment", segment);
@@ -429,17 +483,4 @@ fn type_of_text(text: &str) -> Type {
     let byte = |i: usize| text.get(2 * i..2 * i + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
     let bytes: Vec<u8> = (0..text.len() / 2).map_while(byte).collect();
     crate::table::Reader::new(&bytes).ty().unwrap_or(Type::Null)
-}
-
-fn read_full(reader: &mut impl Read, block: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match reader.read(&mut block[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

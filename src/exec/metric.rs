@@ -2,18 +2,18 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
+use super::example::{Example, WithRows};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::refer::Others;
 use super::rows::stays;
 use super::stage::{Effort, Flow};
 use super::walk::{Made, Walk};
-use crate::diag::Diagnostic;
-use crate::expr::State;
+use crate::diag::{Diagnostic, Span};
+use crate::expr::{Slice, State};
 use crate::graph::{BoundMetric, NodeId};
 use crate::hash::Hash;
-use crate::manifest::Metric;
 use crate::op;
-use crate::table::{Batch, RowError, RowGroup, Schema, Take};
+use crate::table::{Batch, RowError, RowGroup, Schema, Table, Take};
 use arrow_array::ArrayRef;
 
 impl Walk<'_> {
@@ -29,18 +29,12 @@ impl Walk<'_> {
         let metric = &self.request.graph.manifest.metrics[node.declaration];
         let others = Others::default();
         let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort };
+        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed: u64::MAX };
         let mut values = Vec::with_capacity(inputs.len());
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;
-            let states = flow.each(&table.groups, |flow, group| flow.fold(metric, bound, &table.schema, group))?;
-            let mut sum = bound.aggregate.empty();
-            for state in states {
-                let contents = self.context.get(state)?;
-                let state = State::decode(&bound.aggregate, &contents).map_err(|_| Stop::Missing(state))?;
-                bound.aggregate.merge(&mut sum, state);
-            }
-            let slices = bound.aggregate.finish(&sum).map_err(|error| uncomputable(metric, &error))?;
+            let what = format!("the metric `{}`", metric.name.value);
+            let slices = flow.measure(&what, &metric.value.span, bound, &table)?;
             let json = |value: &crate::expr::Value| serde_json::to_value(value).expect("a value is plain data");
             let slice = |slice: crate::expr::Slice| MetricSlice {
                 by: slice.by.iter().map(json).collect(),
@@ -53,7 +47,33 @@ impl Walk<'_> {
 }
 
 impl Flow<'_> {
-    fn fold(&self, metric: &Metric, bound: &BoundMetric, schema: &Schema, group: &RowGroup) -> Result<Hash, Stop> {
+    /// Computes an aggregate over a table; `what` it is for, and where that stands, is said where it cannot be.
+    pub(super) fn measure(
+        &self,
+        what: &str,
+        span: &Span,
+        bound: &BoundMetric,
+        table: &Table,
+    ) -> Result<Vec<Slice>, Stop> {
+        let aggregate = &bound.aggregate;
+        let wrong = |batch: &Batch, error| uncomputable(what, span, batch, error);
+        let states = self.each(&table.groups, |flow, group| flow.fold(&wrong, bound, &table.schema, group))?;
+        let mut sum = aggregate.empty();
+        for state in states {
+            let contents = self.context.get(state)?;
+            let state = State::decode(aggregate, &contents).map_err(|_| Stop::Missing(state))?;
+            aggregate.merge(&mut sum, state);
+        }
+        aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))
+    }
+
+    fn fold(
+        &self,
+        wrong: &(dyn Fn(&Batch, RowError) -> Stop + Sync),
+        bound: &BoundMetric,
+        schema: &Schema,
+        group: &RowGroup,
+    ) -> Result<Hash, Stop> {
         let aggregate = &bound.aggregate;
         let at = |name: &String| group.columns[schema.index(name).expect("binding checked the columns")];
         let mut key = op::key("fold");
@@ -77,10 +97,10 @@ impl Flow<'_> {
                 }
             }
             if let Some(condition) = &bound.condition {
-                let mask = condition.eval(&batch).map_err(|error| uncomputable(metric, &error))?;
+                let mask = condition.eval(&batch).map_err(|error| wrong(&batch, error))?;
                 batch = keep(batch, &mask);
             }
-            let state = aggregate.fold(&batch).map_err(|error| uncomputable(metric, &error))?;
+            let state = aggregate.fold(&batch).map_err(|error| wrong(&batch, error))?;
             Ok(vec![self.context.put(&state.encode())?])
         })?;
         Ok(outputs[0])
@@ -93,9 +113,9 @@ fn keep(batch: Batch, mask: &ArrayRef) -> Batch {
     Batch { rows: take.len(), columns }
 }
 
-fn uncomputable(metric: &Metric, error: &RowError) -> Stop {
-    let title = format!("the metric `{}` cannot be computed: {}", metric.name.value, error.message);
-    let mut diagnostic = Diagnostic::error("row-error", title).at(&metric.value.span, "computed here");
-    diagnostic.help.extend(error.help.clone());
-    diagnostic.into()
+/// Says of which row a metric has no value: without it, it would be another number.
+fn uncomputable(what: &str, span: &Span, batch: &Batch, error: RowError) -> Stop {
+    let title = format!("{what} cannot be computed: {}", error.message);
+    let example = Example::new(span, batch, error.row, error.message, error.help);
+    Diagnostic::error("row-error", title).with_rows(&[example], 1).into()
 }

@@ -1,31 +1,48 @@
 //! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
 
+mod able;
 mod ahead;
+mod around;
 mod ask;
 mod context;
+mod contract;
 mod count;
 mod dataset;
 mod desk;
 mod dialogue;
 mod door;
 mod event;
+mod example;
 mod export;
+mod failure;
+mod fan;
 mod files;
+mod join;
+mod leaks;
 mod metric;
+mod mix;
+mod program_trouble;
+mod query;
 mod record;
 mod refer;
 mod rows;
+mod run;
 mod sources;
 mod stage;
+mod too_many;
 mod walk;
 mod wave;
 
-pub use ask::{FAILURE, Paid, Sum};
+pub use ask::{Paid, Sum};
 pub use context::{Context, Mode, Stop, TableRef, Used};
 pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
-pub use record::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, decode_keys, encode_keys};
+pub use failure::{FAILURE, FailedAs, RowFailure};
+pub use record::{
+    Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, Remade, Tested, decode_keys,
+    encode_keys,
+};
 pub use sources::{Sources, rows_of_file};
 pub use stage::DROPPED_BY;
 
@@ -34,7 +51,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::Workspace;
 use crate::fetch::models::Traffic;
 use crate::graph::{Graph, Input, NodeId};
-use crate::hash::Hash;
+use crate::hash::{Hash, Words};
 use crate::store::Store;
 use crate::table::Limits;
 use desk::Desk;
@@ -130,6 +147,8 @@ pub struct Run {
     pub reused: u64,
     /// The data files of `files` datasets, and what they held.
     pub files: HashMap<NodeId, Vec<(String, Hash)>>,
+    /// The definitions of nodes with programs, with the variables that those get.
+    pub words: HashMap<NodeId, Words>,
     /// The files that were in the places of exports before: none, or its hash.
     pub outputs: HashMap<NodeId, Option<Hash>>,
     /// The records of datasets that are not published, because too many of their rows failed.

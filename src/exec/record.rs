@@ -21,7 +21,7 @@ pub struct NodeRecord {
     pub output: Output,
     /// The rows that each step dropped.
     pub dropped: Vec<LostRows>,
-    /// The rows that have no value, by step; the reasons are kinds of failure.
+    /// The rows that have no value, those of the maker first, then by step; the reasons are kinds of failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<LostRows>,
     /// What the answers behind the rows took when they were bought, by step.
@@ -43,10 +43,21 @@ pub enum Output {
         /// How many more there were because steps ask several times about a row.
         #[serde(default, skip_serializing_if = "is_zero")]
         repeated: u64,
+        /// Where programs made other rows of those that came to them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remade: Vec<Remade>,
         groups: u64,
         parts: BTreeMap<String, PartOutput>,
+        /// What each input of a mix gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gave: Vec<Gave>,
+        /// What is in several parts of a split, where that is no error.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leaks: Vec<Leak>,
     },
     Metric(Vec<MetricValue>),
+    /// One per table that it is on.
+    Test(Vec<Tested>),
     Export {
         /// The hash of the file's bytes.
         file: Hash,
@@ -55,11 +66,54 @@ pub enum Output {
     },
 }
 
+/// What an input gave to a mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gave {
+    /// The rows of the mix that are of this input.
+    pub rows: u64,
+    /// How many different ones they are: the others are repeats.
+    pub different: u64,
+    /// The rows that it has.
+    pub of: u64,
+}
+
+/// Values that are in several parts of a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The expression whose values they are.
+    pub check: String,
+    /// How many different ones.
+    pub values: u64,
+    /// How many rows have one of them.
+    pub rows: u64,
+}
+
+/// What a program that answers with any rows took and gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remade {
+    /// The position of the step.
+    pub step: usize,
+    pub took: u64,
+    pub gave: u64,
+}
+
 /// One part of a split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartOutput {
     pub table: Hash,
     pub rows: u64,
+}
+
+/// What a test found at one of the tables that it is on. Its failing rows are the node's, by the position of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tested {
+    pub rows: u64,
+    /// How many of them do not meet a condition.
+    pub failing: u64,
+    /// The aggregates, and their values.
+    pub values: Vec<(String, serde_json::Value)>,
+    /// What is not as it has to be, each a sentence; empty: the test passes.
+    pub broken: Vec<String>,
 }
 
 /// A metric over one of the tables that it is on.
@@ -79,8 +133,8 @@ pub struct MetricSlice {
 /// Rows that a step dropped, or that failed there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LostRows {
-    /// The position of the step.
-    pub step: usize,
+    /// The position of the step; none: the maker. Of a test, the position of the table.
+    pub step: Option<usize>,
     /// Names of the filters, or kinds of failure, and how many rows each took.
     pub reasons: Vec<(String, u64)>,
     /// The rows, with the reason's position in the column `dropped_by`, or the failure in the column `failure`.

@@ -1,12 +1,14 @@
-//! Steps that look into another table, and rows that come several times.
+//! Steps that look into another table.
 
+use super::able::{Able, Action, Made, able};
 use super::context::{Stop, TableRef};
+use super::join::Joined;
 use super::stage::Flow;
 use crate::diag::Span;
 use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, ReferOp};
-use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take};
-use arrow_array::{Array, ArrayRef, Int64Array, new_empty_array};
+use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Type};
+use arrow_array::{Array, ArrayRef, new_empty_array};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -14,9 +16,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 #[derive(Clone, Default)]
 pub struct Others {
     /// None: not made yet, and not looked into.
-    tables: Vec<Option<TableRef>>,
+    pub(super) tables: Vec<Option<TableRef>>,
     read: Arc<Mutex<Read>>,
+    /// The keys of tables that are joined with.
+    pub(super) joined: Arc<Mutex<AllJoined>>,
+    /// Held while those keys are sorted.
+    pub(super) placing: Arc<Mutex<()>>,
 }
+
+/// By input and columns.
+pub(super) type AllJoined = HashMap<(usize, Vec<String>), Arc<Joined>>;
 
 /// By input and columns.
 type Read = HashMap<(usize, Vec<String>), Arc<Other>>;
@@ -38,7 +47,7 @@ impl Others {
 
     /// Names the tables of a node's inputs as far as they are known.
     pub fn of(tables: Vec<Option<TableRef>>) -> Others {
-        Others { tables, read: Arc::default() }
+        Others { tables, ..Others::default() }
     }
 }
 
@@ -68,7 +77,7 @@ impl Flow<'_> {
         span: &Span,
         schema: &Schema,
         group: &RowGroup,
-    ) -> Result<Vec<Hash>, Stop> {
+    ) -> Result<Made, Stop> {
         let other = self.other(input, work.refers())?;
         let mut key = op::key(work.name());
         work.write_key(&mut key);
@@ -77,25 +86,23 @@ impl Flow<'_> {
             key.hash("chunk", column.chunk).maybe("take", column.take);
         }
         key.int("rows", i64::from(group.rows)).hash("other", other.key);
-        self.action(key.finish(), || {
+        let writes = work.writes().iter().map(|field| &field.ty).collect();
+        let action = Action { key: key.finish(), of: work.name(), span, writes };
+        let load = || {
+            self.whole_of(&other)?;
             let columns = work.reads().iter().zip(&reads);
             let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
-            let batch = Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? };
-            let made = work.run(&batch, self.whole_of(&other)?);
-            let made = made.map_err(|error| self.uncomputable("a row", span, &batch, error))?;
-            made.iter().map(|column| self.context.put_column(column)).collect()
-        })
+            Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
+        };
+        self.made(action, load, |batch| work.run(batch, other.batch.get().expect("it was loaded before")))
     }
 
-    /// Makes what an op makes of rows in memory and another table; nothing where a row cannot be computed.
-    pub(super) fn refer_rows(
-        &self,
-        work: &dyn ReferOp,
-        input: usize,
-        batch: &Batch,
-    ) -> Result<Option<Vec<ArrayRef>>, Stop> {
+    /// Makes what an op makes of rows in memory and another table, and finds the rows that fail; nothing where it is no row's fault.
+    pub(super) fn refer_rows(&self, work: &dyn ReferOp, input: usize, batch: &Batch) -> Result<Option<Able>, Stop> {
         let other = self.other(input, work.refers())?;
-        Ok(work.run(batch, self.whole_of(&other)?).ok())
+        let whole = self.whole_of(&other)?;
+        let writes: Vec<&Type> = work.writes().iter().map(|field| &field.ty).collect();
+        Ok(able(batch, &writes, |batch| work.run(batch, whole)).ok())
     }
 
     fn whole_of<'o>(&self, other: &'o Other) -> Result<&'o Batch, Stop> {
@@ -117,28 +124,9 @@ impl Flow<'_> {
         }
         Ok(other.batch.get_or_init(|| Batch { rows: other.table.rows() as usize, columns }))
     }
-
-    /// Makes every row come `times` times, and adds the column that counts them.
-    pub(super) fn repeat(&self, times: u32, group: &RowGroup) -> Result<RowGroup, Stop> {
-        let key = op::key("repeat").int("times", i64::from(times)).int("rows", i64::from(group.rows)).finish();
-        let outputs = self.action(key, || {
-            let (take, index) = repeated(times, group.rows as usize);
-            Ok(vec![self.context.put_take(&take)?, self.context.put_column(&index)?])
-        })?;
-        let mut group = self.retake(group, &self.context.take(outputs[0])?)?;
-        group.columns.push(ColumnRef { chunk: outputs[1], take: None });
-        Ok(group)
-    }
-}
-
-/// Returns the take that repeats each of `rows` rows, and the column that counts the copies of each from 0.
-pub(super) fn repeated(times: u32, rows: usize) -> (Take, ArrayRef) {
-    let indices = (0..rows as u32).flat_map(|row| (0..times).map(move |_| row)).collect();
-    let index: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).flat_map(|_| 0..i64::from(times))));
-    (Take::new(rows, indices), index)
 }
 
 /// Returns some columns of a row group.
-fn of(schema: &Schema, group: &RowGroup, names: &[String]) -> impl Iterator<Item = ColumnRef> {
+pub(super) fn of(schema: &Schema, group: &RowGroup, names: &[String]) -> impl Iterator<Item = ColumnRef> {
     names.iter().map(|name| group.columns[schema.index(name).expect("binding checked the columns")])
 }

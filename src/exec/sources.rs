@@ -54,7 +54,10 @@ impl Sources {
                             };
                             match hash {
                                 Ok(hash) => {
-                                    found.insert(file.path.clone(), DataFile { file, format, compression, hash });
+                                    let stat = workspace.settled(&file);
+                                    let bytes = file.absolute.metadata().map_or(0, |data| data.len());
+                                    let read = DataFile { file, format, compression, hash, bytes, stat };
+                                    found.insert(read.file.path.clone(), read);
                                 }
                                 Err(error) => problems.push(
                                     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.path))
@@ -105,19 +108,22 @@ impl Sources {
         self.of(id).iter().map(|file| (file.file.path.clone(), file.hash)).collect()
     }
 
-    /// Returns the path and the hash of each file, by node.
-    pub fn contents(&self) -> HashMap<NodeId, Vec<(String, Hash)>> {
-        self.0.keys().map(|id| (*id, self.contents_of(*id))).collect()
-    }
-
     /// Returns how a `files` dataset is read.
     pub(super) fn reading<'a>(&'a self, graph: &Graph, id: NodeId) -> Option<Reading<'a>> {
         let files = files_maker(graph, id)?;
         let dataset = &graph.manifest.datasets[graph.node(id).declaration];
+        let found = self.of(id);
+        let mut key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
+        if let Some(first) = found.first()
+            && key.is_empty()
+            && found.iter().all(|file| file.format == first.format)
+        {
+            key.extend(first.format.natural_key().iter().map(|name| (*name).to_owned()));
+        }
         Some(Reading {
             types: files.types.iter().map(|(name, ty)| (name.value.clone(), ty.value.clone())).collect(),
-            key: dataset.key.iter().map(|column| column.value.clone()).collect(),
-            files: self.of(id),
+            key,
+            files: found,
             span: files.patterns[0].span.clone(),
             told: &|_| (),
         })
@@ -129,7 +135,7 @@ pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, ha
     let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
     let (format, compression) = format.or_else(|| Format::by_extension(path))?;
     let file = FoundFile { path: path.to_owned(), absolute: path.into() };
-    let files = [DataFile { file, format, compression, hash }];
+    let files = [DataFile { file, format, compression, hash, bytes: 0, stat: None }];
     let sources = Sources::default();
     let reading = Reading { files: &files, ..sources.reading(graph, id)? };
     context.known_files(&reading).ok()?

@@ -1,21 +1,26 @@
 //! One walk over the nodes of a request: what is fresh, what is stale, and what becomes of it.
 
 use super::ahead::lane;
+use super::around::Arounds;
 use super::context::{Context, Mode, Stop, TableRef, Used};
 use super::count::Place;
 use super::desk::Desk;
 use super::event::{Event, Progress};
 use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
+use super::wave::heirs_of;
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
+use crate::fetch::programs::Workshop;
+use crate::format::Format;
 use crate::graph::{
-    Bound, BoundMetric, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape,
+    Bound, BoundMetric, BoundTest, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, bind_test,
+    maker_shape,
 };
 use crate::hash::{Hash, Key};
 use crate::op;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,17 +33,23 @@ pub(super) struct Walk<'a> {
     ops: String,
     limits: String,
     pub(super) sources: Sources,
+    pub(super) arounds: Arounds,
     /// By node; those that are up to date.
     pub(super) outcomes: HashMap<NodeId, Outcome>,
     pub(super) states: HashMap<NodeId, State>,
     pub(super) bound: HashMap<NodeId, Bound>,
     pub(super) metrics: HashMap<NodeId, Vec<BoundMetric>>,
+    pub(super) tests: HashMap<NodeId, Vec<BoundTest>>,
     /// What was done to read the files of a node, before it was its turn.
     pub(super) read: HashMap<NodeId, Work>,
     /// What exports found in their places.
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
     /// Datasets that steps of others look into, and what those are made from.
     looked_into: HashSet<NodeId>,
+    /// Datasets that take their rows from one alone, by that one.
+    pub(super) heirs: HashMap<NodeId, Vec<NodeId>>,
+    /// Whether a stage of any stale dataset asks models.
+    pub(super) anything_asks: bool,
     /// Datasets whose rows went ahead through their first stages.
     pub(super) flowed: HashSet<NodeId>,
     /// Planning: those of them all of whose rows were known as far as they can be.
@@ -51,21 +62,27 @@ impl<'a> Walk<'a> {
     pub(super) fn new(request: &'a Request<'a>, desk: Arc<Desk<'a>>) -> Result<Walk<'a>, Stop> {
         desk.clear_counting();
         let context = Context::new(request.store, request.mode, request.limits, request.cancel).at(desk);
+        let context = context.in_workshop(Workshop::of(request.workspace));
         let order = request.graph.closure(request.targets);
-        let sources = Sources::find(request.graph, &order, request.workspace)?;
+        let sources = Sources::find(request.graph, &order, request.workspace);
+        let (sources, arounds) = both(sources, Arounds::find(request.graph, &order, request.workspace))?;
         Ok(Walk {
             request,
             context,
             ops: format!("{:?}", op::VERSIONS),
             limits: format!("{:?}", request.limits),
             sources,
+            arounds,
             outcomes: HashMap::new(),
             states: HashMap::new(),
             bound: HashMap::new(),
             metrics: HashMap::new(),
+            tests: HashMap::new(),
             read: HashMap::new(),
             outputs: HashMap::new(),
             looked_into: looked_into(request.graph, &order),
+            heirs: heirs_of(request.graph, &order),
+            anything_asks: false,
             order,
             flowed: HashSet::new(),
             counted: HashSet::new(),
@@ -110,7 +127,9 @@ impl<'a> Walk<'a> {
         let nodes: Vec<NodeRun> = nodes.collect();
         let (ran, reused) =
             (self.context.counts.ran.load(Ordering::Relaxed), self.context.counts.reused.load(Ordering::Relaxed));
-        let files = self.sources.contents();
+        let files = self.order.iter().map(|id| (*id, self.files(*id))).filter(|(_, files)| !files.is_empty()).collect();
+        let with_programs = self.order.iter().filter(|id| self.arounds.has(**id));
+        let words = with_programs.map(|id| (*id, self.arounds.words(self.request.graph, *id))).collect();
         let counts = self.context.desk.counted().into_iter().map(|(place, count)| {
             let steps = &self.bound[&place.node].steps;
             (Place { step: steps[place.step], ..place }, count)
@@ -122,6 +141,7 @@ impl<'a> Walk<'a> {
             ran,
             reused,
             files,
+            words,
             outputs,
             attempts,
             counts,
@@ -159,12 +179,13 @@ impl<'a> Walk<'a> {
         if self.request.mode != Mode::Plan {
             return Vec::new();
         }
+        let open = self.context.desk.uncounted();
         let asks = |id: &NodeId| {
             let stages = self.bound.get(id).map_or(&[][..], |bound| &bound.stages);
             let last = stages.iter().rposition(|stage| matches!(stage, Stage::Ask(_)));
             last.is_some_and(|last| {
-                let whole = stages[..last].iter().any(|stage| matches!(stage, Stage::Whole { .. }));
-                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id))
+                let whole = stages[..last].iter().any(Stage::is_whole);
+                !self.outcomes.contains_key(id) && (whole || !self.counted.contains(id) || open.contains(id))
             })
         };
         self.order.iter().copied().filter(asks).collect()
@@ -189,7 +210,16 @@ impl<'a> Walk<'a> {
         // An op that makes something else now has every node looked at again.
         key.text("ops", &self.ops).text("kind", &node.kind.to_string()).text("limits", &self.limits);
         key.hash("words", node.words.key("words", 1));
-        self.sources.of(id).iter().for_each(|file| _ = key.text("format", &file.format_name()).hash("file", file.hash));
+        for file in self.sources.of(id) {
+            key.text("format", &file.format_name()).hash("file", file.hash);
+            // Plain text has it in a column.
+            if matches!(file.format, Format::Text | Format::Lines) {
+                key.text("path", &file.file.path);
+            }
+        }
+        if self.arounds.has(id) {
+            key.hash("around", self.arounds.key(id));
+        }
         inputs.iter().for_each(|input| _ = key.hash("input", input.hash));
         if let Some(rows) = self.limit(id) {
             key.int("rows", rows as i64);
@@ -215,7 +245,7 @@ impl<'a> Walk<'a> {
         }
         let tables = match node.kind {
             Kind::Dataset => rest.iter().map(|table| TableRef::stored(*table)).collect(),
-            Kind::Metric => Vec::new(),
+            Kind::Metric | Kind::Test => Vec::new(),
             Kind::Export => {
                 if rest.first().copied() != self.there(id).map(|file| seal(file).0) {
                     return Ok(false);
@@ -288,6 +318,17 @@ impl<'a> Walk<'a> {
                     }
                     self.metrics.insert(*id, bound);
                 }
+                Kind::Test => {
+                    let test = &graph.manifest.tests[node.declaration];
+                    let mut bound = Vec::with_capacity(inputs.len());
+                    for (on, input) in test.on.iter().zip(&inputs) {
+                        match bind_test(test, on, input) {
+                            Ok(one) => bound.push(one),
+                            Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),
+                        }
+                    }
+                    self.tests.insert(*id, bound);
+                }
                 Kind::Export => {}
             }
         }
@@ -298,7 +339,8 @@ impl<'a> Walk<'a> {
             Stage::Ask(ask) => Some(ask.op.specs()),
             _ => None,
         });
-        let endpoints = asks.flatten().map(|spec| spec.endpoint).collect();
+        let endpoints: BTreeSet<_> = asks.flatten().map(|spec| spec.endpoint).collect();
+        self.anything_asks = !endpoints.is_empty();
         *self.context.desk.endpoints.lock().expect("no thread panics with this lock") = endpoints;
         Ok(())
     }
@@ -311,13 +353,20 @@ impl<'a> Walk<'a> {
                 let events = self.request.events;
                 events(Event::Begin { node: id });
                 let told = |rows| events(Event::Group { node: id, rows });
+                let key = reading.key.clone();
                 let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
                 self.read.insert(id, work);
-                Some(schema)
+                Some(Shape { schema, key })
             }
         };
         let shape = maker_shape(graph, id, inputs, files.as_ref())?;
-        Ok(bind_dataset(graph, id, shape, inputs, self.limit(id))?)
+        let mut bound = bind_dataset(graph, id, shape, inputs, self.limit(id))?;
+        for (stage, step) in bound.stages.iter_mut().zip(&bound.steps) {
+            if let Stage::Run(run) = stage {
+                run.around = self.arounds.of(id, Some(*step));
+            }
+        }
+        Ok(bound)
     }
 
     /// Brings one node up to date, or finds what that would take.
@@ -334,6 +383,10 @@ impl<'a> Walk<'a> {
             self.states.insert(id, state);
             return Ok(());
         };
+        if let Some(failed) = node.after.iter().find(|test| self.failed(**test)) {
+            self.states.insert(id, State::Skipped(*failed));
+            return Ok(());
+        }
         // What came before may have come out as it was.
         if self.trusts_keys() && self.look_up(id)? {
             self.states.insert(id, State::Fresh);
@@ -348,6 +401,7 @@ impl<'a> Walk<'a> {
         let made = match node.kind {
             Kind::Dataset => self.dataset(id, &inputs, &used, &progress),
             Kind::Metric => self.metric(id, &inputs, &used, &progress),
+            Kind::Test => self.test(id, &inputs, &used, &progress),
             Kind::Export => {
                 // Remembered for the reasons: in a moment there is another file.
                 self.there(id);
@@ -370,9 +424,9 @@ impl<'a> Walk<'a> {
         let record = NodeRecord {
             key,
             kind: node.kind,
-            words: node.words.clone(),
+            words: self.arounds.words(graph, id),
             inputs: inputs.iter().map(|input| input.hash).collect(),
-            files: self.sources.contents_of(id),
+            files: self.files(id),
             dropped,
             failed,
             paid: self.by_step(id, used.paid()),
@@ -400,8 +454,24 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Returns the path and the hash of each file that a node is made of, and then of those that its programs read.
+    fn files(&self, id: NodeId) -> Vec<(String, Hash)> {
+        let mut files = self.sources.contents_of(id);
+        files.extend(self.arounds.files(id));
+        files
+    }
+
     fn failed(&self, id: NodeId) -> bool {
         matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
+    }
+}
+
+/// Returns two results, or the problems of both.
+fn both<A, B>(one: Result<A, Diagnostics>, other: Result<B, Diagnostics>) -> Result<(A, B), Diagnostics> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(Diagnostics(one.0.into_iter().chain(other.0).collect())),
+        (Err(problems), _) | (_, Err(problems)) => Err(problems),
     }
 }
 

@@ -5,10 +5,12 @@ use super::context::{Mode, Stop, Used};
 use super::event::Progress;
 use super::refer::Others;
 use super::stage::{Effort, Flow};
+use super::too_many::most_failed;
 use super::walk::Walk;
-use crate::graph::{Kind, NodeId, Stage};
+use crate::graph::{Graph, Kind, NodeId, Stage};
 use crate::manifest::Maker;
 use crate::table::{RowGroup, Schema};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Lets the rows of one dataset go ahead through the row-wise stages from `first` on.
@@ -23,21 +25,36 @@ pub(super) fn rows_of(
         return Ok(());
     }
     let others = flow.others.clone();
-    let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema)];
+    let pipes = [Pipe::new(flow.progress.node(), flow.node, others, stages, first, schema).failing(flow.most_failed)];
     let sources = vec![Source { pipe: 0, groups: groups.iter().cloned().collect() }];
     Ahead::new(flow.context, &pipes, flow.progress.events()).run(sources)
 }
 
 /// Returns whether the row-wise stages at the beginning ask models.
 fn asks(stages: &[Stage]) -> bool {
-    let row_wise = stages.iter().take_while(|stage| !matches!(stage, Stage::Whole { .. }));
+    let row_wise = stages.iter().take_while(|stage| !stage.is_whole());
     row_wise.into_iter().any(|stage| matches!(stage, Stage::Ask(_)))
+}
+
+/// Returns the datasets that take their rows from one alone, by that one.
+pub(super) fn heirs_of(graph: &Graph, order: &[NodeId]) -> HashMap<NodeId, Vec<NodeId>> {
+    let mut heirs: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for id in order {
+        let node = graph.node(*id);
+        if node.kind == Kind::Dataset
+            && matches!(graph.manifest.datasets[node.declaration].maker, Maker::From(_))
+            && node.inputs[0].part.is_none()
+        {
+            heirs.entry(node.inputs[0].node).or_default().push(*id);
+        }
+    }
+    heirs
 }
 
 impl Walk<'_> {
     /// Lets the rows of a dataset, of those that could be made now too, and of those made from them, go ahead.
     pub(super) fn wave(&mut self, id: NodeId) -> Result<(), Stop> {
-        if self.request.mode == Mode::Check || self.flowed.contains(&id) {
+        if self.request.mode == Mode::Check || self.flowed.contains(&id) || !self.anything_asks {
             return Ok(());
         }
         let from = self.order.iter().position(|other| *other == id).unwrap_or(0);
@@ -61,9 +78,11 @@ impl Walk<'_> {
             let Some(inputs) = self.inputs(id) else { continue };
             let (used, progress) = (Used::default(), Progress::new(id, &|_| ()));
             let flow = pipes[pipe].flow(&self.context, &used, &progress, Effort::Run);
-            match self.maker_groups(id, &inputs, &flow) {
-                Ok(groups) => {
-                    sources.push(Source { pipe, groups: groups.into() });
+            match self.made_rows(id, &inputs, &flow) {
+                // None of its rows goes anywhere.
+                Ok(made) if made.problem.is_some() => {}
+                Ok(made) => {
+                    sources.push(Source { pipe, groups: made.groups.into() });
                     counted.extend(pipes[pipe..end].iter().map(|pipe| pipe.node));
                 }
                 // The dataset itself says what is wrong when it is its turn.
@@ -91,13 +110,8 @@ impl Walk<'_> {
     fn heirs(&self, id: NodeId) -> Vec<NodeId> {
         let graph = self.request.graph;
         let known = |other: &NodeId| self.outcomes.contains_key(other);
-        let heirs = self.order.iter().copied().filter(|heir| {
-            let node = graph.node(*heir);
-            node.kind == Kind::Dataset
-                && matches!(graph.manifest.datasets[node.declaration].maker, Maker::From(_))
-                && node.inputs[0].node == id
-                && node.inputs[0].part.is_none()
-                && node.inputs[1..].iter().all(|input| known(&input.node))
+        let heirs = self.heirs.get(&id).into_iter().flatten().copied().filter(|heir| {
+            graph.node(*heir).inputs[1..].iter().all(|input| known(&input.node))
                 && self.bound.contains_key(heir)
                 && !self.states.contains_key(heir)
                 && !self.flowed.contains(heir)
@@ -107,7 +121,7 @@ impl Walk<'_> {
 
     fn chain_asks(&self, id: NodeId) -> bool {
         let stages = &self.bound[&id].stages;
-        let whole = stages.iter().any(|stage| matches!(stage, Stage::Whole { .. }));
+        let whole = stages.iter().any(Stage::is_whole);
         asks(stages) || !whole && self.heirs(id).into_iter().any(|heir| self.chain_asks(heir))
     }
 
@@ -118,8 +132,10 @@ impl Walk<'_> {
         // An heir's first input is not made yet; its stages look into the others only.
         let others = Others::of(self.known_inputs(id));
         let name = &self.request.graph.node(id).name;
-        pipes.push(Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema));
-        if bound.stages.iter().any(|stage| matches!(stage, Stage::Whole { .. })) {
+        let dataset = &self.request.graph.manifest.datasets[self.request.graph.node(id).declaration];
+        let pipe = Pipe::new(id, name, others, &bound.stages, 0, &bound.made.schema);
+        pipes.push(pipe.failing(most_failed(dataset)));
+        if bound.stages.iter().any(Stage::is_whole) {
             return;
         }
         for heir in self.heirs(id).into_iter().filter(|heir| self.chain_asks(*heir)) {

@@ -1,11 +1,13 @@
 //! Finding data files by name and pattern, and reading them so that what was hashed is what was read.
 
 mod read;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use read::{DataFile, hash_file, open, open_whole};
+pub use read::{DataFile, Known, hash_file, open, open_whole, read_full};
+pub use write::HashedFile;
 
 use super::plain;
 use crate::diag::{list, nearest};
@@ -189,11 +191,12 @@ fn nothing(root: &Path, pattern: &str, base: &str) -> FilesError {
     FilesError { title, help }
 }
 
-/// Returns the names of the files in a folder whose format is known, sorted.
+/// Returns the names of the files in a folder whose format is known, sorted; not of plain text, which may be anything.
 fn data_files(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let names = entries.filter(|entry| entry.path().is_file()).filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| Format::by_extension(name).is_some()).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| Format::by_extension(name).is_some_and(|(format, _)| format != Format::Text)).collect();
     names.sort();
     names
 }

@@ -1,15 +1,16 @@
-//! The only door to the outside: files, Git, and in time models and programs.
+//! The only door to the outside: files, Git, models and programs.
 
 pub mod files;
 mod git;
 pub mod models;
+pub mod programs;
 mod seen;
 mod state;
 mod whole;
 mod workspace;
 
 pub use git::{commit, file_at_revision};
-pub use seen::{Questions, Same, Seen};
+pub use seen::{Questions, Same, Seen, hash_of};
 pub use state::StateFolder;
 pub use whole::write_whole;
 pub use workspace::{Texts, Workspace};

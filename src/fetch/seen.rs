@@ -5,6 +5,7 @@ use crate::hash::Hash;
 use crate::store::{FileStat, stat};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +21,8 @@ pub struct Seen {
     pub(super) matches: BTreeMap<String, Matches>,
     /// Paths of files that were looked for and are not there.
     pub(super) absent: BTreeSet<String>,
+    /// Variables of the environment → the hash of the value, if they have one.
+    pub(super) variables: BTreeMap<String, Option<Hash>>,
 }
 
 /// What a pattern matched.
@@ -37,6 +40,7 @@ pub struct Questions<'a> {
     contents: Vec<(&'a str, Hash, Option<FileStat>)>,
     matches: Vec<(&'a str, Hash, Option<Folders<'a>>)>,
     absent: Vec<&'a str>,
+    variables: Vec<(&'a str, Option<Hash>)>,
 }
 
 type Folders<'a> = Vec<(&'a str, FileStat)>;
@@ -70,6 +74,7 @@ impl Seen {
             contents: self.contents.iter().map(|(path, (hash, stat))| (path.as_str(), *hash, *stat)).collect(),
             matches: self.matches.iter().map(|(path, all)| (path.as_str(), all.paths, folders(all))).collect(),
             absent: self.absent.iter().map(String::as_str).collect(),
+            variables: self.variables.iter().map(|(name, hash)| (name.as_str(), *hash)).collect(),
         }
     }
 
@@ -78,6 +83,7 @@ impl Seen {
         self.contents.extend(later.contents);
         self.matches.extend(later.matches);
         self.absent.extend(later.absent);
+        self.variables.extend(later.variables);
     }
 }
 
@@ -93,6 +99,7 @@ impl<'a> Questions<'a> {
             contents: self.contents.iter().map(|(path, hash, stat)| ((*path).to_owned(), (*hash, *stat))).collect(),
             matches: self.matches.iter().map(matches).collect(),
             absent: self.absent.iter().map(|path| (*path).to_owned()).collect(),
+            variables: self.variables.iter().map(|(name, hash)| ((*name).to_owned(), *hash)).collect(),
         }
     }
 
@@ -109,7 +116,8 @@ impl<'a> Questions<'a> {
             _ => closely(closer.matches(pattern).is_some_and(|now| now == *paths)),
         };
         let absent = |path: &&str| fs::metadata(root.join(path)).is_err_and(|error| super::is_absence(&error));
-        if !self.absent.iter().all(absent) {
+        let as_set = |(name, hash): &(&str, Option<Hash>)| std::env::var_os(name).map(|value| hash_of(&value)) == *hash;
+        if !self.absent.iter().all(absent) || !self.variables.iter().all(as_set) {
             return Same::No;
         }
         let listed = worst(self.matches.iter().map(pattern));
@@ -146,6 +154,11 @@ impl<'a> Questions<'a> {
         }
         number(out, self.absent.len());
         self.absent.iter().for_each(|path| text(out, path));
+        number(out, self.variables.len());
+        for (name, hash) in &self.variables {
+            text(out, name);
+            maybe(out, hash.as_ref(), |out, hash| out.extend_from_slice(hash.as_bytes()));
+        }
     }
 
     /// Reads what [`Questions::encode`] wrote, and nothing else.
@@ -157,8 +170,14 @@ impl<'a> Questions<'a> {
             Some((rest.text()?, rest.hash()?, rest.maybe(folders)?))
         })?;
         let absent = rest.many(Rest::text)?;
-        rest.0.is_empty().then_some(Questions { contents, matches, absent })
+        let variables = rest.many(|rest| Some((rest.text()?, rest.maybe(Rest::hash)?)))?;
+        rest.0.is_empty().then_some(Questions { contents, matches, absent, variables })
     }
+}
+
+/// Returns the hash by which the value of a variable is known.
+pub fn hash_of(value: &OsStr) -> Hash {
+    Hash::of(value.as_encoded_bytes())
 }
 
 fn worst(mut answers: impl Iterator<Item = Same>) -> Same {
@@ -265,6 +284,7 @@ mod tests {
                 ("data/*".to_owned(), Matches { paths: Hash::of(b"d"), folders }),
             ]),
             absent: BTreeSet::from(["gone".to_owned()]),
+            variables: BTreeMap::from([("LANG".to_owned(), Some(Hash::of(b"C"))), ("UNSET".to_owned(), None)]),
         };
         let mut bytes = Vec::new();
         seen.questions().encode(&mut bytes);

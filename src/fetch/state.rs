@@ -33,6 +33,14 @@ impl StateFolder {
         fs::read(self.path(name)).ok()
     }
 
+    /// Makes a folder in it.
+    pub fn folder(&self, name: &str) -> io::Result<PathBuf> {
+        self.make()?;
+        let folder = self.path(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     /// Writes a file whole or not at all; makes the folder.
     pub fn write(&self, name: &str, contents: &[u8]) -> io::Result<()> {
         self.make()?;

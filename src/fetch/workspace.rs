@@ -1,12 +1,13 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
-use super::files::{FilesError, FoundFile, expand_noting, hash_file};
-use super::seen::{Closer, Matches, Questions, Same, Seen};
+use super::files::{FilesError, FoundFile, HashedFile, expand_noting, hash_file};
+use super::seen::{Closer, Matches, Questions, Same, Seen, hash_of};
 use super::{StateFolder, is_absence};
 use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{FileStat, RealDisk, StatCache, StoreError, stat};
 use rayon::prelude::*;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -116,6 +117,31 @@ impl Workspace {
         files.par_iter().map(|file| self.hash(file)).collect()
     }
 
+    /// Returns what the system said of a data file when it was hashed, if no later change can look the same.
+    pub fn settled(&self, file: &FoundFile) -> Option<FileStat> {
+        self.cache().stat(&file.path)
+    }
+
+    /// Returns whether there is a file at a path of the project.
+    pub fn has_file(&self, path: &str) -> bool {
+        match fs::metadata(self.root.join(path)) {
+            Ok(data) => data.is_file(),
+            Err(error) => {
+                if is_absence(&error) {
+                    self.seen().absent.insert(path.to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns the value of a variable of the environment.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let value = std::env::var_os(name);
+        self.seen().variables.insert(name.to_owned(), value.as_deref().map(hash_of));
+        value
+    }
+
     /// Returns the hash of a file that an export wrote, if it is there.
     pub fn hash_output(&self, path: &str) -> Option<Hash> {
         let absolute = self.root.join(path);
@@ -130,34 +156,29 @@ impl Workspace {
     pub fn write_output<E: From<io::Error>>(
         &self,
         path: &str,
-        write: impl FnOnce(fs::File) -> Result<(), E>,
+        write: impl FnOnce(HashedFile) -> Result<(), E>,
     ) -> Result<(Hash, u64), E> {
         let target = self.inside(path)?;
         let folder = target.parent().expect("a file in a project has a folder");
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         sweep(folder, &name);
         let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-        let written = fs::File::create(&beside)
-            .map_err(E::from)
-            .and_then(write)
-            .and_then(|()| Ok(self.publish(&beside, &target, path)?));
+        let written = fs::File::create(&beside).map_err(E::from).and_then(|file| {
+            let (file, sum) = HashedFile::new(file);
+            write(file)?;
+            let (hash, bytes) = sum.lock().expect("no thread panics with this lock").of();
+            fs::rename(&beside, &target)?;
+            if let Ok(now) = stat(&target) {
+                self.cache().set(path, now, hash, SystemTime::now());
+            }
+            // Just written, so its times do not tell enough yet.
+            self.note(path, hash, None);
+            Ok((hash, bytes))
+        });
         if written.is_err() {
             let _ = fs::remove_file(&beside);
         }
         written
-    }
-
-    fn publish(&self, beside: &Path, target: &Path, path: &str) -> io::Result<(Hash, u64)> {
-        let file = FoundFile { path: path.to_owned(), absolute: beside.to_owned() };
-        let hash = hash_file(&file).map_err(|error| io::Error::other(error.to_string()))?;
-        let bytes = fs::metadata(beside)?.len();
-        fs::rename(beside, target)?;
-        if let Ok(now) = stat(target) {
-            self.cache().set(path, now, hash, SystemTime::now());
-        }
-        // Just written, so its times do not tell enough yet.
-        self.note(path, hash, None);
-        Ok((hash, bytes))
     }
 
     /// Returns the place of an output, with its folder made; refuses one that a link would lead out of the project.
@@ -168,8 +189,16 @@ impl Workspace {
         }
         let target = self.root.join(path);
         let folder = target.parent().expect("a file in a project has a folder");
+        // Looked at before anything is made, and once more after that.
+        let leads_out = |folder: &Path| -> io::Result<bool> {
+            Ok(!fs::canonicalize(folder)?.starts_with(fs::canonicalize(&self.root)?))
+        };
+        let there = folder.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(&self.root);
+        if leads_out(there)? {
+            return refused("a link leads out of the project folder");
+        }
         fs::create_dir_all(folder)?;
-        if !fs::canonicalize(folder)?.starts_with(fs::canonicalize(&self.root)?) {
+        if leads_out(folder)? {
             return refused("a link leads out of the project folder");
         }
         if target.is_dir() {

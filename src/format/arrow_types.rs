@@ -16,8 +16,9 @@ use std::sync::Arc;
 /// Returns the column called `name` as one of a table: of the declared type, or of the nearest to its own.
 pub(super) fn to_table(name: &str, array: &ArrayRef, declared: Option<&Type>) -> Result<ArrayRef, Problem> {
     let array = match (array.data_type(), declared) {
-        (ty, Some(Type::Float)) if is_decimal(ty) => cast(name, array, &DataType::Float64)?,
-        (ty, Some(Type::String)) if is_decimal(ty) => cast(name, array, &DataType::Utf8)?,
+        // What is declared may round, and may be too large for an int.
+        (ty, Some(Type::Float)) if is_decimal(ty) || ty.is_integer() => cast(name, array, &DataType::Float64)?,
+        (ty, Some(Type::String)) if is_decimal(ty) || *ty == DataType::UInt64 => cast(name, array, &DataType::Utf8)?,
         (ty, Some(Type::String)) if is_binary(ty) => {
             let bytes = cast(name, array, &DataType::Binary)?;
             cast_to(&bytes, &DataType::Utf8)

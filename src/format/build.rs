@@ -47,6 +47,19 @@ enum Values {
     },
 }
 
+/// What a plain value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Null,
+    Bool,
+    /// An integer that a float holds exactly.
+    Int,
+    /// An integer that a float may round.
+    Long,
+    Float,
+    Text,
+}
+
 /// A value that its column cannot hold.
 #[derive(Debug)]
 pub(super) enum Clash {
@@ -56,6 +69,8 @@ pub(super) enum Clash {
     Declared { known: Type },
     /// An integer that 64 bits with a sign do not hold.
     TooLarge,
+    /// An integer and floats: as a float, it would be another.
+    Inexact,
 }
 
 impl Column {
@@ -84,6 +99,20 @@ impl Column {
     /// Returns whether any JSON value is taken as its text.
     pub fn keeps_text(&self) -> bool {
         self.given == Given::Declared && matches!(self.values, Values::Text(_))
+    }
+
+    /// Returns whether a value is taken for what it is: one that needs a closer look is not.
+    fn accepts(&self, kind: Kind) -> bool {
+        let inferred = self.given == Given::Inferred;
+        match (&self.values, kind) {
+            (_, Kind::Null) => true,
+            (Values::Null, _) => inferred,
+            (Values::Bool(_), Kind::Bool)
+            | (Values::Int(_), Kind::Int | Kind::Long)
+            | (Values::Float(_), Kind::Int | Kind::Float)
+            | (Values::Text(_), Kind::Text) => true,
+            _ => false,
+        }
     }
 
     /// Returns whether the column was declared.
@@ -151,6 +180,7 @@ impl Column {
         self.settle(&Type::Int, line);
         match &mut self.values {
             Values::Int(values) => values.append_value(value),
+            Values::Float(_) if self.given == Given::Inferred && !super::is_exact(value) => return Err(Clash::Inexact),
             Values::Float(values) => values.append_value(value as f64),
             _ => return self.clash(),
         }
@@ -174,6 +204,9 @@ impl Column {
         self.settle(&Type::Float, line);
         if let (Values::Int(ints), Given::Inferred) = (&mut self.values, self.given) {
             let ints = ints.finish();
+            if ints.iter().flatten().any(|int| !super::is_exact(int)) {
+                return Err(Clash::Inexact);
+            }
             let mut floats = Float64Builder::with_capacity(ints.len() + 1);
             ints.iter().for_each(|int| floats.append_option(int.map(|int| int as f64)));
             self.values = Values::Float(floats);
@@ -379,6 +412,25 @@ impl Fields {
         self.next = position + 1;
         self.filled += 1;
         Ok(position)
+    }
+
+    /// Finds a column that is there; it may be the one at `expected`.
+    pub fn find(&self, expected: usize, name: &str) -> Option<usize> {
+        match self.columns.get(expected) {
+            Some((known, _)) if known == name => Some(expected),
+            _ => self.positions.get(name).copied(),
+        }
+    }
+
+    /// Returns whether the column at `position` takes a value for what it is.
+    pub fn accepts(&self, position: usize, kind: Kind) -> bool {
+        self.columns[position].1.accepts(kind)
+    }
+
+    /// Returns the column at `position`, for its value in the open row.
+    pub fn open(&mut self, position: usize) -> &mut Column {
+        self.filled += 1;
+        &mut self.columns[position].1
     }
 
     /// Returns the name and the column at a position that [`Fields::locate`] gave.

@@ -33,7 +33,11 @@ pub fn conform(array: &ArrayRef, to: &Type) -> Result<ArrayRef, Misfit> {
         (DataType::Null, to) => Ok(new_null_array(&to.arrow(), array.len())),
         (_, Type::Null) if array.null_count() == array.len() => Ok(Arc::new(NullArray::new(array.len()))),
         (DataType::Int64, Type::Float) => {
-            Ok(Arc::new(array.as_primitive::<Int64Type>().unary::<_, Float64Type>(|int| int as f64)))
+            let ints = array.as_primitive::<Int64Type>();
+            match ints.iter().position(|int| int.is_some_and(|int| !super::is_exact(int))) {
+                Some(row) => Err(Misfit { row, title: format!("is {}, which no float is", ints.value(row)) }),
+                None => Ok(Arc::new(ints.unary::<_, Float64Type>(|int| int as f64))),
+            }
         }
         (DataType::Timestamp(TimeUnit::Microsecond, _), Type::Timestamp) => {
             Ok(Arc::new(array.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>)))

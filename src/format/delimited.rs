@@ -6,6 +6,7 @@ use crate::table::Type;
 use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 fn reader(delimiter: u8, text: &str) -> csv::Reader<&[u8]> {
@@ -69,7 +70,8 @@ pub(super) fn parse(delimiter: u8, header: &Header, text: &str, types: &Types) -
             break;
         }
         if row.len() != columns.len() {
-            return Err(ragged(delimiter, text, start, row.len(), columns.len()));
+            let end = reader.position().byte();
+            return Err(ragged(delimiter, text, start..end, row.len(), columns.len()));
         }
         rows += 1;
         let mut has_empty = false;
@@ -95,8 +97,8 @@ pub(super) fn parse(delimiter: u8, header: &Header, text: &str, types: &Types) -
             }
         }
     }
-    let columns = columns.into_iter().map(|column| column.finish(delimiter, text)).collect::<Result<_, _>>()?;
-    Ok(Parsed { rows, columns })
+    let columns = columns.into_iter().enumerate().map(|(at, column)| column.finish(delimiter, text, at));
+    Ok(Parsed { rows, columns: columns.collect::<Result<_, _>>()?, bad: Vec::new() })
 }
 
 impl Column<'_> {
@@ -110,16 +112,18 @@ impl Column<'_> {
         }
     }
 
-    fn finish(mut self, delimiter: u8, text: &str) -> Result<ParsedColumn, ParseError> {
+    /// Returns the column, which is the one at position `at` of the header.
+    fn finish(mut self, delimiter: u8, text: &str, at: usize) -> Result<ParsedColumn, ParseError> {
         let texts: ArrayRef = Arc::new(self.texts.finish());
         let (ty, array) = match self.declared {
             None => (self.ty, texts),
             Some(ty) => {
                 let array = conform(&texts, ty).map_err(|misfit| {
-                    let (line, _) = position(text, row_start(delimiter, text, misfit.row));
+                    let start = row_start(delimiter, text, misfit.row);
+                    let (line, column) = position(text, field_start(delimiter, text, start, at));
                     let title = format!("`{}` is declared {ty}, and {} here", self.name, misfit.title);
                     let help = format!("declare the column as text: {}", declaration(self.name, "string"));
-                    ParseError::new(line, 1, title).help(help)
+                    ParseError::new(line, column, title).help(help)
                 })?;
                 (ty.clone(), array)
             }
@@ -129,12 +133,23 @@ impl Column<'_> {
     }
 }
 
-fn ragged(delimiter: u8, text: &str, start: u64, found: usize, wanted: usize) -> ParseError {
-    let (line, _) = position(text, skip_ends(text, start));
+/// Says that a row has not as many fields as the header: at the first that is too many, or where one is missing.
+fn ragged(delimiter: u8, text: &str, row: Range<u64>, found: usize, wanted: usize) -> ParseError {
+    let start = skip_ends(text, row.start);
+    let end = start + text[start..row.end as usize].trim_end_matches(['\r', '\n']).len();
+    let fault = if found > wanted { field_start(delimiter, text, start, wanted) } else { end };
+    let (line, column) = position(text, fault);
     let fields = if found == 1 { "field" } else { "fields" };
     let title = format!("this row has {found} {fields}, and the header has {wanted}");
     let what = if delimiter == b'\t' { "tab" } else { "comma" };
-    ParseError::new(line, 1, title).help(format!("a field that holds a {what} or a line end stands in double quotes"))
+    ParseError::new(line, column, title)
+        .help(format!("a field that holds a {what} or a line end stands in double quotes"))
+}
+
+/// Returns where a field of the row at `start` begins.
+fn field_start(delimiter: u8, text: &str, start: usize, at: usize) -> usize {
+    let before = scan::fields(&text.as_bytes()[start..], delimiter).take(at);
+    start + before.map(|field| field.len() + 1).sum::<usize>()
 }
 
 /// Skips line ends: the parser begins a row right after the first byte that ended the one before.

@@ -1,9 +1,12 @@
-//! JSON straight into columns: a serde visitor per value, no tree between.
+//! JSON straight into columns: a serde visitor per value, no tree between; rows of plain values do without serde.
+
+mod quick;
 
 use super::build::{Clash, Column, Fields, Given, Refused};
 use super::scan::{self, More, Scanner};
 use super::{ParseError, Parsed, ParsedColumn, Types, declaration};
 use crate::table::Type;
+use quick::Quick;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -91,6 +94,7 @@ pub(super) fn parse_cells<'a>(
 
 /// The rows of a segment so far.
 struct Rows<'t> {
+    quick: Quick,
     fields: Fields,
     types: &'t Types,
     state: State,
@@ -125,11 +129,15 @@ enum Remedy {
 
 impl<'t> Rows<'t> {
     fn new(types: &'t Types) -> Rows<'t> {
-        Rows { fields: Fields::new(), types, state: State::default() }
+        Rows { quick: Quick::default(), fields: Fields::new(), types, state: State::default() }
     }
 
     /// Parses one row that begins in `line`.
     fn push(&mut self, record: &str, line: u32) -> Result<(), ParseError> {
+        if self.quick.take(record, &mut self.fields, line) { Ok(()) } else { self.push_any(record, line) }
+    }
+
+    fn push_any(&mut self, record: &str, line: u32) -> Result<(), ParseError> {
         self.state.line = line;
         let object = record.trim_ascii_start();
         if !object.starts_with('{') {
@@ -175,7 +183,7 @@ impl<'t> Rows<'t> {
             evidence: column.evidence(),
             array: column.finish(),
         });
-        Ok(Parsed { rows, columns: columns.collect() })
+        Ok(Parsed { rows, columns: columns.collect(), bad: Vec::new() })
     }
 }
 
@@ -255,6 +263,10 @@ impl State {
                 };
                 let help = format!("declare the column as another type, or correct the value{wanted}");
                 self.fail(format!("is declared {known}, and is {found} here"), Remedy::Say(help))
+            }
+            Clash::Inexact => {
+                let says = "has floats and an integer past 2^53, which a float would round";
+                self.fail(says, Remedy::Declare("string"))
             }
             Clash::TooLarge => self.fail("is an integer that does not fit into 64 bits", Remedy::Declare("string")),
         }

@@ -1,6 +1,6 @@
 //! Formats of data files: bytes to columns and back, pure but for the readers and writers handed in.
 //!
-//! Formats of *records* (JSONL, JSON, CSV, TSV) are read in two steps: [`Splitter`] cuts the bytes into segments of
+//! Formats of *records* (JSONL, JSON, CSV, TSV, lines) are read in two steps: [`Splitter`] cuts the bytes into segments of
 //! whole records, by content, and [`parse_segment`] makes columns of one segment, knowing nothing of the others. So the
 //! columns of a segment can be remembered under the hash of its bytes. [`Unifier`] then finds the type that all
 //! segments agree on and [`conform`] brings each column to it. Formats of *columns* (Parquet, Arrow) are read by [`read_batches`].
@@ -12,8 +12,13 @@ mod delimited;
 mod encode;
 mod infer;
 mod json;
+mod pieces;
+mod row_groups;
+mod salvage;
 mod scan;
 mod split;
+mod stream;
+mod text;
 mod unify;
 mod whole;
 mod write;
@@ -23,7 +28,11 @@ mod tests;
 
 pub use conform::{Misfit, conform};
 pub use encode::{encode_header, encode_rows};
+pub use row_groups::{ParquetEncoder, full_row_groups};
+pub use salvage::BadRow;
 pub use split::{Header, Segment, Splitter};
+pub use stream::StreamEncoder;
+pub use text::parse_text;
 pub use unify::{Conflict, Place, Unifier};
 pub use whole::{Source, panic_is_expected, read_batches};
 pub use write::{WriteError, Writer};
@@ -48,6 +57,10 @@ pub enum Format {
     Parquet,
     /// Arrow IPC, as a file or a stream; also called Feather.
     Arrow,
+    /// Plain text, one row per file.
+    Text,
+    /// Plain text, one row per line.
+    Lines,
 }
 
 /// How the bytes of a file are packed.
@@ -60,8 +73,16 @@ pub enum Compression {
 
 impl Format {
     /// All formats, in the order in which messages list them.
-    pub const ALL: [Format; 6] =
-        [Format::Jsonl, Format::Json, Format::Csv, Format::Tsv, Format::Parquet, Format::Arrow];
+    pub const ALL: [Format; 8] = [
+        Format::Jsonl,
+        Format::Json,
+        Format::Csv,
+        Format::Tsv,
+        Format::Parquet,
+        Format::Arrow,
+        Format::Text,
+        Format::Lines,
+    ];
 
     /// Tells the format and the compression of a file from its name, `data.jsonl.zst`; case does not count.
     pub fn by_extension(path: &str) -> Option<(Format, Compression)> {
@@ -78,14 +99,16 @@ impl Format {
             "tsv" | "tab" => Format::Tsv,
             "parquet" | "pq" => Format::Parquet,
             "arrow" | "arrows" | "feather" | "ipc" => Format::Arrow,
+            "txt" | "text" | "md" => Format::Text,
             _ => return None,
         };
         Some((format, compression))
     }
 
-    /// Returns whether the format is read through [`Splitter`] and [`parse_segment`]; the others through [`read_batches`].
+    /// Returns whether the format is read through [`Splitter`] and [`parse_segment`]; the others through [`read_batches`], or
+    /// whole files through [`parse_text`].
     pub fn has_records(self) -> bool {
-        !matches!(self, Format::Parquet | Format::Arrow)
+        !matches!(self, Format::Parquet | Format::Arrow | Format::Text)
     }
 
     /// Returns whether rows are written as text, so that row groups can be written apart and put together.
@@ -116,6 +139,8 @@ impl fmt::Display for Format {
             Format::Tsv => "tsv",
             Format::Parquet => "parquet",
             Format::Arrow => "arrow",
+            Format::Text => "text",
+            Format::Lines => "lines",
         })
     }
 }
@@ -218,6 +243,8 @@ pub struct Parsed {
     pub rows: usize,
     /// In order of first appearance.
     pub columns: Vec<ParsedColumn>,
+    /// The records that are no rows, in their order.
+    pub bad: Vec<BadRow>,
 }
 
 /// A column of a segment.
@@ -239,6 +266,9 @@ pub type Types = BTreeMap<String, Type>;
 const LARGEST: usize = 1 << 30;
 
 /// Parses a segment that [`Splitter`] made. The result depends on the arguments alone.
+///
+/// # Errors
+/// What is wrong with the segment as a whole, or with its rows together. A record that is no row for itself is among [`Parsed::bad`].
 pub fn parse_segment(
     format: Format,
     header: Option<&Header>,
@@ -248,6 +278,15 @@ pub fn parse_segment(
     if bytes.len() > LARGEST {
         return Err(ParseError::new(0, 1, "this part of the file is larger than 1 GiB and has no place to cut it"));
     }
+    if format == Format::Lines {
+        return Ok(text::parse_lines(bytes));
+    }
+    let strict = |bytes: &[u8]| parse_strict(format, header, bytes, types);
+    strict(bytes).or_else(|refusal| salvage::parse(format, bytes, refusal, strict))
+}
+
+/// Parses records all of which are rows.
+fn parse_strict(format: Format, header: Option<&Header>, bytes: &[u8], types: &Types) -> Result<Parsed, ParseError> {
     let text = utf8(bytes)?;
     match (format.delimiter(), header) {
         (Some(delimiter), Some(header)) => delimited::parse(delimiter, header, text, types),
@@ -270,6 +309,12 @@ fn utf8(bytes: &[u8]) -> Result<&str, ParseError> {
     })
 }
 
+/// Returns whether a float holds an integer without rounding it.
+fn is_exact(int: i64) -> bool {
+    // 2^63 as a float would come back as the largest integer.
+    (int as f64) < i64::MAX as f64 && int as f64 as i64 == int
+}
+
 /// Returns how many lines end before `offset`, and the column there, in characters from 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
@@ -279,7 +324,7 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// Writes the declaration that settles the type of a column, as the manifest has it.
-fn declaration(column: &str, ty: &str) -> String {
+pub fn declaration(column: &str, ty: &str) -> String {
     let bare = !column.is_empty() && column.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if bare { format!("types = {{ {column} = \"{ty}\" }}") } else { format!("types = {{ {column:?} = \"{ty}\" }}") }
 }

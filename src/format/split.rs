@@ -3,8 +3,10 @@
 use super::scan::{self, Delimited, Elements, More, Scanner};
 use super::{Format, ParseError};
 use crate::table::{Cutter, Limits};
+use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Arc;
+use twox_hash::XxHash3_64;
 
 /// A run of whole records of a file, as they stand in it.
 ///
@@ -39,6 +41,8 @@ pub struct Splitter {
     gathered: Vec<u8>,
     /// Where in `gathered` the unfinished record begins.
     open: usize,
+    /// Where in `gathered` the last record that is a row ends.
+    gap: usize,
     /// Whether a record was seen, so that a comma before the closing bracket is one too many.
     seen: usize,
 }
@@ -64,6 +68,9 @@ struct Key {
 /// Bytes of one record: more than this, and a quote was left open, or it is not a file of records.
 const LARGEST_RECORD: usize = 256 << 20;
 
+/// Bytes of a segment after which what is no row, blank lines above all, ends it.
+const LARGEST_GAP: usize = 8 << 20;
+
 impl Splitter {
     /// Begins a file of `format`, which [has records](Format::has_records); cuts by the columns `key`, or by whole records if there are none.
     pub fn new(format: Format, limits: Limits, key: &[String]) -> Splitter {
@@ -77,11 +84,17 @@ impl Splitter {
             stage: Stage::Mark(Vec::new()),
             scanner,
             cutter: Cutter::new(limits),
-            key: Key { names: key.to_vec(), positions: Vec::new(), found: Vec::new() },
+            // Lines have nothing but themselves to be cut by.
+            key: Key {
+                names: if format == Format::Lines { Vec::new() } else { key.to_vec() },
+                positions: Vec::new(),
+                found: Vec::new(),
+            },
             header: None,
             line: 1,
             gathered: Vec::new(),
             open: 0,
+            gap: 0,
             seen: 0,
         }
     }
@@ -155,13 +168,18 @@ impl Splitter {
         {
             from = end.at;
             self.gathered_to(piece, &mut taken, end.at);
+            let before = self.seen;
             let ends = self.take(self.open..self.gathered.len())?;
             if end.more == More::Closed {
                 self.stage = Stage::Closed;
                 taken = end.at + 1;
             }
+            let is_gap = self.seen == before && self.gathered.len() - self.gap > LARGEST_GAP;
             self.open = self.gathered.len();
-            if ends {
+            if self.seen != before {
+                self.gap = self.open;
+            }
+            if ends || is_gap {
                 self.cut(emit);
             }
         }
@@ -213,12 +231,13 @@ impl Splitter {
                 Ok(self.cutter.push(hash, value.len()))
             }
             Format::Jsonl if record.iter().all(u8::is_ascii_whitespace) => Ok(false),
-            _ if record.is_empty() => Ok(false),
+            _ if record.is_empty() && self.format != Format::Lines => Ok(false),
             _ if self.format.is_delimited() && self.header.is_none() => {
                 let record = self.gathered[self.open..].to_vec();
                 self.take_header(&record)?;
                 self.line += memchr::memchr_iter(b'\n', &self.gathered).count() as u64;
                 self.gathered.clear();
+                self.gap = 0;
                 Ok(false)
             }
             _ => {
@@ -232,7 +251,7 @@ impl Splitter {
     fn cut(&mut self, emit: &mut dyn FnMut(Segment)) {
         let next = Vec::with_capacity(self.gathered.len().min(8 << 20));
         let bytes = std::mem::replace(&mut self.gathered, next);
-        self.open = 0;
+        (self.open, self.gap) = (0, 0);
         let first_line = self.line;
         self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         emit(Segment { bytes, first_line, header: self.header.clone() });
@@ -293,16 +312,16 @@ impl Splitter {
 
 impl Key {
     /// Returns the cut hash of a record: of the raw values of the key, or of all its bytes.
+    ///
+    /// It decides where segments end and names nothing, so it need not withstand anybody: XXH3, which is faster than memory.
     fn hash(&mut self, format: Format, record: &[u8]) -> u64 {
-        let head =
-            |hash: blake3::Hash| u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"));
         if self.names.is_empty() {
-            return head(blake3::hash(record));
+            return XxHash3_64::oneshot(record);
         }
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = XxHash3_64::new();
         let mut add = |value: Option<&[u8]>| {
-            hasher.update(&value.map_or(u64::MAX, |value| value.len() as u64).to_le_bytes());
-            hasher.update(value.unwrap_or_default());
+            hasher.write(&value.map_or(u64::MAX, |value| value.len() as u64).to_le_bytes());
+            hasher.write(value.unwrap_or_default());
         };
         match format.delimiter() {
             None => {
@@ -315,6 +334,6 @@ impl Key {
                 }
             }
         }
-        head(hasher.finalize())
+        hasher.finish()
     }
 }

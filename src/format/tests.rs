@@ -1,5 +1,6 @@
 //! The laws of reading and writing, with the helpers that state them.
 
+mod bad_rows;
 mod errors;
 mod records;
 mod round_trip;
@@ -35,7 +36,7 @@ fn split(format: Format, bytes: &[u8]) -> Result<Vec<Segment>, ParseError> {
     split_in(format, SMALL, &[], bytes, usize::MAX)
 }
 
-/// Reads a whole file of records the way that the `files` maker does; an error is `line:column: title`.
+/// Reads a whole file of records the way that the `files` maker does; an error is `line:column: title`, and so is the first bad row.
 fn read(format: Format, bytes: &[u8], types: &Types) -> Result<Batch, String> {
     let shown = |first: u64, error: ParseError| {
         let also =
@@ -47,7 +48,10 @@ fn read(format: Format, bytes: &[u8], types: &Types) -> Result<Batch, String> {
     let mut parts = Vec::new();
     for (number, segment) in segments.iter().enumerate() {
         let parsed = parse_segment(format, segment.header.as_deref(), &segment.bytes, types);
-        let parsed = parsed.map_err(|error| shown(segment.first_line, error))?;
+        let mut parsed = parsed.map_err(|error| shown(segment.first_line, error))?;
+        if !parsed.bad.is_empty() {
+            return Err(shown(segment.first_line, parsed.bad.remove(0).error));
+        }
         let line = |place: Place| segments[place.segment].first_line + u64::from(place.line);
         for ParsedColumn { name, ty, evidence, .. } in &parsed.columns {
             let place = Place { segment: number, line: *evidence };

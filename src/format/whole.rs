@@ -1,12 +1,12 @@
 //! Parquet and Arrow IPC: files that know their columns, read batch by batch.
 
 use super::arrow_types::{distinct, to_table};
-use super::{Format, Problem, Types};
+use super::{Format, Problem, Types, pieces};
 use crate::table::{Batch, Type};
 use arrow_array::{RecordBatch, RecordBatchReader, new_empty_array};
 use arrow_schema::{ArrowError, Schema};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use std::cell::Cell;
@@ -37,7 +37,10 @@ pub fn read_batches<E: From<Problem>>(
             let open = || {
                 let length = source.seek(SeekFrom::End(0)).map_err(ParquetError::from)?;
                 let shared = Shared { source: Arc::new(Mutex::new(source)), length };
-                let builder = ParquetRecordBatchReaderBuilder::try_new(shared)?;
+                let known = ArrowReaderMetadata::load(&shared, ArrowReaderOptions::new())?;
+                let viewed = ArrowReaderOptions::new().with_schema(pieces::viewed(known.schema()));
+                let known = ArrowReaderMetadata::try_new(known.metadata().clone(), viewed).unwrap_or(known);
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(shared, known);
                 let (rows, bytes) =
                     builder.metadata().row_groups().iter().fold((0i64, 0i64), |(rows, bytes), group| {
                         (rows.saturating_add(group.num_rows()), bytes.saturating_add(group.total_byte_size()))
@@ -127,9 +130,9 @@ fn each<E: From<Problem>>(
     let mut rows = 0;
     while let Some(batch) = guard(format, || batches.next().transpose())? {
         rows += batch.num_rows();
-        if batch.num_rows() > 0 {
+        for piece in guard(format, || Ok::<_, Problem>(pieces::of(batch)))? {
             let converted =
-                guard_convert(format, || convert(&names, batch.num_rows(), batch.columns().to_vec(), types))?;
+                guard_convert(format, || convert(&names, piece.num_rows(), piece.columns().to_vec(), types))?;
             emit(converted)?;
         }
     }

@@ -1,23 +1,18 @@
 //! Writing files, batch by batch; equal batches give equal bytes.
 
 use super::encode::{encode_header, encode_rows, not_text};
+use super::row_groups::{ParquetEncoder, ParquetFile, RowGroup};
 use super::{Compression, Format, Problem};
 use crate::table::{Batch, Schema, Type};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema as ArrowSchema};
 use flate2::write::GzEncoder;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::ZstdLevel;
-use parquet::file::properties::WriterProperties;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Where a file is written to.
 type Sink = Box<dyn Write + Send>;
-
-/// Rows of a row group of Parquet.
-const PARQUET_ROWS: usize = 65_536;
 
 /// Level of zstd, in Parquet and around text.
 const LEVEL: i32 = 3;
@@ -34,7 +29,7 @@ enum To {
     Plain(Sink),
     Gzip(GzEncoder<Sink>),
     Zstd(zstd::Encoder<'static, Sink>),
-    Parquet(Box<ArrowWriter<Sink>>),
+    Parquet(Box<ParquetFile<Sink>>),
     Arrow(Box<arrow_ipc::writer::FileWriter<Sink>>),
 }
 
@@ -95,19 +90,13 @@ impl Writer {
             return Err(Problem::new(title).help("leave .gz or .zst away").into());
         }
         let to = match format {
-            Format::Json => return Err(not_text(format).into()),
+            Format::Json | Format::Text | Format::Lines => return Err(not_text(format).into()),
             Format::Parquet => {
                 if let Some(field) = schema.0.iter().find(|field| has_empty_struct(&field.ty)) {
                     let title = format!("Parquet has no structs without fields, and `{}` is one", field.name);
                     return Err(Problem::new(title).help("leave the column out with `select`").into());
                 }
-                let level = ZstdLevel::try_new(LEVEL)?;
-                let properties = WriterProperties::builder()
-                    .set_created_by("datamake".to_owned())
-                    .set_compression(parquet::basic::Compression::ZSTD(level))
-                    .set_max_row_group_row_count(Some(PARQUET_ROWS))
-                    .build();
-                To::Parquet(Box::new(ArrowWriter::try_new(out, arrow.clone(), Some(properties))?))
+                To::Parquet(Box::new(ParquetFile::new(out, arrow.clone())?))
             }
             Format::Arrow => To::Arrow(Box::new(arrow_ipc::writer::FileWriter::try_new(out, &arrow)?)),
             Format::Jsonl | Format::Csv | Format::Tsv => {
@@ -145,11 +134,27 @@ impl Writer {
             return Err(Problem::new(title).into());
         }
         match &mut self.to {
-            To::Parquet(to) => to.write(&record_batch(&self.arrow, batch)?)?,
+            To::Parquet(to) => {
+                let encoded = to.encoder().encode([batch])?;
+                to.append(encoded)?;
+            }
             To::Arrow(to) => to.write(&record_batch(&self.arrow, batch)?)?,
             _ => self.write_encoded(&encode_rows(self.format, batch)?)?,
         }
         Ok(())
+    }
+
+    /// Returns what encodes row groups of this file, on any thread; nothing if it is not of Parquet.
+    pub fn row_groups(&self) -> Option<Arc<ParquetEncoder>> {
+        if let To::Parquet(to) = &self.to { Some(to.encoder()) } else { None }
+    }
+
+    /// Writes a row group that [`Writer::row_groups`] encoded.
+    pub fn write_row_group(&mut self, group: RowGroup) -> Result<(), WriteError> {
+        match &mut self.to {
+            To::Parquet(to) => Ok(to.append(group)?),
+            _ => Err(Problem::new(format!("{} files have no row groups of Parquet", self.format)).into()),
+        }
     }
 
     /// Writes rows that [`encode_rows`] encoded for the format and the schema of this file.
@@ -169,7 +174,7 @@ impl Writer {
             To::Plain(sink) => sink,
             To::Gzip(to) => to.finish()?,
             To::Zstd(to) => to.finish()?,
-            To::Parquet(to) => to.into_inner()?,
+            To::Parquet(to) => to.finish()?,
             To::Arrow(to) => to.into_inner()?,
         };
         sink.flush()?;
@@ -177,7 +182,7 @@ impl Writer {
     }
 }
 
-fn record_batch(schema: &Arc<ArrowSchema>, batch: &Batch) -> Result<RecordBatch, arrow_schema::ArrowError> {
+pub(super) fn record_batch(schema: &Arc<ArrowSchema>, batch: &Batch) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let columns = batch.columns.iter().map(|(_, array)| array.clone()).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.rows));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options)

@@ -1,7 +1,7 @@
 //! Binds the steps that ask models, and those that look into another table.
 
 use super::Graph;
-use super::bind::{Ask, Binder, Shape, Stage, is_vector, no_column};
+use super::bind::{Ask, Binder, Fan, Shape, Stage, is_vector, no_column};
 use super::texts::{EXAMPLES, PromptTexts, in_manifest};
 use crate::ask::{Form, Spec, Task};
 use crate::diag::{Diagnostic, Span, list};
@@ -48,7 +48,8 @@ impl Binder<'_> {
         if let Some(name) = &sample {
             self.add(name, Type::Int);
             self.shape.key.push(name.value.clone());
-            stages.push(Stage::Repeat { times: step.n, index: name.value.clone() });
+            let fan = Fan::Own(Arc::new(op::Repeat::new(step.n, &name.value)));
+            stages.push(Stage::Fan { fan, span: step.span.clone() });
         }
         if let Some(history) = &step.history {
             self.history(history);
@@ -266,7 +267,7 @@ impl Binder<'_> {
     }
 
     /// Returns the input that a step looks into, and its shape.
-    fn looked_into(&self, at: usize) -> Option<(usize, Shape)> {
+    pub(super) fn looked_into(&self, at: usize) -> Option<(usize, Shape)> {
         let input = *self.node.looks_into.get(&at)?;
         let mut shape = self.inputs.get(input)?.clone();
         if shape.key.is_empty() {
@@ -300,7 +301,7 @@ impl Binder<'_> {
     }
 
     /// Checks that there is a column.
-    fn own_column(&mut self, column: &Text) -> Option<Type> {
+    pub(super) fn own_column(&mut self, column: &Text) -> Option<Type> {
         let found = self.shape.schema.field(&column.value).map(|field| field.ty.clone());
         if found.is_none() {
             let title = format!("`{}` has no column `{}` here", self.node.name, column.value);
@@ -379,7 +380,7 @@ fn named(name: &str, span: &Span) -> Text {
 }
 
 /// Returns a name that no column has.
-fn free(name: &str, schema: &Schema) -> String {
+pub(super) fn free(name: &str, schema: &Schema) -> String {
     let mut name = name.to_owned();
     while schema.field(&name).is_some() {
         name.push('_');

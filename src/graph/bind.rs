@@ -1,10 +1,14 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
+use super::choosing::match_by;
+use super::running::{Run, bind_program};
 use super::{Graph, Node, NodeId, select};
-use crate::diag::{Diagnostic, Diagnostics, Span, list};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
-use crate::manifest::{Amount, Dataset, Maker, Method, Metric, Step, Text};
-use crate::op::{AskOp, Computed, Fingerprint, Matching, Over, ReferOp, Render, RowOp, Sample, Split, row_identity};
+use crate::manifest::{Dataset, Maker, Method, Metric, Step, Text};
+use crate::op::{
+    AskOp, Computed, FanOp, Fingerprint, JoinKind, Matching, Over, ReferOp, Render, RowOp, Sampling, row_identity,
+};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
 
@@ -20,6 +24,8 @@ pub struct Shape {
 pub struct Bound {
     /// What the maker hands to the first stage.
     pub made: Shape,
+    /// Of a mix that matches another dataset: what is matched, of each input and then of that dataset.
+    pub matched: Vec<Work>,
     pub stages: Vec<Stage>,
     /// The position of the step that each stage is of: a step may be several stages, one after the other.
     pub steps: Vec<usize>,
@@ -36,14 +42,79 @@ pub enum Stage {
     Select(Vec<(usize, String)>),
     /// A row stays if every op says true; the name of the first that does not is the reason.
     Filter(Vec<Work>),
-    /// Every row comes `times` times; a column of this name says which of them it is, from 0.
-    Repeat { times: u32, index: String },
+    /// Every row comes as often as an op says, with columns that it makes; one that does not come is dropped.
+    Fan { fan: Fan, span: Span },
     /// Models are asked about each row.
     Ask(Ask),
     /// Columns are made of each row and the whole table of an input of the node.
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
     /// Hashes are made row by row; which rows stay is decided over all of them.
-    Whole { hashes: Work, op: WholeOp },
+    Whole { hashes: Vec<Work>, op: WholeOp },
+    /// A program is given row groups or the whole table.
+    Run(Run),
+}
+
+impl Stage {
+    /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Stage::Whole { .. } | Stage::Run(_))
+    }
+}
+
+/// What says how often a row comes.
+pub enum Fan {
+    /// The row itself.
+    Own(Arc<dyn FanOp>),
+    /// Its matches in another table.
+    Join(Join),
+}
+
+/// A join with another table.
+pub struct Join {
+    pub kind: JoinKind,
+    /// Makes the hashes of the keys of the rows.
+    pub own: Work,
+    /// Makes those of the other table.
+    pub their: Work,
+    /// The input of the node that is the other table.
+    pub input: usize,
+    /// What is taken of the other table: the column there, and what it is here.
+    pub columns: Vec<(String, Field)>,
+    fields: Vec<Field>,
+}
+
+impl Join {
+    /// Joins with an input; `columns` are taken of it.
+    pub fn new(kind: JoinKind, own: Work, their: Work, input: usize, columns: Vec<(String, Field)>) -> Join {
+        let fields = columns.iter().map(|(_, field)| field.clone()).collect();
+        Join { kind, own, their, input, columns, fields }
+    }
+}
+
+impl Fan {
+    /// Returns the reason of rows that do not come.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fan::Own(op) => op.name(),
+            Fan::Join(_) => "join",
+        }
+    }
+
+    /// Returns exactly the columns that are read of the rows.
+    pub fn reads(&self) -> &[String] {
+        match self {
+            Fan::Own(op) => op.reads(),
+            Fan::Join(join) => join.own.op.reads(),
+        }
+    }
+
+    /// Returns the columns that are made.
+    pub fn writes(&self) -> &[Field] {
+        match self {
+            Fan::Own(op) => op.writes(),
+            Fan::Join(join) => &join.fields,
+        }
+    }
 }
 
 /// An op that asks models, at its place in the manifest.
@@ -76,14 +147,26 @@ impl Work {
 pub enum WholeOp {
     /// The first of rows with equal hashes stays.
     Dedup,
-    /// The `rows` rows with the smallest hashes stay.
-    Sample { rows: u64, seed: i64 },
+    /// So many rows stay, chosen by their hashes.
+    Sample(Sampling),
 }
 
 /// The division of a dataset: `op` gives the position of a row's part.
 pub struct Parts {
     pub names: Vec<String>,
     pub op: Work,
+    /// What is to be in one part only.
+    pub checks: Vec<LeakCheck>,
+    /// What it is if it is not.
+    pub severity: Severity,
+}
+
+/// A value that is to be in one part of a split only: `work` makes a fingerprint of it.
+pub struct LeakCheck {
+    pub text: Text,
+    pub work: Work,
+    /// The expression by which rows with such values are kept together.
+    pub remedy: String,
 }
 
 /// A metric against one table.
@@ -93,20 +176,42 @@ pub struct BoundMetric {
 }
 
 /// Returns what a dataset's maker makes of its inputs; `files` is what a `files` maker found.
-pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&Schema>) -> Result<Shape, Diagnostics> {
+pub fn maker_shape(graph: &Graph, id: NodeId, inputs: &[Shape], files: Option<&Shape>) -> Result<Shape, Diagnostics> {
     let node = graph.node(id);
     let dataset = &graph.manifest.datasets[node.declaration];
     let all = |schema: &Schema| schema.names().map(str::to_owned).collect::<Vec<_>>();
     match &dataset.maker {
-        Maker::Files(_) => keyed(dataset, files.cloned().unwrap_or_default()),
+        Maker::Files(_) => {
+            let found = files.cloned().unwrap_or_default();
+            let shape = keyed(dataset, found.schema)?;
+            Ok(if shape.key.is_empty() { Shape { key: found.key, ..shape } } else { shape })
+        }
         Maker::Synth(synth) => {
             let field = |(name, recipe): &(Text, crate::op::Recipe)| Field::new(&name.value, recipe.ty());
             keyed(dataset, Schema(synth.columns.iter().map(field).collect()))
         }
         Maker::From(_) => Ok(inputs[0].clone()),
+        Maker::Run(run) => keyed(dataset, Schema(bind_program(run, Vec::new()).program.writes.clone())),
         // What steps look into comes after what the dataset is made of.
-        Maker::Mix(mix) => union(node, &inputs[..node.made_of], mix.source.as_ref()),
+        Maker::Mix(mix) => {
+            let shape = union(node, &inputs[..node.made_of], mix.source.as_ref()).and_then(|shape| {
+                let Some(epoch) = &mix.epoch else { return Ok(shape) };
+                with_column(shape, epoch, Type::Int)
+            });
+            let matched = match_by(node, mix, inputs);
+            match (shape, matched) {
+                (Ok(shape), Ok(_)) => Ok(shape),
+                (shape, matched) => {
+                    let problems = [shape.err(), matched.err()].into_iter().flatten().flat_map(|found| found.0);
+                    Err(Diagnostics(problems.collect()))
+                }
+            }
+        }
         Maker::Concat(concat) => union(node, &inputs[..node.made_of], concat.source.as_ref()),
+        Maker::Sql(_) => {
+            let query = node.query.as_ref().expect("a resolved node has its query");
+            keyed(dataset, query.schema(&inputs[..node.made_of], &node.full_name())?)
+        }
     }
     .map(|shape| if shape.key.is_empty() { Shape { key: all(&shape.schema), ..shape } } else { shape })
 }
@@ -157,15 +262,22 @@ fn union(node: &Node, inputs: &[Shape], source: Option<&Text>) -> Result<Shape, 
         }
     }
     if let Some(source) = source {
-        match shape.schema.field(&source.value) {
-            Some(_) => problems.push(taken(source)),
-            None => {
-                shape.schema.0.push(Field::new(&source.value, Type::String));
-                shape.key.push(source.value.clone());
-            }
+        match with_column(shape.clone(), source, Type::String) {
+            Ok(with) => shape = with,
+            Err(found) => found.0.into_iter().for_each(|problem| problems.push(problem)),
         }
     }
     if problems.has_errors() { Err(problems) } else { Ok(shape) }
+}
+
+/// Adds a column that tells rows apart.
+fn with_column(mut shape: Shape, name: &Text, ty: Type) -> Result<Shape, Diagnostics> {
+    if shape.schema.field(&name.value).is_some() {
+        return Err(taken(name).into());
+    }
+    shape.schema.0.push(Field::new(&name.value, ty));
+    shape.key.push(name.value.clone());
+    Ok(shape)
 }
 
 fn taken(name: &Text) -> Diagnostic {
@@ -193,8 +305,8 @@ pub fn bind_dataset(
         if step.asks()
             && let Some(rows) = rows.take()
         {
-            let hashes = Work::new("rows", row_identity(binder.shape.key.clone()), &step.span());
-            stages.push(Stage::Whole { hashes, op: WholeOp::Sample { rows, seed: 0 } });
+            let hashes = vec![Work::new("rows", row_identity(binder.shape.key.clone()), &step.span())];
+            stages.push(Stage::Whole { hashes, op: WholeOp::Sample(Sampling::of(rows, 0)) });
         }
         match binder.step(at, step) {
             Some(Bind::Stages(bound)) => stages.extend(bound),
@@ -206,7 +318,9 @@ pub fn bind_dataset(
     if binder.problems.has_errors() {
         return Err(binder.problems);
     }
-    Ok(Bound { made, stages, steps, shape: binder.shape, split })
+    let (shape, made_of) = (binder.shape, &dataset.maker);
+    let matched = if let Maker::Mix(mix) = made_of { match_by(node, mix, inputs)? } else { Vec::new() };
+    Ok(Bound { made, matched, stages, steps, shape, split })
 }
 
 enum Bind {
@@ -276,6 +390,10 @@ impl Binder<'_> {
             Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
             Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
             Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
+            Step::Explode(explode) => self.explode(explode).map(Bind::Stages),
+            Step::Join(join) => self.join(at, join).map(Bind::Stages),
+            Step::Augment(augment) => self.augment(at, augment).map(Bind::Stages),
+            Step::Run(run) => Some(self.run(run).into()),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,
@@ -285,54 +403,18 @@ impl Binder<'_> {
                     let columns = self.shape.schema.names().map(str::to_owned).collect();
                     Work::new("dedup", Fingerprint::new(columns, matching), &dedup.span)
                 } else {
-                    let schema = self.shape.schema.clone();
-                    let exprs: Vec<Option<Expr>> = dedup.by.iter().map(|text| self.expr(text, &schema, &[])).collect();
-                    let exprs = exprs.into_iter().collect::<Option<Vec<_>>>()?;
+                    let exprs = self.exprs(&dedup.by)?;
                     let inner = Fingerprint::new(Over::names(exprs.len()), matching);
                     Work::new("dedup", Over::new(exprs, Box::new(inner)), &dedup.span)
                 };
-                Some(Stage::Whole { hashes, op: WholeOp::Dedup }.into())
+                Some(Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup }.into())
             }
-            Step::Sample(sample) => {
-                let key = self.shape.key.clone();
-                match sample.amount {
-                    Amount::Rows(rows) => {
-                        let op = WholeOp::Sample { rows, seed: sample.seed as i64 };
-                        let hashes = Work::new("sample", row_identity(key), &sample.span);
-                        Some(Stage::Whole { hashes, op }.into())
-                    }
-                    Amount::Fraction(fraction) => match Sample::new(key, fraction, sample.seed as i64) {
-                        Ok(op) => Some(Stage::Filter(vec![Work::new("sample", op, &sample.span)]).into()),
-                        Err(why) => self.refuse(Diagnostic::error("bad-sample", why).at(&sample.span, "here")),
-                    },
-                }
-            }
-            Step::Split(split) => {
-                let by = match &split.by {
-                    None => self.shape.key.clone(),
-                    Some(column) => {
-                        if self.shape.schema.field(&column.value).is_none() {
-                            let title =
-                                format!("the split of `{}` reads a column that it does not have", self.node.name);
-                            let place = |d: Diagnostic| d.at(&column.span, "no such column");
-                            self.problems.push(no_column(title, &column.value, &self.shape.schema, place));
-                        }
-                        vec![column.value.clone()]
-                    }
-                };
-                let shares: Vec<f64> = split.parts.iter().map(|(_, share)| *share).collect();
-                match Split::new(by, &shares, split.seed as i64) {
-                    Ok(op) => Some(Bind::Split(Parts {
-                        names: split.parts.iter().map(|(name, _)| name.value.clone()).collect(),
-                        op: Work::new("split", op, &split.span),
-                    })),
-                    Err(why) => self.refuse(Diagnostic::error("bad-split", why).at(&split.span, "here")),
-                }
-            }
+            Step::Sample(sample) => self.sample(sample).map(Bind::Stages),
+            Step::Split(split) => self.split(split).map(Bind::Split),
         }
     }
 
-    fn refuse(&mut self, diagnostic: Diagnostic) -> Option<Bind> {
+    pub(super) fn refuse<T>(&mut self, diagnostic: Diagnostic) -> Option<T> {
         self.problems.push(diagnostic);
         None
     }
@@ -373,6 +455,13 @@ impl Binder<'_> {
         }
     }
 
+    /// Parses several expressions over the columns at hand.
+    pub(super) fn exprs(&mut self, texts: &[Text]) -> Option<Vec<Expr>> {
+        let schema = self.shape.schema.clone();
+        let exprs: Vec<Option<Expr>> = texts.iter().map(|text| self.expr(text, &schema, &[])).collect();
+        exprs.into_iter().collect()
+    }
+
     fn select(&mut self, entries: &[Text]) -> Option<Vec<(usize, String)>> {
         let mut columns: Vec<(usize, String)> = Vec::new();
         for entry in entries {
@@ -410,7 +499,7 @@ pub(super) fn is_vector(ty: &Type) -> bool {
     matches!(ty, Type::List(item) if **item == Type::Float)
 }
 
-fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
+pub(super) fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
     (!matches!(expr.ty(), Type::Bool | Type::Null)).then(|| {
         Diagnostic::error("not-a-condition", "a condition has to be true or false")
             .at(&text.span, format!("this is {}", expr.ty()))
@@ -419,7 +508,7 @@ fn not_bool(text: &Text, expr: &Expr) -> Option<Diagnostic> {
 }
 
 /// Places an expression's error in the manifest.
-fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
+pub(super) fn in_text(text: &Text, error: ExprError, node: &str) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(error.code, error.title)
         .at(&text.inside(error.range), error.label)
         .note(format!("in `{node}`"));

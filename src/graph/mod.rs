@@ -1,18 +1,31 @@
 //! The graph: names become edges, in an order in which every node comes after its inputs. No I/O.
 
 mod asking;
+mod augment;
 mod bind;
+mod choosing;
+mod contract;
+mod fanning;
+mod queries;
 mod resolve;
+mod running;
 mod select;
 mod texts;
 
-pub use bind::{Ask, Bound, BoundMetric, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric, maker_shape};
+pub use bind::{
+    Ask, Bound, BoundMetric, Fan, Join, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric,
+    maker_shape,
+};
+pub use contract::{BoundTest, bind_test};
+pub use queries::NodeQuery;
+pub use running::{Run, bind_program};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};
 use crate::fetch::models::Endpoint;
 use crate::hash::Words;
 use crate::manifest::{Dataset, Manifest, Model, Step, Text};
+use crate::op::Synonyms;
 use crate::template::Template;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -38,6 +51,8 @@ pub enum Kind {
     Dataset,
     /// Numbers about tables.
     Metric,
+    /// What is wrong with tables.
+    Test,
     /// A file outside the store.
     Export,
 }
@@ -47,6 +62,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Dataset => "dataset",
             Kind::Metric => "metric",
+            Kind::Test => "test",
             Kind::Export => "export",
         })
     }
@@ -72,12 +88,18 @@ pub struct Node {
     pub inputs: Vec<Input>,
     /// How many of the inputs it is made of.
     pub made_of: usize,
+    /// The tests that have to pass before it is made.
+    pub after: Vec<NodeId>,
     /// The whole definition, with that of the filters, prompts and models that it uses.
     pub words: Words,
     /// The templates of its `render` steps, by step.
     pub templates: BTreeMap<usize, Arc<Template>>,
     /// The prompts of its `generate` and `judge` steps, by step.
     pub prompts: BTreeMap<usize, PromptTexts>,
+    /// The lists of synonyms of its `augment` steps, by step.
+    pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
+    /// The query that makes its rows.
+    pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples.
     pub looks_into: BTreeMap<usize, usize>,
 }
@@ -91,17 +113,21 @@ impl Node {
             declaration,
             inputs: Vec::new(),
             made_of: 0,
+            after: Vec::new(),
             words: definition.clone(),
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
+            synonyms: BTreeMap::new(),
+            query: None,
             looks_into: BTreeMap::new(),
         }
     }
 
-    /// Returns all texts of templates that it is made with.
+    /// Returns all texts of templates and queries that it is made with.
     pub fn texts(&self) -> impl Iterator<Item = &Arc<Source>> {
         let prompts = self.prompts.values().flat_map(|prompt| std::iter::once(&prompt.text).chain(&prompt.system));
-        self.templates.values().chain(prompts).flat_map(|template| template.sources())
+        let query = self.query.iter().map(|query| &query.text.span.source);
+        self.templates.values().chain(prompts).flat_map(|template| template.sources()).chain(query)
     }
 
     /// Returns `dataset.clean`, the name that no other node has.
@@ -213,6 +239,7 @@ impl Graph {
         for i in (0..self.nodes.len()).rev() {
             if needed[i] {
                 self.nodes[i].inputs.iter().for_each(|input| needed[input.node.index()] = true);
+                self.nodes[i].after.iter().for_each(|id| needed[id.index()] = true);
             }
         }
         self.iter().map(|(id, _)| id).filter(|id| needed[id.index()]).collect()

@@ -1,12 +1,13 @@
 //! Names to edges: every unknown name, cycle and broken text is reported at once.
 
 use super::texts::{TextReader, template_words};
-use super::{Graph, Input, Kind, Names, Node, NodeId};
-use crate::diag::{Diagnostic, Diagnostics, list};
+use super::{Graph, Input, Kind, Names, Node, NodeId, NodeQuery};
+use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Text};
+use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Test, Text};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A name as it is written at an edge: a dataset, or `dataset.part`.
 struct Edge<'a> {
@@ -26,13 +27,20 @@ fn edge(text: &Text) -> Edge<'_> {
 }
 
 /// Returns the edges of a dataset's maker in the order in which it reads them.
-fn maker_edges(dataset: &Dataset) -> Vec<Edge<'_>> {
+fn maker_edges<'a>(dataset: &'a Dataset, query: Option<&'a Arc<NodeQuery>>) -> Vec<Edge<'a>> {
     match &dataset.maker {
-        Maker::Files(_) | Maker::Synth(_) => Vec::new(),
+        Maker::Files(_) | Maker::Synth(_) | Maker::Run(_) => Vec::new(),
         Maker::From(name) => vec![edge(name)],
         Maker::Mix(mix) => mix.of.iter().map(|(name, _)| edge(name)).collect(),
         Maker::Concat(concat) => concat.of.iter().map(edge).collect(),
+        Maker::Sql(_) => query.iter().flat_map(|query| &query.names).map(edge).collect(),
     }
+}
+
+/// Returns the edge to what a dataset's maker looks into.
+fn reference_edge(dataset: &Dataset) -> Option<Edge<'_>> {
+    let Maker::Mix(mix) = &dataset.maker else { return None };
+    Some(Edge { verb: "matches", ..edge(&mix.matching.as_ref()?.to) })
 }
 
 /// Returns the edges of a dataset's steps, with their positions: a step looks into one other table at most.
@@ -44,6 +52,7 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
     };
     let of = |step: &'a Step| match step {
         Step::Nearest(nearest) => Some(Edge { verb: "looks into", ..edge(&nearest.to) }),
+        Step::Join(join) => Some(Edge { verb: "is joined with", ..edge(&join.with) }),
         Step::Generate(generate) => examples(&generate.prompt),
         Step::Judge(judge) => examples(&judge.prompt),
         _ => None,
@@ -56,9 +65,10 @@ impl Graph {
     pub fn resolve(manifest: Manifest, texts: &dyn Texts) -> Result<Graph, Diagnostics> {
         let mut problems = Diagnostics::default();
         let datasets: Names = manifest.datasets.iter().enumerate().map(|(i, d)| (d.name.value.as_str(), i)).collect();
-        let order = dataset_order(&manifest, &datasets, &mut problems);
-        let ids: HashMap<usize, NodeId> = order.iter().enumerate().map(|(at, i)| (*i, NodeId(at as u32))).collect();
         let mut reader = TextReader::new(&manifest, texts);
+        let queries = NodeQuery::all(&manifest, &reader, &mut problems);
+        let order = dataset_order(&manifest, &datasets, &queries, &mut problems);
+        let ids: HashMap<usize, NodeId> = order.iter().enumerate().map(|(at, i)| (*i, NodeId(at as u32))).collect();
         let mut nodes = Vec::with_capacity(order.len() + manifest.metrics.len() + manifest.exports.len());
 
         let inputs = |edges: Vec<Edge>| -> Vec<Input> {
@@ -70,9 +80,15 @@ impl Graph {
         };
         for i in &order {
             let dataset = &manifest.datasets[*i];
-            let mut edges = maker_edges(dataset);
+            let query = queries.get(i);
+            let mut edges = maker_edges(dataset, query);
             let mut node = Node::new(Kind::Dataset, &dataset.name, *i, &dataset.definition);
+            if let Some(query) = query {
+                query.words(&mut node.words);
+                node.query = Some(query.clone());
+            }
             node.made_of = edges.len();
+            edges.extend(reference_edge(dataset));
             for (step, edge) in step_edges(&manifest, dataset) {
                 node.looks_into.insert(step, edges.len());
                 edges.push(edge);
@@ -112,6 +128,15 @@ impl Graph {
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
+                    Step::Augment(augment) => {
+                        if let Some(path) = &augment.synonyms
+                            && let Some(synonyms) = reader.synonyms(path, &mut problems)
+                        {
+                            let told = format!("{} words, {}", synonyms.len(), synonyms.hash());
+                            node.words.set(format!("steps.{step}.augment.synonyms"), told);
+                            node.synonyms.insert(step, synonyms);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -125,10 +150,30 @@ impl Graph {
             node.made_of = node.inputs.len();
             nodes.push(node);
         }
+        let first_test = nodes.len();
+        for (i, test) in manifest.tests.iter().enumerate() {
+            let edges: Vec<Edge> = test.on.iter().map(edge).collect();
+            check_edges(&manifest, &datasets, &edges, &mut problems);
+            let mut node = Node::new(Kind::Test, &test.name, i, &test.definition);
+            node.inputs = inputs(edges);
+            node.made_of = node.inputs.len();
+            nodes.push(node);
+        }
         for (i, export) in manifest.exports.iter().enumerate() {
             check_edges(&manifest, &datasets, &[edge(&export.from)], &mut problems);
             let mut node = Node::new(Kind::Export, &export.name, i, &export.definition);
             node.inputs = inputs(vec![edge(&export.from)]);
+            // A test of the whole is one of its parts, and the other way round.
+            let tested = |test: &&Test| {
+                let own = edge(&export.from);
+                let same = |other: Edge| {
+                    other.dataset == own.dataset
+                        && (other.part == own.part || other.part.is_none() || own.part.is_none())
+                };
+                test.severity == Severity::Error && test.on.iter().map(edge).any(same)
+            };
+            let tests = (first_test..).zip(&manifest.tests).filter(|(_, test)| tested(test));
+            node.after = tests.map(|(at, _)| NodeId(at as u32)).collect();
             node.made_of = node.inputs.len();
             nodes.push(node);
         }
@@ -244,12 +289,17 @@ fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mu
 }
 
 /// Returns the datasets so that inputs come first, by name where there is a choice; cycles are reported.
-fn dataset_order(manifest: &Manifest, names: &Names, problems: &mut Diagnostics) -> Vec<usize> {
-    let all = |dataset| {
+fn dataset_order(
+    manifest: &Manifest,
+    names: &Names,
+    queries: &HashMap<usize, Arc<NodeQuery>>,
+    problems: &mut Diagnostics,
+) -> Vec<usize> {
+    let all = |(at, dataset)| {
         let looked_into = step_edges(manifest, dataset).into_iter().map(|(_, edge)| edge);
-        maker_edges(dataset).into_iter().chain(looked_into).collect()
+        maker_edges(dataset, queries.get(&at)).into_iter().chain(reference_edge(dataset)).chain(looked_into).collect()
     };
-    let edges: Vec<Vec<Edge>> = manifest.datasets.iter().map(all).collect();
+    let edges: Vec<Vec<Edge>> = manifest.datasets.iter().enumerate().map(all).collect();
     edges.iter().for_each(|edges| check_edges(manifest, names, edges, problems));
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {

@@ -99,7 +99,7 @@ fn columns(schema: &Schema) -> String {
 
 fn stages(bound: &Bound) -> Vec<String> {
     let one = |stage: &Stage| match stage {
-        Stage::Repeat { times, index } => format!("repeat {times} {index}"),
+        Stage::Fan { fan, .. } => format!("{} {}", fan.name(), fan.writes()[0].name),
         Stage::Ask(ask) => format!("{} {:?}", ask.op.name(), ask.op.reads()),
         Stage::Refer { op, input, .. } => format!("{} {input} {:?} {:?}", op.name(), op.reads(), op.refers()),
         Stage::Select(columns) => format!("select {}", columns.len()),
@@ -128,7 +128,7 @@ fn samples_are_rows_told_apart_by_a_column_of_the_key() {
     let made = bound(text, "a");
     assert_eq!(columns(&made.shape.schema), "id: int, p: string, q: string, sample: int, r: string");
     assert_eq!(made.shape.key, ["id", "p", "q", "sample"]);
-    assert_eq!(stages(&made), ["another", "repeat 4 sample", "generate [\"q\", \"sample\"]", "another"]);
+    assert_eq!(stages(&made), ["another", "repeat sample", "generate [\"q\", \"sample\"]", "another"]);
     assert_eq!(made.steps, [0, 1, 1, 2]);
 }
 
@@ -156,7 +156,7 @@ fn examples_are_the_same_for_all_samples_of_a_row_and_are_gone_after_the_questio
         [
             "embed [\"q\"]",
             "examples 1 [\"v\", \"id\"] [\"v\", \"id\", \"a\", \"q\"]",
-            "repeat 2 sample",
+            "repeat sample",
             "generate [\"examples\", \"q\", \"sample\"]",
             "select 6",
         ]

@@ -6,6 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source, Span};
 use crate::fetch::Texts;
 use crate::hash::Words;
 use crate::manifest::{Manifest, Prompt, PromptText, RenderText, Reply, ReplyForm, Text};
+use crate::op::Synonyms;
 use crate::table::Field;
 use crate::template::Template;
 use std::collections::HashMap;
@@ -83,11 +84,12 @@ pub(super) struct TextReader<'a> {
     texts: &'a dyn Texts,
     parsed: HashMap<(String, String), Option<Arc<Template>>>,
     forms: HashMap<String, Option<Arc<Form>>>,
+    lists: HashMap<String, Option<Arc<Synonyms>>>,
 }
 
 impl<'a> TextReader<'a> {
     pub(super) fn new(manifest: &'a Manifest, texts: &'a dyn Texts) -> TextReader<'a> {
-        TextReader { manifest, texts, parsed: HashMap::new(), forms: HashMap::new() }
+        TextReader { manifest, texts, parsed: HashMap::new(), forms: HashMap::new(), lists: HashMap::new() }
     }
 
     /// Reads the template of a `render` step.
@@ -163,6 +165,22 @@ impl<'a> TextReader<'a> {
         form
     }
 
+    /// Reads a list of synonyms.
+    pub(super) fn synonyms(&mut self, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Synonyms>> {
+        if let Some(known) = self.lists.get(&path.value) {
+            return known.clone();
+        }
+        let list = self.read("list of synonyms", path, problems).and_then(|source| match Synonyms::parse(&source) {
+            Ok(list) => Some(Arc::new(list)),
+            Err(found) => {
+                found.0.into_iter().for_each(|problem| problems.push(problem.at(&path.span, "named here")));
+                None
+            }
+        });
+        self.lists.insert(path.value.clone(), list.clone());
+        list
+    }
+
     fn inline(&mut self, text: &Text, problems: &mut Diagnostics) -> Option<Arc<Template>> {
         // The text stands in the manifest; where it does so byte for byte, errors can point into it.
         let source = Source::new(INLINE, text.value.clone());
@@ -175,7 +193,7 @@ impl<'a> TextReader<'a> {
     }
 
     /// Reads the file at a path of the manifest.
-    fn read(&self, what: &str, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Source>> {
+    pub(super) fn read(&self, what: &str, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Source>> {
         match read_inside(self.texts, &path.value) {
             Ok(Some(source)) => Some(source),
             missing => {

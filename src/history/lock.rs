@@ -27,9 +27,11 @@ pub struct LockedNode {
     pub value: Vec<toml::Value>,
     /// Of an export: the hash of the file.
     pub file: Option<Hash>,
-    /// Rows that have no value, by kind of failure.
+    /// Rows that have no value, by kind of failure; of a test, those that fail, by condition.
     #[serde(default)]
     pub failed: BTreeMap<String, u64>,
+    /// Of a test.
+    pub passed: Option<bool>,
     /// Of a dataset that asks models: how many answers its rows are made of.
     pub answers: Option<u64>,
     /// Which recorded answers count: `always`, or `2026-11-01 on`.
@@ -68,6 +70,14 @@ pub fn lock_node(store: &Store, record: Hash) -> Result<LockedNode, StoreError> 
             node.parts = parts.into_iter().map(locked).collect();
         }
         Output::Metric(values) => node.value = values.iter().map(metric).collect(),
+        Output::Test(tables) => {
+            for (name, rows) in record.dropped.iter().flat_map(|lost| &lost.reasons).filter(|(_, rows)| *rows > 0) {
+                *node.failed.entry(name.clone()).or_default() += rows;
+            }
+            node.rows = Some(tables.iter().map(|table| table.rows).sum());
+            node.value = tables.iter().flat_map(|table| table.values.iter().map(|(_, value)| scalar(value))).collect();
+            node.passed = Some(tables.iter().all(|table| table.broken.is_empty()));
+        }
         Output::Export { file, rows, .. } => {
             node.file = Some(file);
             node.rows = Some(rows);
@@ -91,9 +101,8 @@ fn reuse(words: &Words) -> BTreeSet<String> {
     models.map(policy).collect()
 }
 
-/// Writes a metric's value: a number, or a table of slices.
-fn metric(value: &MetricValue) -> toml::Value {
-    let one = |json: &serde_json::Value| match json {
+fn scalar(json: &serde_json::Value) -> toml::Value {
+    match json {
         serde_json::Value::Bool(value) => toml::Value::Boolean(*value),
         serde_json::Value::Number(number) => match number.as_i64() {
             Some(int) => toml::Value::Integer(int),
@@ -101,9 +110,13 @@ fn metric(value: &MetricValue) -> toml::Value {
         },
         serde_json::Value::String(text) => toml::Value::String(text.clone()),
         other => toml::Value::String(other.to_string()),
-    };
+    }
+}
+
+/// Writes a metric's value: a number, or a table of slices.
+fn metric(value: &MetricValue) -> toml::Value {
     match value.slices.as_slice() {
-        [slice] if slice.by.is_empty() => one(&slice.value),
+        [slice] if slice.by.is_empty() => scalar(&slice.value),
         slices => {
             let mut table = toml::Table::new();
             for slice in slices {
@@ -112,7 +125,7 @@ fn metric(value: &MetricValue) -> toml::Value {
                 while table.contains_key(&name) {
                     name.push('\'');
                 }
-                table.insert(name, one(&slice.value));
+                table.insert(name, scalar(&slice.value));
             }
             toml::Value::Table(table)
         }
@@ -158,8 +171,11 @@ pub fn render_lock(lock: &Lock) -> String {
                 let _ = writeln!(out, "value = [{}]", texts.join(", "));
             }
         }
+        if let Some(passed) = node.passed {
+            let _ = writeln!(out, "passed = {passed}");
+        }
         if !node.failed.is_empty() {
-            let kinds: Vec<String> = node.failed.iter().map(|(kind, rows)| format!("{kind} = {rows}")).collect();
+            let kinds: Vec<String> = node.failed.iter().map(|(kind, rows)| format!("{} = {rows}", key(kind))).collect();
             let _ = writeln!(out, "failed = {{ {} }}", kinds.join(", "));
         }
         if let Some(answers) = node.answers {
@@ -184,6 +200,12 @@ fn inline(value: &toml::Value) -> String {
         toml::Value::String(text) => quoted(text),
         other => other.to_string(),
     }
+}
+
+/// Writes a name as a key, quoted where it has to be.
+fn key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if bare { name.to_owned() } else { quoted(name) }
 }
 
 /// Writes a text as a string of one line, which a key is too.

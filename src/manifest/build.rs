@@ -58,6 +58,7 @@ impl<'t> Build<'t> {
             models: Vec::new(),
             filters: Vec::new(),
             metrics: Vec::new(),
+            tests: Vec::new(),
             exports: Vec::new(),
         };
         for kind in KINDS {

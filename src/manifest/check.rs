@@ -118,8 +118,9 @@ impl Checker<'_> {
                 .collect();
             given.sort_by_key(|(_, at)| *at);
             match given.as_slice() {
-                [] if group.required == Required::Yes && !self.misspelt(table, spec, group.keys) => {
-                    let names = list(group.keys.iter().copied());
+                [] if is_required(table, group.required) && !self.misspelt(table, spec, group.keys) => {
+                    let other = if let Required::Unless(other) = group.required { Some(other) } else { None };
+                    let names = list(group.keys.iter().copied().chain(other));
                     let problem = Diagnostic::error("missing-key", format!("`{path}` needs one of {names}"));
                     self.problems.push(problem.at(&self.span(at), group.doc));
                 }
@@ -159,6 +160,7 @@ impl Checker<'_> {
 
     /// Checks a value.
     pub fn value(&mut self, path: &Path<'_>, value: &Value, shape: &'static Shape) {
+        let shape = fitting(shape, &value.kind);
         match (shape, &value.kind) {
             _ if value.origin == Origin::Broken => {}
             (Shape::Text(text), _) => match value.string() {
@@ -207,7 +209,9 @@ impl Checker<'_> {
                 }
                 for (name, entry) in table {
                     let path = path.key(name);
-                    if let (Text::Ref, Kind::Table(parts)) = (names, &entry.value.kind) {
+                    if let (Text::Ref, Kind::Table(parts)) = (names, &entry.value.kind)
+                        && !says_more(item, parts)
+                    {
                         self.unquoted_part(&path, name, parts, &entry.value, item);
                     } else {
                         self.name(&path, name, entry.key, *names);
@@ -378,6 +382,15 @@ impl Checker<'_> {
 }
 
 /// Returns whether `name` is how environment variables are called.
+/// Tells whether one key of a group must be given beside what is there.
+fn is_required(table: &Table, required: Required) -> bool {
+    match required {
+        Required::Yes => true,
+        Required::No => false,
+        Required::Unless(other) => !table.contains_key(other),
+    }
+}
+
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
@@ -404,6 +417,45 @@ const PASSWORD: &str = "names a user or a password before the host";
 pub const NAME_RULE: &str = "a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`";
 
 const TYPES: &[&str] = &["bool", "int", "float", "string", "date", "timestamp"];
+
+/// Returns the one of several shapes that a value of this kind is to have; the whole where it is none of them.
+pub fn fitting<'s>(shape: &'s Shape, kind: &Kind) -> &'s Shape {
+    match shape {
+        Shape::Either(one, _) if fits(one, kind) => fitting(one, kind),
+        Shape::Either(_, other) if fits(other, kind) => fitting(other, kind),
+        _ => shape,
+    }
+}
+
+/// Returns whether values of this kind can have a shape.
+fn fits(shape: &Shape, kind: &Kind) -> bool {
+    match shape {
+        Shape::Text(_) => matches!(kind, Kind::Text(_)),
+        Shape::Int(..) => matches!(kind, Kind::Int(_)),
+        Shape::Number(_) => matches!(kind, Kind::Int(_) | Kind::Float(_)),
+        Shape::True => matches!(kind, Kind::Bool(_)),
+        Shape::Scalar => matches!(kind, Kind::Text(_) | Kind::Int(_) | Kind::Float(_) | Kind::Bool(_)),
+        Shape::Part => matches!(kind, Kind::Text(_) | Kind::Int(_) | Kind::Float(_)),
+        Shape::Pair(_) | Shape::List(_) => matches!(kind, Kind::List(_)),
+        Shape::OneOrMore(item) => matches!(kind, Kind::List(_)) || fits(item, kind),
+        Shape::Map(..) | Shape::Ordered(..) | Shape::Table(_) => matches!(kind, Kind::Table(_)),
+        Shape::ListOr(..) => matches!(kind, Kind::List(_) | Kind::Table(_)),
+        Shape::Either(one, other) => fits(one, kind) || fits(other, kind),
+        Shape::Any => true,
+    }
+}
+
+/// Returns whether a table can be meant as what a shape says of a name: it has a key that is one, or nearly.
+fn says_more(shape: &'static Shape, table: &Table) -> bool {
+    match shape {
+        Shape::Table(spec) | Shape::ListOr(_, spec) => {
+            let near = |name: &str| crate::diag::nearest(name, spec.keys().map(|key| key.name)).is_some();
+            table.keys().next().is_none() || table.keys().any(|name| spec.key(name).is_some() || near(name))
+        }
+        Shape::Either(one, other) => says_more(one, table) || says_more(other, table),
+        _ => false,
+    }
+}
 
 /// Returns a number, whether written as an integer or as a float.
 pub fn number(value: &Value) -> Option<f64> {

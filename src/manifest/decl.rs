@@ -1,14 +1,17 @@
 //! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
 
+pub use super::augment::{Augment, Intensity};
+pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 use crate::ask::Price;
 use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
 use crate::format::{Compression, Format};
 use crate::hash::Words;
-use crate::op::Recipe;
+use crate::op::{JoinKind, Per, Recipe};
 use crate::table::Type;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 /// A string of the manifest and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +106,28 @@ pub enum MaxFailed {
     Share(f64),
 }
 
+impl MaxFailed {
+    /// Returns whether more failed than may, of so many rows.
+    pub fn is_passed(self, failed: u64, of: u64) -> bool {
+        match self {
+            MaxFailed::Rows(most) => failed > most,
+            // 29 of 100 rows are 29 %, although no binary fraction is.
+            MaxFailed::Share(share) => failed as f64 > of as f64 * share * (1.0 + f64::EPSILON * 4.0),
+        }
+    }
+}
+
 impl Dataset {
+    /// Returns the programs that it is made with, and the steps in which they run; none: the maker.
+    pub fn programs(&self) -> impl Iterator<Item = (Option<usize>, &Run)> {
+        let maker = if let Maker::Run(run) = &self.maker { Some((None, run)) } else { None };
+        let steps = self.steps.iter().enumerate();
+        maker.into_iter().chain(steps.filter_map(|(at, step)| match step {
+            Step::Run(run) => Some((Some(at), run)),
+            _ => None,
+        }))
+    }
+
     /// Returns the split that ends the steps, if one does.
     pub fn split(&self) -> Option<&Split> {
         match self.steps.last() {
@@ -120,8 +144,11 @@ pub enum Maker {
     Synth(Synth),
     Mix(Mix),
     Concat(Concat),
+    Sql(Sql),
     /// `name` or `name.part`.
     From(Text),
+    /// A program that writes rows.
+    Run(Run),
 }
 
 /// Rows read from files.
@@ -172,24 +199,28 @@ pub struct Synth {
     pub columns: Vec<(Text, Recipe)>,
 }
 
-/// Rows of several datasets by ratio.
-#[derive(Clone, Debug)]
-pub struct Mix {
-    /// None: as many as the ratios allow.
-    pub rows: Option<Spanned<u64>>,
-    /// Datasets and ratios above 0, sorted by name.
-    pub of: Vec<(Text, f64)>,
-    pub seed: u64,
-    /// The column for the name of the input.
-    pub source: Option<Text>,
-}
-
 /// Rows of several datasets in order.
 #[derive(Clone, Debug)]
 pub struct Concat {
     pub of: Vec<Text>,
     /// The column for the name of the input.
     pub source: Option<Text>,
+}
+
+/// The rows of a query over datasets.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    pub text: SqlText,
+    /// Types of columns where they cannot be told; sorted by column.
+    pub types: Vec<(Text, Spanned<Type>)>,
+}
+
+/// Where a query stands.
+#[derive(Clone, Debug)]
+pub enum SqlText {
+    Query(Text),
+    /// A path relative to the project.
+    File(Text),
 }
 
 /// One step over the rows.
@@ -205,9 +236,13 @@ pub enum Step {
     Judge(Judge),
     Embed(Embed),
     Nearest(Nearest),
+    Explode(Explode),
+    Join(Join),
+    Augment(Augment),
     Dedup(Dedup),
     Sample(Sample),
     Split(Split),
+    Run(Run),
 }
 
 impl Step {
@@ -237,9 +272,13 @@ impl Step {
             Step::Judge(judge) => &judge.span,
             Step::Embed(embed) => &embed.span,
             Step::Nearest(nearest) => &nearest.span,
+            Step::Explode(explode) => &explode.span,
+            Step::Join(join) => &join.span,
+            Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
+            Step::Run(run) => &run.span,
         }
         .clone()
     }
@@ -256,9 +295,13 @@ impl Step {
             Step::Judge(_) => "judge",
             Step::Embed(_) => "embed",
             Step::Nearest(_) => "nearest",
+            Step::Explode(_) => "explode",
+            Step::Join(_) => "join",
+            Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
+            Step::Run(_) => "run",
         }
     }
 }
@@ -370,6 +413,33 @@ pub struct Nearest {
     pub span: Span,
 }
 
+/// Makes each element of a list a row.
+#[derive(Clone, Debug)]
+pub struct Explode {
+    /// The column of lists.
+    pub column: Text,
+    /// The column for the element; without it, the element takes the place of the list.
+    pub into: Option<Text>,
+    /// The column for the position of the element, from 0.
+    pub index: Option<Text>,
+    /// Whether a row without elements comes once, with null.
+    pub keep_empty: bool,
+    pub span: Span,
+}
+
+/// Joins rows with those of another dataset that have the same key.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The other dataset.
+    pub with: Text,
+    /// The columns of the key, here and there.
+    pub on: Vec<(Text, Text)>,
+    pub kind: JoinKind,
+    /// What is taken of the other dataset: `name`, `name as other`, `*`; empty: all but its key columns.
+    pub columns: Vec<Text>,
+    pub span: Span,
+}
+
 /// Keeps the first of rows that are alike.
 #[derive(Clone, Debug)]
 pub struct Dedup {
@@ -386,30 +456,25 @@ pub enum Method {
     Normalised,
 }
 
-/// Keeps some rows.
+/// Lets a program make columns or rows.
 #[derive(Clone, Debug)]
-pub struct Sample {
-    pub amount: Amount,
-    pub seed: u64,
-    pub span: Span,
-}
-
-/// How many rows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Amount {
-    Rows(u64),
-    /// Above 0, at most 1.
-    Fraction(f64),
-}
-
-/// Divides the rows into parts.
-#[derive(Clone, Debug)]
-pub struct Split {
-    /// Names and shares that sum to 1, sorted by name.
-    pub parts: Vec<(Text, f64)>,
-    pub seed: u64,
-    /// Rows that agree in this column stay together.
-    pub by: Option<Text>,
+pub struct Run {
+    pub command: Vec<Text>,
+    pub per: Per,
+    /// The columns that it is given; none: all.
+    pub reads: Option<Vec<Text>>,
+    /// The columns that it writes, in order.
+    pub columns: Vec<(Text, Spanned<Type>)>,
+    /// Patterns of the files that it reads.
+    pub inputs: Vec<Text>,
+    /// The names of variables that it gets.
+    pub env: Vec<Text>,
+    /// JSONL or Arrow.
+    pub format: Format,
+    /// For a row group, or the whole table.
+    pub timeout: Duration,
+    /// Processes at once.
+    pub jobs: Option<usize>,
     pub span: Span,
 }
 

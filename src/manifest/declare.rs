@@ -6,10 +6,11 @@ use super::decl::*;
 use super::keys;
 use super::part::part;
 use super::value::{At, Entry, Kind, Table, Value};
-use super::{check, words};
+use super::{check, running, words};
 use crate::diag::{Diagnostic, Source, Span, list};
 use crate::format::Format;
 use crate::hash::Words;
+use crate::table::Type;
 use std::sync::Arc;
 
 /// Makes declarations and collects what is wrong with them.
@@ -91,10 +92,12 @@ impl Declarer<'_> {
         let mut definition = Words::default();
         words::keys(&mut definition, "", table, keys::MAKERS.iter());
         words::keys(&mut definition, "", table, keys::FLOW.iter());
-        let maker = self.maker(table, &mut definition);
+        let maker = self.maker(&name.value, table, &mut definition);
         let mut steps = Vec::new();
-        if keys::STEP.iter().any(|key| table.contains_key(key.name)) {
-            words::keys(&mut definition, "steps.0", table, keys::STEP.iter());
+        self.beside_run(&name.value, table);
+        let inline = running::inline_steps(table);
+        if inline.clone().any(|key| table.contains_key(key.name)) {
+            words::keys(&mut definition, "steps.0", table, inline);
             steps.extend(self.step(&name.value, table));
         }
         let listed = match table.get("steps").map(|entry| &entry.value.kind) {
@@ -124,19 +127,17 @@ impl Declarer<'_> {
         })
     }
 
-    fn maker(&mut self, table: &Table, definition: &mut Words) -> Option<Maker> {
+    fn maker(&mut self, dataset: &str, table: &Table, definition: &mut Words) -> Option<Maker> {
         let (&name, entry) =
-            ["files", "synth", "mix", "concat", "from"].iter().find_map(|n| Some((n, table.get(n)?)))?;
+            ["files", "synth", "mix", "concat", "sql", "from", "run"].iter().find_map(|n| Some((n, table.get(n)?)))?;
         definition.set("maker", name);
         Some(match name {
             "files" => Maker::Files(self.files(table, definition)?),
             "synth" => Maker::Synth(self.synth(entry.value.table()?)?),
             "mix" => {
-                let mix = entry.value.table()?;
-                let of = self.map(mix, "of", |_, value| check::number(value));
-                let source = self.text(mix, "source");
-                name_sources(definition, "mix", source.as_ref(), of.iter().map(|(name, _)| name));
-                Maker::Mix(Mix { rows: self.count(mix, "rows"), of, seed: self.seed(mix), source })
+                let mix = self.mix(dataset, entry.value.table()?)?;
+                name_sources(definition, "mix", mix.source.as_ref(), mix.of.iter().map(|(name, _)| name));
+                Maker::Mix(mix)
             }
             "concat" => {
                 let inner = entry.value.table();
@@ -144,6 +145,11 @@ impl Declarer<'_> {
                 let source = inner.and_then(|concat| self.text(concat, "source"));
                 name_sources(definition, "concat", source.as_ref(), of.iter());
                 Maker::Concat(Concat { of, source })
+            }
+            "sql" => Maker::Sql(self.sql(table, entry, definition)?),
+            "run" => {
+                words::keys(definition, "run", entry.value.table()?, running::RUN.keys());
+                Maker::Run(self.run(entry.value.table()?, self.span(entry.key), true)?)
             }
             _ => Maker::From(self.text(table, "from")?),
         })
@@ -168,11 +174,14 @@ impl Declarer<'_> {
                 definition.set("format", first.to_string());
             }
         }
-        let types = self.map(table, "types", |this, value| {
+        Some(Files { patterns, format, types: self.types(table) })
+    }
+
+    pub(super) fn types(&mut self, table: &Table) -> Vec<(Text, Spanned<Type>)> {
+        self.map(table, "types", |this, value| {
             let text = value.string().filter(|text| text.len() < 200)?;
             Some(Spanned { value: text.parse().ok()?, span: this.span(value.at) })
-        });
-        Some(Files { patterns, format, types })
+        })
     }
 
     fn step(&mut self, dataset: &str, table: &Table) -> Option<Step> {
@@ -195,6 +204,9 @@ impl Declarer<'_> {
             "judge" => Step::Judge(self.judge(dataset, inner?, span)?),
             "embed" => Step::Embed(self.embed(inner?, span)?),
             "nearest" => Step::Nearest(self.nearest(inner?, span)?),
+            "explode" => Step::Explode(self.explode(entry, span)?),
+            "join" => Step::Join(self.join(inner?, span)?),
+            "augment" => Step::Augment(self.augment(inner?, span)?),
             "dedup" => {
                 let method = self.text(inner?, "method");
                 let method = if method.is_some_and(|text| text.value == "normalised") {
@@ -204,26 +216,10 @@ impl Declarer<'_> {
                 };
                 Step::Dedup(Dedup { by: self.texts(inner?, "by"), method, span })
             }
-            "sample" => {
-                let rows = self.count(inner?, "rows").map(|rows| Amount::Rows(rows.value));
-                let fraction = || Some(Amount::Fraction(check::number(&inner?.get("fraction")?.value)?));
-                Step::Sample(Sample { amount: rows.or_else(fraction)?, seed: self.seed(inner?), span })
-            }
+            "sample" => Step::Sample(self.sample(inner?, span)?),
+            "run" => Step::Run(self.run(inner?, span, false)?),
             _ => Step::Split(self.split(dataset, inner?, span)?),
         })
-    }
-
-    fn split(&mut self, dataset: &str, table: &Table, span: Span) -> Option<Split> {
-        let parts = self.map(table, "parts", |_, value| check::number(value));
-        let entry = table.get("parts")?;
-        let all_numbers = entry.value.table().is_some_and(|table| table.len() == parts.len() && !parts.is_empty());
-        let sum: f64 = parts.iter().map(|(_, share)| share).sum();
-        if all_numbers && (sum - 1.0).abs() > 1e-9 {
-            let title = format!("the shares of the parts of `dataset.{dataset}` must sum to 1");
-            let sum = (sum * 1e9).round() / 1e9;
-            self.error("shares", title, entry.key, &format!("these sum to {sum}"));
-        }
-        Some(Split { parts, seed: self.seed(table), by: self.text(table, "by"), span })
     }
 
     fn synth(&mut self, table: &Table) -> Option<Synth> {

@@ -2,6 +2,11 @@
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
+use super::augment::AUGMENT;
+use super::choosing::{MIX, SAMPLE, SPLIT};
+use super::contract::TEST;
+use super::joining::{EXPLODE, JOIN, QUERY};
+use super::running::RUN;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
 
@@ -46,7 +51,7 @@ pub(super) const REF: Shape = Shape::Text(Text::Ref);
 const PLAIN: Shape = Shape::Text(Text::Plain);
 
 /// The formats of files that are read.
-pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow"];
+pub const FORMATS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "lines"];
 /// The formats of files that are written.
 pub const EXPORTS: &[&str] = &["jsonl", "jsonl.gz", "jsonl.zst", "csv", "tsv", "parquet", "arrow"];
 
@@ -80,14 +85,14 @@ pub static DATASET: Table = Table {
     sections: &[MAKERS, FLOW, STEPS, STEP, ABOUT],
     groups: &[
         Group {
-            keys: &["files", "synth", "mix", "concat", "from"],
-            required: Required::Yes,
+            keys: &["files", "synth", "mix", "concat", "sql", "from"],
+            required: Required::Unless("run"),
             doc: "a dataset has one maker",
         },
         Group {
             keys: &[
                 "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "dedup", "sample", "split",
+                "explode", "join", "augment", "dedup", "sample", "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -112,10 +117,16 @@ pub const MAKERS: &[Key] = &[
         "Types of columns: `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`. Other columns are inferred over all rows.",
     )
     .with(&["files"]),
-    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth"]),
+    key("key", Definition, Shape::OneOrMore(&COLUMN), "The columns that identify a row. Without it, the row's content does.").with(&["files", "synth", "sql", "run"]),
     key("synth", Definition, Shape::Table(&SYNTH), "Maker: rows from nothing, one recipe per column."),
     key("mix", Definition, Shape::Table(&MIX), "Maker: rows of several datasets, by ratio."),
     key("concat", Definition, Shape::ListOr(&REF, &CONCAT), "Maker: the rows of several datasets, one after the other."),
+    key(
+        "sql",
+        Edge,
+        QUERY,
+        "Maker: the rows of a query over datasets, in the SQL of SQLite: joins, windows, groups. Its text enters the key.",
+    ),
     key("from", Edge, REF, "Maker: the rows of another dataset, or of a part of it: `name.part`."),
 ];
 
@@ -134,7 +145,7 @@ pub const FLOW: &[Key] = &[
         "max_failed",
         Definition,
         Shape::Part,
-        "How many rows may fail (a model refused, a reply was cut off or invalid …). With more, the dataset is not published. A share is one of \
+        "How many rows may fail: they cannot be read or computed, or a model gave no value for them. With more, the dataset is not published. A share is one of \
          the rows that come to a step.",
     )
     .default("0"),
@@ -180,6 +191,19 @@ pub const STEP: &[Key] = &[
         Shape::Table(&NEAREST),
         "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
     ),
+    key(
+        "explode",
+        Definition,
+        EXPLODE,
+        "Step: make each element of a list a row: the column of lists, or a table that says more. A row without elements is dropped.",
+    ),
+    key(
+        "join",
+        Definition,
+        Shape::Table(&JOIN),
+        "Step: join rows with those of another dataset that have the same key.",
+    ),
+    key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
@@ -188,14 +212,20 @@ pub const STEP: &[Key] = &[
         Shape::Table(&SPLIT),
         "Step: divide the rows into parts, addressed as `name.part`. Must be the last step.",
     ),
+    key(
+        "run",
+        Definition,
+        Shape::Table(&RUN),
+        "Step: let a program of yours make columns or rows. In a dataset without another maker: the maker, a program that writes the rows.",
+    ),
 ];
 
 pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "dedup",
-            "sample", "split",
+            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
+            "join", "augment", "dedup", "sample", "split", "run",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",
@@ -251,22 +281,6 @@ pub static RECIPE: Table = Table {
     }],
 };
 
-pub static MIX: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "The number of rows. Without it, as many as the ratios allow."),
-        key(
-            "of",
-            Definition,
-            Shape::Map(Text::Ref, &Shape::Number(Range::Positive)),
-            "Datasets and their ratios. In the key of the node they stand by position, in the order of the names, so renaming a dataset rebuilds nothing.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-        key("source", Definition, COLUMN, "A column for the name of the dataset that a row came from."),
-    ]],
-    groups: &[],
-};
-
 pub static CONCAT: Table = Table {
     sections: &[&[
         key("of", Edge, Shape::List(&REF), "The datasets, in order.").required(),
@@ -304,40 +318,6 @@ pub static DEDUP: Table = Table {
             "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
         )
         .default("\"exact\""),
-    ]],
-    groups: &[],
-};
-
-pub static SAMPLE: Table = Table {
-    sections: &[&[
-        key("rows", Definition, COUNT, "So many rows."),
-        key(
-            "fraction",
-            Definition,
-            Shape::Number(Range::Share),
-            "About this share of the rows; a row stays in or out whatever the others are.",
-        ),
-        key("seed", Definition, SEED, "Another seed picks other rows.").default("0"),
-    ]],
-    groups: &[Group { keys: &["rows", "fraction"], required: Required::Yes, doc: "a sample has one size" }],
-};
-
-pub static SPLIT: Table = Table {
-    sections: &[&[
-        key(
-            "parts",
-            Definition,
-            Shape::Map(Text::Name, &Shape::Number(Range::Share)),
-            "Parts and their shares, which sum to 1.",
-        )
-        .required(),
-        key("seed", Definition, SEED, "Another seed deals the rows anew.").default("0"),
-        key(
-            "by",
-            Definition,
-            COLUMN,
-            "Rows that agree in this column stay together. Without it, the key of the row decides.",
-        ),
     ]],
     groups: &[],
 };
@@ -458,7 +438,11 @@ pub static KINDS: &[Kind] = &[
                   { nearest = { to = \"seeds\", by = \"vector\", k = 3, columns = [\"question\"], into = \"alike\" } },\n]\n\n\
                   [dataset.evolved]\nfrom = \"seeds\"\nrounds = 3\nsteps = [\n  \
                   { generate = { prompt = \"harder\", model = \"writer\", into = \"harder\" } },\n  \
-                  { select = [\"id\", \"harder as question\"] },\n]\n",
+                  { select = [\"id\", \"harder as question\"] },\n]\n\n\
+                  [dataset.graded]\nfrom = \"answers\"\nsteps = [\n  \
+                  { join = { with = \"seeds\", on = \"id\", columns = [\"answer as gold\"] } },\n  \
+                  { explode = { column = \"alike\", into = \"near\", index = \"place\" } },\n]\n\n\
+                  [dataset.topics]\nsql = \"select topic, count(*) as n, avg(grade) as grade from answers group by topic order by grade\"\n",
     },
     Kind {
         name: "prompt",
@@ -489,6 +473,15 @@ pub static KINDS: &[Kind] = &[
         holds: Holds::Nodes(&METRIC),
         doc: "A number about a dataset.",
         example: "[metric.accuracy]\non = [\"clean\", \"clean.test\"]\nvalue = \"avg(final = gold)\"\nby = [\"topic\"]\n",
+    },
+    Kind {
+        name: "test",
+        holds: Holds::Nodes(&TEST),
+        doc: "What a dataset has to be: conditions on its rows, and on the table as a whole. Exports of what is tested wait for it.",
+        example: "[test.clean]\non = [\"clean\", \"clean.test\"]\nnot_null = [\"id\", \"question\"]\nunique = \"id\"\nrange = { words = [5, 500] }\n\
+                  where = \"question like '%?'\"\nmax_failing = \"0.1%\"\nvalues = { \"avg(words)\" = [20, inf] }\nrows = [1000, inf]\n\
+                  schema = { id = \"int\", question = \"string\" }\n\n\
+                  [test.rate]\non = \"answers\"\nvalues = { \"avg(cast(ok as int))\" = [0.95, 1] }\nseverity = \"warning\"\n",
     },
     Kind {
         name: "export",

@@ -3,10 +3,14 @@
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
 mod asking;
+mod augment;
 mod build;
 mod check;
+mod choosing;
+mod contract;
 mod decl;
 mod declare;
+mod joining;
 mod json;
 mod keys;
 mod load;
@@ -19,6 +23,7 @@ mod part;
 mod recipe;
 mod reference;
 mod rounds;
+mod running;
 mod schema;
 mod secret;
 mod shape;
@@ -31,6 +36,7 @@ mod words;
 mod tests;
 
 pub use check::components;
+pub use contract::{Bounds, Test};
 pub use decl::*;
 pub use load::MAIN;
 pub use reference::reference;
@@ -59,6 +65,7 @@ pub struct Manifest {
     pub models: Vec<Model>,
     pub filters: Vec<Filter>,
     pub metrics: Vec<Metric>,
+    pub tests: Vec<Test>,
     pub exports: Vec<Export>,
 }
 

@@ -51,6 +51,7 @@ pub fn declare(
                     "model" => manifest.models.extend(declarer.model(name, node)),
                     "filter" => manifest.filters.extend(declarer.filter(name, node)),
                     "metric" => manifest.metrics.extend(declarer.metric(name, node)),
+                    "test" => manifest.tests.extend(declarer.test(name, node)),
                     _ => manifest.exports.extend(declarer.export(name, node)),
                 }
             }

@@ -55,14 +55,18 @@ fn table(out: &mut String, spec: &Table, path: &str) {
             writeln!(out, "| `{}` | {} | {} | {} |", key.name, cell(&value(key)), cell(&meaning(key)), role(key.role));
     }
     for group in spec.groups {
-        let number = if group.required == Required::Yes { "Exactly one" } else { "At most one" };
+        let number = if group.required == Required::No { "At most one" } else { "Exactly one" };
         let keys: Vec<String> = group.keys.iter().map(|key| format!("`{key}`")).collect();
-        let _ = write!(out, "\n{number} of {}: {}.\n", keys.join(", "), group.doc);
+        let alone = match group.required {
+            Required::Unless(other) => format!(" (or `{other}` instead)"),
+            _ => String::new(),
+        };
+        let _ = write!(out, "\n{number} of {}{alone}: {}.\n", keys.join(", "), group.doc);
     }
     for key in spec.keys() {
         if let Some(inner) = inner(&key.shape).filter(|_| key.name != "steps") {
             let path = format!("{path}.{}", key.name);
-            let named = if matches!(key.shape, Shape::Map(..)) { ".NAME" } else { "" };
+            let named = if is_named(&key.shape) { ".NAME" } else { "" };
             section(out, 3, &format!("{path}{named}"), key.doc);
             table(out, inner, &path);
         }
@@ -73,7 +77,17 @@ fn inner(shape: &Shape) -> Option<&'static Table> {
     match shape {
         Shape::Table(spec) | Shape::ListOr(_, spec) => Some(spec),
         Shape::Map(_, item) | Shape::Ordered(_, item) | Shape::List(item) | Shape::OneOrMore(item) => inner(item),
+        Shape::Either(one, other) => inner(one).or_else(|| inner(other)),
         _ => None,
+    }
+}
+
+/// Returns whether the tables of a shape stand under names of the user's.
+fn is_named(shape: &Shape) -> bool {
+    match shape {
+        Shape::Map(..) => true,
+        Shape::Either(one, other) => is_named(one) || is_named(other),
+        _ => false,
     }
 }
 

@@ -67,8 +67,11 @@ fn table(spec: &Table) -> Value {
     let required: Vec<&str> = spec.keys().filter(|key| key.required == Required::Yes).map(|key| key.name).collect();
     let group = |group: &super::shape::Group| {
         let mut choices = requirements(group.keys);
-        if group.required == Required::No {
-            choices.push(json!({ "not": { "anyOf": requirements(group.keys) } }));
+        let none = json!({ "anyOf": requirements(group.keys) });
+        match group.required {
+            Required::Yes => {}
+            Required::No => choices.push(json!({ "not": none })),
+            Required::Unless(other) => choices.push(json!({ "required": [other], "not": none })),
         }
         json!({ "oneOf": choices })
     };
@@ -113,6 +116,8 @@ fn shape(of: &Shape) -> Value {
             let mut number = json!({ "type": "number" });
             match range {
                 Range::Any => {}
+                // JSON has no infinity: editors hand on null.
+                Range::Bound => number["type"] = json!(["number", "null"]),
                 Range::NotNegative => number["minimum"] = 0.into(),
                 Range::Positive => number["exclusiveMinimum"] = 0.into(),
                 Range::Probability => {
@@ -122,6 +127,10 @@ fn shape(of: &Shape) -> Value {
                 Range::Share => {
                     number["exclusiveMinimum"] = 0.into();
                     number["maximum"] = 1.into();
+                }
+                Range::Epochs => {
+                    number["exclusiveMinimum"] = 0.into();
+                    number["maximum"] = 1000.into();
                 }
                 Range::Seconds => {
                     number["exclusiveMinimum"] = 0.into();
@@ -143,12 +152,15 @@ fn shape(of: &Shape) -> Value {
         ] })),
         Shape::Map(names, item) | Shape::Ordered(names, item) => {
             let mut map = json!({ "type": "object", "additionalProperties": shape(item), "minProperties": 1 });
-            if *names == Text::Name {
-                map["propertyNames"] = json!({ "pattern": NAME });
+            match names {
+                Text::Name => map["propertyNames"] = json!({ "pattern": NAME }),
+                Text::OneOf(words) => map["propertyNames"] = json!({ "enum": words }),
+                _ => {}
             }
             map
         }
         Shape::Table(spec) => table(spec),
         Shape::ListOr(item, spec) => json!({ "anyOf": [list(item), table(spec)] }),
+        Shape::Either(one, other) => json!({ "anyOf": [shape(one), shape(other)] }),
     }
 }

@@ -60,6 +60,10 @@ pub enum Range {
     Probability,
     /// Above 0, at most 1.
     Share,
+    /// Above 0, at most 1000.
+    Epochs,
+    /// Any number, also an infinite one.
+    Bound,
     /// A time in seconds: above 0, at most a day.
     Seconds,
 }
@@ -95,6 +99,8 @@ pub enum Shape {
     Table(&'static Table),
     /// A list of at least one, or a table that says more.
     ListOr(&'static Shape, &'static Table),
+    /// The first, or the second where a value of that kind can only be the second.
+    Either(&'static Shape, &'static Shape),
 }
 
 /// A key, its value and its place in the node's identity.
@@ -117,6 +123,8 @@ pub struct Key {
 pub enum Required {
     Yes,
     No,
+    /// Of a group: unless this other key is given.
+    Unless(&'static str),
 }
 
 /// Keys of which several at once make no sense.
@@ -177,13 +185,15 @@ impl Key {
 impl Range {
     /// Returns whether `number` is allowed.
     pub fn allows(self, number: f64) -> bool {
-        number.is_finite()
+        (number.is_finite() || self == Range::Bound)
             && match self {
                 Range::Any => true,
+                Range::Bound => !number.is_nan(),
                 Range::NotNegative => number >= 0.0,
                 Range::Positive => number > 0.0,
                 Range::Probability => (0.0..=1.0).contains(&number),
                 Range::Share => number > 0.0 && number <= 1.0,
+                Range::Epochs => number > 0.0 && number <= 1000.0,
                 Range::Seconds => number > 0.0 && number <= DAY,
             }
     }
@@ -192,10 +202,12 @@ impl Range {
     pub fn expected(self) -> &'static str {
         match self {
             Range::Any => "a finite number",
+            Range::Bound => "a number, `inf` or `-inf`",
             Range::NotNegative => "a number of at least 0",
             Range::Positive => "a number above 0",
             Range::Probability => "a number from 0 to 1",
             Range::Share => "a number above 0 and at most 1",
+            Range::Epochs => "a number above 0 and at most 1000",
             Range::Seconds => "a number of seconds above 0 and at most 86400",
         }
     }
@@ -220,6 +232,7 @@ impl Shape {
             Shape::Part => "a number of rows, or a share such as `\"2%\"` or `0.02`".into(),
             Shape::Table(_) => "a table".into(),
             Shape::ListOr(item, _) => format!("a list, each {}, or a table", item.expected()),
+            Shape::Either(one, other) => format!("{}, or {}", one.expected(), other.expected()),
         }
     }
 }

@@ -307,6 +307,7 @@ fn the_table_of_keys_is_sound() {
             match of {
                 Table(spec) => tables(spec, seen),
                 ListOr(item, spec) => (inside(item, seen), tables(spec, seen)).1,
+                Either(one, other) => (inside(one, seen), inside(other, seen)).1,
                 Map(_, item) | Ordered(_, item) | List(item) | OneOrMore(item) | Pair(item) => inside(item, seen),
                 Text(_) | Int(..) | Number(_) | True | Scalar | Any | Part => {}
             }

@@ -1,6 +1,6 @@
 //! Definitions in words: the values that identify a node, flattened, the same however the file is laid out.
 
-use super::check::{bare_or_quoted, number};
+use super::check::{bare_or_quoted, fitting, number};
 use super::decl::MaxFailed;
 use super::json::json;
 use super::part::part;
@@ -28,6 +28,7 @@ fn join(prefix: &str, name: &str) -> String {
 }
 
 fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
+    let shape = fitting(shape, &value_.kind);
     // What is named enters by its contents.
     if matches!(shape, Shape::Text(Text::Ref)) {
         return;
@@ -72,7 +73,7 @@ fn value(words: &mut Words, path: &str, value_: &Value, shape: &'static Shape) {
 
 /// Writes a value that has one word.
 fn leaf(value: &Value, shape: &Shape) -> Option<String> {
-    match (shape, &value.kind) {
+    match (fitting(shape, &value.kind), &value.kind) {
         (Shape::Text(Text::Type), _) => {
             value.string().map(|text| text.parse::<Type>().map_or(text.into_owned(), |ty| ty.to_string()))
         }

@@ -89,7 +89,7 @@ pub fn keep_first(groups: &[(&[i64], &[i64])]) -> Vec<Take> {
 
 /// A hasher for what is a hash already.
 #[derive(Default)]
-struct Halves(u64);
+pub(super) struct Halves(u64);
 
 impl Hasher for Halves {
     fn finish(&self) -> u64 {

@@ -4,26 +4,40 @@
 //! a column of hashes, and then see only those hashes.
 
 mod asking;
+mod augment;
+mod choose;
 mod computed;
 mod dedup;
 mod draw;
+mod fanning;
 mod identity;
+mod leaks;
 mod mix;
 mod normal;
+mod program;
 mod referring;
+mod rank;
 mod render;
 mod sample;
+mod shares;
 mod split;
+mod strata;
 mod synth;
 
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
+pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
+pub use choose::{By, Grouped, Quota, Sampling};
 pub use computed::{Computed, Over};
 pub use dedup::{Fingerprint, Matching, keep_first};
+pub use fanning::{Explode, FanOp, Fanned, JoinKeys, JoinKind, Matches, Places, Repeat, TooMany};
 pub use identity::{Identity, row_identity};
-pub use mix::{MixError, mix};
+pub use leaks::{Checked, LeakedRow, Leaks, leaks};
+pub use mix::{MixError, MixInput, Mixing, Pass};
+pub use program::{Answers, ERROR, Per, Program, Wrong, wrong_line};
+pub use rank::{Rank, Weight};
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use render::Render;
-pub use sample::{Sample, smallest};
+pub use sample::Sample;
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 
@@ -36,32 +50,46 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 25] = [
+pub const VERSIONS: [(&str, u32); 39] = [
+    ("augment", 1),
     ("conform", 1),
     ("constant", 2),
     ("dedup", 1),
-    ("embed", 1),
+    ("embed", 2),
     ("examples", 1),
+    ("explode", 1),
     ("expression", 1),
+    ("failed", 1),
     ("filter", 1),
     ("fingerprint", 2),
     ("fold", 1),
-    ("generate", 1),
+    ("gather", 1),
+    ("generate", 2),
     ("identity", 1),
-    ("judge", 1),
-    ("mix", 1),
+    ("join", 1),
+    ("join-keys", 1),
+    ("judge", 2),
+    ("leaks", 1),
+    ("lines", 1),
+    ("mix", 2),
     ("nearest", 1),
     ("node", 2),
     ("nulls", 1),
     ("parse", 1),
     ("parts", 1),
+    ("rank", 1),
     ("read", 1),
     ("render", 2),
-    ("repeat", 1),
-    ("sample", 1),
-    ("segments", 1),
+    ("repeat", 2),
+    ("run", 1),
+    ("sample", 2),
+    ("segments", 2),
     ("split", 1),
+    ("sql", 1),
     ("synth", 1),
+    ("texts", 1),
+    ("unread", 1),
+    ("weight", 1),
 ];
 
 /// Begins the key of an action of an op.
@@ -176,3 +204,5 @@ fn takes(lengths: impl Iterator<Item = usize>, keep: &[bool]) -> Vec<Take> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_choosing;

@@ -1,10 +1,10 @@
-//! `sample`: a part of the rows, chosen by their identity, so that a row's fate does not hang on the others.
+//! `sample` by a fraction: a part of the rows, chosen by their identity, so that a row's fate does not hang on the others.
 
 use super::draw::{Draw, bound, parts};
 use super::identity::identities;
-use super::{RowOp, takes, write_count};
+use super::{RowOp, write_count};
 use crate::hash::KeyWriter;
-use crate::table::{Batch, RowError, Take, Type};
+use crate::table::{Batch, RowError, Type};
 use arrow_array::{ArrayRef, BooleanArray};
 use std::sync::Arc;
 
@@ -51,26 +51,4 @@ impl RowOp for Sample {
         let keep = identities(input, &self.by)?.map(|identity| u128::from(draw.of(identity)) < self.bound);
         Ok(vec![Arc::new(BooleanArray::from(keep.collect::<Vec<bool>>()))])
     }
-}
-
-/// Returns one take per group: together the `n` rows that draw the smallest numbers, all rows if there are no more.
-///
-/// Equal draws go by position. An added row pushes at most one other out.
-pub fn smallest(groups: &[&[i64]], seed: i64, n: u64) -> Vec<Take> {
-    smallest_of("sample", groups, seed, n)
-}
-
-/// As [`smallest`], for the draws of another purpose.
-pub(super) fn smallest_of(purpose: &str, groups: &[&[i64]], seed: i64, n: u64) -> Vec<Take> {
-    let draw = Draw::new(purpose, seed);
-    let identities = groups.iter().flat_map(|group| group.iter());
-    let mut drawn: Vec<(u64, usize)> =
-        identities.enumerate().map(|(row, identity)| (draw.of(*identity), row)).collect();
-    let n = usize::try_from(n).unwrap_or(usize::MAX);
-    let mut keep = vec![n >= drawn.len(); drawn.len()];
-    if n < drawn.len() {
-        let (kept, _, _) = drawn.select_nth_unstable(n);
-        kept.iter().for_each(|(_, row)| keep[*row] = true);
-    }
-    takes(groups.iter().map(|group| group.len()), &keep)
 }

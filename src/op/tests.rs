@@ -38,6 +38,32 @@ fn chunks(values: &[i64], size: usize) -> Vec<&[i64]> {
     values.chunks(size).collect()
 }
 
+/// The `n` rows with the smallest draws.
+fn smallest(groups: &[&[i64]], seed: i64, n: u64) -> Vec<Take> {
+    Sampling::of(n, seed).takes(&groups.iter().map(|group| vec![*group]).collect::<Vec<_>>())
+}
+
+/// Mixes rows, each at most once.
+fn mix(inputs: &[(f64, Vec<&[i64]>)], rows: Option<u64>, seed: i64) -> Result<Vec<Vec<Take>>, MixError> {
+    let inputs: Vec<MixInput> = inputs
+        .iter()
+        .map(|(share, groups)| MixInput {
+            share: Some(*share),
+            cap: None,
+            epochs: 1.0,
+            identities: groups.clone(),
+            strata: Vec::new(),
+        })
+        .collect();
+    let passes = Mixing { rows, temperature: None, seed }.passes(&inputs, None)?;
+    let nothing = |groups: &[&[i64]]| groups.iter().map(|group| Take::new(group.len(), Vec::new())).collect();
+    let one = |(mut passes, input): (Vec<Pass>, &MixInput)| match passes.len() {
+        0 => nothing(&input.identities),
+        _ => passes.remove(0).takes,
+    };
+    Ok(passes.into_iter().zip(&inputs).map(one).collect())
+}
+
 fn distinct() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::btree_set(any::<i64>(), 0..200).prop_map(|set| set.into_iter().collect())
 }
@@ -168,7 +194,7 @@ fn shares_that_make_no_sense_say_why() {
 fn a_mix_that_wants_too_much_says_what_there_is() {
     let (a, b): (Vec<i64>, Vec<i64>) = ((0..70).collect(), (0..20).collect());
     let inputs = [(0.7, chunks(&a, 10)), (0.3, chunks(&b, 10))];
-    let error = MixError::TooFew { input: 1, available: 20, wanted: 30, largest: 66 };
+    let error = MixError::TooFew { input: 1, stratum: None, available: 20, wanted: 30, largest: 66 };
     assert_eq!(
         error.to_string(),
         "there are 20 rows, and the mix wants 30; the largest `rows` with these shares is 66"

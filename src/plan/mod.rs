@@ -2,8 +2,7 @@
 
 use crate::diag::list;
 use crate::exec::NodeRecord;
-use crate::graph::Node;
-use crate::hash::Hash;
+use crate::hash::{Hash, Words};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -77,7 +76,8 @@ pub struct Places {
 
 /// What a node would be made of now.
 pub struct Present<'a> {
-    pub node: &'a Node,
+    /// Its definition, with the variables that its programs get.
+    pub words: &'a Words,
     pub files: Vec<(String, Hash)>,
     /// Name and table of each input; none where it is not known yet.
     pub inputs: Vec<(String, Option<Hash>)>,
@@ -95,9 +95,9 @@ pub struct Present<'a> {
 pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
     let Some(last) = last else { return vec![Reason::New] };
     let mut found = Vec::new();
-    let paths: BTreeSet<&String> = last.words.0.keys().chain(present.node.words.0.keys()).collect();
+    let paths: BTreeSet<&String> = last.words.0.keys().chain(present.words.0.keys()).collect();
     for path in paths {
-        let (old, new) = (last.words.0.get(path), present.node.words.0.get(path));
+        let (old, new) = (last.words.0.get(path), present.words.0.get(path));
         if old != new {
             found.push(Reason::Field { path: path.clone(), old: old.cloned(), new: new.cloned() });
         }

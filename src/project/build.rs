@@ -5,8 +5,9 @@ use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{self, Door, Event, Mode, NodeRecord, Request, Run, State};
+use crate::exec::{self, Door, Event, LostRows, Mode, NodeRecord, Request, Run, State};
 use crate::fetch::commit;
+use crate::fetch::files::HashedFile;
 use crate::fetch::models::Afoot;
 use crate::graph::{Node, NodeId};
 use crate::hash::Hash;
@@ -18,7 +19,6 @@ use crate::store::Store;
 use crate::store::StoreError;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::File;
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -101,6 +101,8 @@ pub struct PlannedNode {
     pub node: NodeId,
     pub state: State,
     pub reasons: Vec<Reason>,
+    /// The rows that would have no value, as far as that is known.
+    pub failed: Vec<LostRows>,
 }
 
 /// What a run has to do with models.
@@ -284,7 +286,7 @@ impl Project {
         let text = render_lock(&self.locked(view)?);
         let lock = Some(Hash::of(text.as_bytes()));
         if there != lock {
-            let write = |mut file: File| file.write_all(text.as_bytes());
+            let write = |mut file: HashedFile| file.write_all(text.as_bytes());
             let written = self.workspace.write_output(LOCK_FILE, write);
             written.map_err(|error| unwritable(&self.root().join(LOCK_FILE), &error))?;
         }
@@ -306,20 +308,31 @@ impl Project {
                 State::Fresh => Vec::new(),
                 _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again),
             };
-            (one.node, reasons)
+            let known = one.outcome.as_ref().filter(|_| matches!(one.state, State::Stale(_)));
+            let failed = known.and_then(|known| read_record(&scratch, known.record).ok()).map(|record| record.failed);
+            (reasons, failed.unwrap_or_default())
         });
-        let reasons: Vec<(NodeId, Vec<Reason>)> = nodes.collect();
+        let reasons: Vec<(Vec<Reason>, Vec<LostRows>)> = nodes.collect();
         let cost = self.cost(&run, &view);
         let nodes = run.nodes.into_iter().zip(reasons);
         Ok(Planned {
-            nodes: nodes.map(|(one, (node, reasons))| PlannedNode { node, state: one.state, reasons }).collect(),
+            nodes: nodes
+                .map(|(one, (reasons, failed))| PlannedNode { node: one.node, state: one.state, reasons, failed })
+                .collect(),
             cost,
         })
     }
 
     /// Finds all that can be known to be wrong without building.
     pub fn check(&self) -> Result<(), Diagnostics> {
-        self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default()).map(|_| ())
+        let run = self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default())?;
+        let mut problems = Diagnostics::default();
+        for node in run.nodes {
+            if let State::Failed(found) = node.state {
+                found.0.into_iter().for_each(|problem| problems.push(problem));
+            }
+        }
+        if problems.has_errors() { Err(problems) } else { Ok(()) }
     }
 
     /// Returns the last build with the same profiles and `--set`; if there was none, the last.

@@ -51,7 +51,7 @@ impl Project {
             (to, there)
         });
         let present = Present {
-            node,
+            words: run.words.get(&id).unwrap_or(&node.words),
             files: run.files.get(&id).cloned().unwrap_or_default(),
             inputs: node.inputs.iter().map(input).collect(),
             rows: &|path, old, new| self.changed_rows(scratch(), id, path, old, new),

@@ -16,6 +16,8 @@ pub struct Garbage {
     pub plan: GcPlan,
     /// Builds whose artifacts are kept.
     pub builds_kept: usize,
+    /// Bytes that were saved by packing what is kept.
+    pub packed: u64,
     /// What builds name and is let go of.
     gone: BTreeSet<Hash>,
 }
@@ -62,15 +64,15 @@ impl Project {
         gone.retain(|hash| !self.store.has(*hash));
         gone.extend(live.expired.difference(&live.blobs));
         let plan = self.store.gc(&live.blobs, &live.traces).map_err(unusable)?;
-        Ok(Garbage { plan, builds_kept, gone })
+        Ok(Garbage { plan, builds_kept, packed: 0, gone })
     }
 
-    /// Removes what no kept build needs, and returns what that was. No build may use the store meanwhile.
+    /// Removes what no kept build needs, packs the rest, and returns what that was. No build may use the store meanwhile.
     pub fn collect(&self, keep: usize) -> Result<Garbage, Diagnostics> {
         let _alone = self.store.claim().map_err(unusable)?.ok_or_else(|| {
             Diagnostic::error("store", "a build is running that uses this store").help("collect when it has ended")
         })?;
-        let garbage = self.garbage(keep)?;
+        let mut garbage = self.garbage(keep)?;
         let plan = &garbage.plan;
         if plan.blobs + plan.traces + plan.leftovers > 0 {
             let collect = || write_gone(&self.store, &garbage.gone).and_then(|()| self.store.collect(plan));
@@ -81,6 +83,7 @@ impl Project {
             };
             collected.map_err(unusable)?;
         }
+        garbage.packed = self.store.pack();
         Ok(garbage)
     }
 

@@ -110,7 +110,11 @@ impl Project {
         let (id, part) = self.one(name)?;
         let Output::Table { table, parts, .. } = self.record(id)?.output else {
             let node = self.graph.node(id);
-            let kind = if node.kind == Kind::Export { "an export" } else { "a metric" };
+            let kind = match node.kind {
+                Kind::Export => "an export",
+                Kind::Test => "a test",
+                _ => "a metric",
+            };
             return Err(Diagnostic::error("no-rows", format!("`{}` is {kind}, it has no rows", node.name)).into());
         };
         let hash = match part {
@@ -230,7 +234,9 @@ impl Project {
             let table = self.with_context(|context| context.table(&TableRef::stored(failed.table)))?;
             Ok((failed, table))
         };
-        let steps = record.failed.into_iter().map(read).collect::<Result<_, Diagnostics>>()?;
+        // The rows that a test drops are those that fail it.
+        let dropped = if record.kind == Kind::Test { record.dropped } else { Vec::new() };
+        let steps = dropped.into_iter().chain(record.failed).map(read).collect::<Result<_, Diagnostics>>()?;
         Ok(Failed { steps, published })
     }
 

@@ -302,7 +302,11 @@ struct Log {
 
 impl Append for Log {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+        let before = self.file.stream_position()?;
+        self.file.write_all(bytes).inspect_err(|_| {
+            // Best effort: a torn end is passed over by who reads, and told by `verify`.
+            let _ = self.file.set_len(before);
+        })
     }
 
     fn syncing(&mut self) -> io::Result<Syncing> {

@@ -69,6 +69,11 @@ fn sealed(file: &Buffer) -> Option<(&[u8], u8, u64)> {
     (*end == trailer(length, codec)).then_some((encoded, codec, length))
 }
 
+/// Returns whether a file of this length, with this trailer, holds its contents as they are.
+pub(super) fn is_plain(end: &[u8], length: u64) -> bool {
+    end == trailer(length.saturating_sub(TRAILER as u64), Codec::Plain as u8)
+}
+
 fn decode(file: &Buffer, encoded: &[u8], codec: u8, length: u64) -> Option<Buffer> {
     let length = usize::try_from(length).ok()?;
     match codec {

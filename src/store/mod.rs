@@ -16,6 +16,7 @@ mod journal;
 mod log;
 mod memory;
 mod overlay;
+mod pack;
 mod responses;
 mod stat;
 mod sync;
@@ -54,7 +55,6 @@ const MANY_LOGS: usize = 16;
 pub struct Store {
     disk: Arc<dyn Disk>,
     root: PathBuf,
-    codec: Codec,
     index: Index,
     journal: Journal,
     /// Up to which byte each log was read.
@@ -102,25 +102,24 @@ impl Store {
                 Err(StoreError::io("open the store", root, ErrorKind::NotADirectory.into()))
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("open the store", root, error)),
-            _ => Ok(Store::with(disk, root, Codec::Zstd)),
+            _ => Ok(Store::with(disk, root)),
         }
     }
 
     /// Makes an empty store in memory.
     pub fn memory() -> Store {
-        Store::with(Arc::new(MemoryDisk::default()), Path::new("store"), Codec::Plain)
+        Store::with(Arc::new(MemoryDisk::default()), Path::new("store"))
     }
 
     /// Makes a store that has all that this one has, and keeps in memory what is put into it.
     pub fn scratch(&self) -> Store {
-        Store::with(Arc::new(overlay::Overlay::new(self.disk.clone())), &self.root, Codec::Plain)
+        Store::with(Arc::new(overlay::Overlay::new(self.disk.clone())), &self.root)
     }
 
-    fn with(disk: Arc<dyn Disk>, root: &Path, codec: Codec) -> Store {
+    fn with(disk: Arc<dyn Disk>, root: &Path) -> Store {
         Store {
             disk: disk.clone(),
             root: root.to_owned(),
-            codec,
             index: Index::default(),
             journal: Journal::default(),
             logs: Mutex::default(),
@@ -193,8 +192,9 @@ impl Store {
             self.journal.flush_if_due(&*self.disk, &self.log_folder())?;
         } else if self.bad.has(&hash) || !(self.index.knows(&hash) || self.finds_file(&hash)) {
             let path = self.blob_path(&hash);
-            let (encoded, trailer) = frame::seal(contents, self.codec);
-            self.disk.write_new(&path, &[&encoded, &trailer]).map_err(|error| StoreError::io("write", &path, error))?;
+            // As it is: `pack` compresses what is kept.
+            let (plain, trailer) = frame::seal(contents, Codec::Plain);
+            self.disk.write_new(&path, &[&plain, &trailer]).map_err(|error| StoreError::io("write", &path, error))?;
             self.index.add_file(hash);
         }
         self.bad.forget(&hash);

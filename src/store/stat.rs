@@ -102,6 +102,11 @@ impl StatCache {
         read(&self.entries).get(path).filter(|(then, _)| then == now).map(|(_, hash)| *hash)
     }
 
+    /// Returns what a file looked like when it was hashed, if that is remembered.
+    pub fn stat(&self, path: &str) -> Option<FileStat> {
+        read(&self.entries).get(path).map(|(stat, _)| *stat)
+    }
+
     /// Remembers a file that was hashed: `stat` was taken before, and again after with the same result; hashing began at
     /// `checked_at`. A file changed too near that moment is not remembered: it may change again and look the same.
     pub fn set(&self, path: &str, stat: FileStat, hash: Hash, checked_at: SystemTime) {

@@ -25,6 +25,13 @@ pub struct ColumnRef {
     pub take: Option<Hash>,
 }
 
+impl From<Hash> for ColumnRef {
+    /// Refers to all values of a chunk.
+    fn from(chunk: Hash) -> ColumnRef {
+        ColumnRef { chunk, take: None }
+    }
+}
+
 /// A run of consecutive rows of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RowGroup {

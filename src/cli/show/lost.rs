@@ -1,14 +1,16 @@
 //! The rows that a dataset's steps dropped, and those that have no value: what took them, and why.
 
-use super::super::asked::money;
+use super::super::names::Names;
 use super::super::session::{Ending, Exit, Fail, Session};
-use super::super::words::{count, plain, things};
+use super::super::words::{count, things};
 use super::Show;
+use super::failed::{Failed, Prices, behind};
 use super::rows::{Drawing, json_row, until};
-use crate::ask::{FailureKind, Price, Usage};
+use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, list};
-use crate::exec::LostRows;
+use crate::exec::{FailedAs, LostRows};
 use crate::expr::Value;
+use crate::graph::Kind;
 use crate::project::{Project, Published};
 use crate::table::{Field, Schema, Table, Type};
 use std::collections::BTreeSet;
@@ -42,9 +44,13 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
         }
     };
     check(args, &steps, which)?;
+    let (names, (id, _)) = (Names::new(&project.graph), project.one(&args.node)?);
+    let node = project.graph.node(id);
+    let is_test = node.kind == Kind::Test;
     let all: u64 = steps.iter().map(|(step, _)| step.rows()).sum();
     if !session.json() {
-        let because = if published == Published::No { ", so it was not published" } else { "" };
+        let held = published == Published::No && !is_test;
+        let because = if held { ", so it was not published" } else { "" };
         super::title(session, name, &format!("{} {}{because}", things(all, "row"), which.word()))?;
     }
     let mut left = args.limit();
@@ -61,27 +67,37 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
             if !std::mem::take(&mut first) {
                 writeln!(session.out)?;
             }
-            let counts = reasons.iter().map(|(name, rows)| match which {
+            let counts = reasons.iter().map(|(name, rows)| match of(table) {
                 Which::Dropped => format!("{} by {name}", things(*rows, "row")),
                 Which::Failed => format!("{} {name}", count(*rows)),
             });
-            writeln!(session.out, "step {}: {}", step.step + 1, counts.collect::<Vec<_>>().join(", "))?;
+            let tests = |at: usize| is_test.then(|| names.input(&node.inputs[at]));
+            let place =
+                step.step.map_or("the maker".to_owned(), |at| tests(at).unwrap_or_else(|| format!("step {}", at + 1)));
+            writeln!(session.out, "{place}: {}", counts.collect::<Vec<_>>().join(", "))?;
         }
-        draw(args, session, project, (step, table), which, (&mut skip, &mut left))?;
+        draw(args, session, project, (step, table), of(table), (&mut skip, &mut left))?;
     }
     if !session.json() && published == Published::No {
         let kinds = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(kind, _)| kind.clone());
-        let kinds: BTreeSet<String> = kinds.filter(|kind| is_recorded(kind)).collect();
-        let retries: String = kinds.iter().map(|kind| format!(" --retry {kind}")).collect();
+        let of_models = kinds.filter_map(|kind| kind.parse::<FailedAs>().ok()?.of_model());
+        let kinds: BTreeSet<FailureKind> = of_models.collect();
+        let retries: String =
+            kinds.iter().filter(|kind| kind.is_recorded()).map(|kind| format!(" --retry {kind}")).collect();
         let again = format!("to ask again: datamake build {name}{retries}");
-        writeln!(session.out, "\n{}", session.out.paint.dim(&again))?;
+        if !kinds.is_empty() {
+            writeln!(session.out, "\n{}", session.out.paint.dim(&again))?;
+        }
     }
     Ok(Exit::Fine)
 }
 
-/// Returns whether a row that failed so is asked about again only if the user wants it.
-fn is_recorded(kind: &str) -> bool {
-    kind.parse::<FailureKind>().is_ok_and(FailureKind::is_recorded)
+/// Tells by the column that says why a row is lost which rows a table has: a test has both.
+fn of(table: &Table) -> Which {
+    match table.schema.0.last().map(|field| &field.ty) {
+        Some(Type::Struct(_)) => Which::Failed,
+        _ => Which::Dropped,
+    }
 }
 
 /// Refuses a reason that there is not.
@@ -99,31 +115,17 @@ fn check(args: &Show, steps: &[(LostRows, Arc<Table>)], which: Which) -> Result<
     Err(Diagnostic::error("unknown-reason", title).note(note).did_you_mean(reason, known).into())
 }
 
-/// Tells the price of the model that a request was for.
-type Prices<'a> = &'a dyn Fn(&str) -> Option<Price>;
-
 /// Why a row is lost.
 enum Why {
     /// By this filter or step.
     By(String),
-    Failed(Failure),
-}
-
-/// Why a row has no value, as its table tells it.
-struct Failure {
-    kind: String,
-    detail: String,
-    request: String,
-    attempts: Value,
-    usage: Option<Usage>,
-    cost: Option<f64>,
-    reply: Option<String>,
+    Failed(Box<Failed>),
 }
 
 impl Why {
     /// Reads the last value of a row.
-    fn of(value: &Value, step: &LostRows, which: Which, price: Prices) -> Why {
-        match which {
+    fn of(value: &Value, step: &LostRows, which: Which, price: Prices) -> Result<Why, Fail> {
+        Ok(match which {
             Which::Dropped => {
                 let position = match value {
                     Value::Int(position) => usize::try_from(*position).unwrap_or(usize::MAX),
@@ -131,79 +133,17 @@ impl Why {
                 };
                 Why::By(step.reasons.get(position).map_or("", |(name, _)| name.as_str()).to_owned())
             }
-            Which::Failed => Why::Failed(Failure::of(value, price)),
-        }
+            Which::Failed => Why::Failed(Box::new(Failed::of(value, price)?)),
+        })
     }
 
     fn word(&self) -> &str {
         match self {
             Why::By(name) => name,
-            Why::Failed(failure) => &failure.kind,
+            Why::Failed(failed) => failed.word(),
         }
     }
 }
-
-impl Failure {
-    fn of(value: &Value, price: Prices) -> Failure {
-        let Value::Struct(fields) = value else { return Failure::of(&Value::Struct(Vec::new()), price) };
-        let field =
-            |name: &str| fields.iter().find(|(own, _)| own == name).map_or(Value::Null, |(_, value)| value.clone());
-        let text = |name: &str| match field(name) {
-            Value::String(text) => Some(text),
-            _ => None,
-        };
-        let number = |name: &str| match field(name) {
-            Value::Int(n) => u64::try_from(n).ok(),
-            _ => None,
-        };
-        let request = text("request").unwrap_or_default();
-        let usage = number("input_tokens").zip(number("output_tokens"));
-        let usage = usage.map(|(input, output)| Usage { input, output });
-        let cost = usage.and_then(|usage| Some(price(&request)?.of(usage)));
-        let (kind, detail) = (text("kind").unwrap_or_default(), text("detail").unwrap_or_default());
-        Failure { kind, detail, attempts: field("attempts"), usage, cost, reply: text("reply"), request }
-    }
-
-    fn json(&self) -> Value {
-        let text = |text: &str| Value::String(text.to_owned());
-        let tokens = |of: fn(Usage) -> u64| self.usage.map_or(Value::Null, |usage| Value::Int(of(usage) as i64));
-        let fields = [
-            ("kind", text(&self.kind)),
-            ("detail", text(&self.detail)),
-            ("request", text(&self.request)),
-            ("attempts", self.attempts.clone()),
-            ("input_tokens", tokens(|usage| usage.input)),
-            ("output_tokens", tokens(|usage| usage.output)),
-            ("cost", self.cost.map_or(Value::Null, Value::Float)),
-            ("reply", self.reply.as_deref().map_or(Value::Null, text)),
-        ];
-        Value::Struct(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-    }
-
-    /// Returns what stands behind the columns of the row, in the order of [`BEHIND`].
-    fn behind(&self, session: &Session, wide: bool) -> Vec<Value> {
-        let short = |text: &str| match session.out.width.filter(|_| !wide) {
-            Some(width) => console::truncate_str(&plain(text), width.max(40), "…").into_owned(),
-            None => text.to_owned(),
-        };
-        vec![
-            Value::String(short(&self.detail)),
-            self.reply.as_deref().map_or(Value::Null, |reply| Value::String(short(reply))),
-            self.attempts.clone(),
-            Value::String(self.cost.map_or("unknown".to_owned(), money)),
-            Value::String(self.request.chars().take(if wide { 64 } else { 12 }).collect()),
-        ]
-    }
-}
-
-/// What is told of a failure behind the columns of the row.
-const BEHIND: [(&str, Type); 5] = [
-    ("detail", Type::String),
-    ("reply", Type::String),
-    ("attempts", Type::Int),
-    ("cost", Type::String),
-    ("request", Type::String),
-];
 
 /// Draws some rows of one step; `skip` and `left` count over all steps.
 fn draw(
@@ -222,12 +162,14 @@ fn draw(
     let rest = Schema(before.to_vec());
     let mut columns = vec![Field::new(&by.name, Type::String)];
     columns.extend(rest.0.iter().cloned());
-    if which == Which::Failed {
-        columns.extend(BEHIND.map(|(name, ty)| Field::new(name, ty)));
-    }
+    let behind = match which {
+        Which::Dropped => Vec::new(),
+        Which::Failed => behind(step),
+    };
+    columns.extend(behind.iter().map(|detail| Field::new(detail.name, detail.ty.clone())));
     let mut drawing = Drawing::new(session, &Schema(columns), args.wide);
     let (node, _) = project.one(&args.node)?;
-    let price = |request: &str| project.price_of(node, step.step, request);
+    let price = |request: &str| project.price_of(node, step.step?, request);
     // Where every row counts, no page need be larger than what is shown.
     let most = match args.reason {
         None => left.saturating_add(usize::try_from(*skip).unwrap_or(usize::MAX)),
@@ -235,7 +177,7 @@ fn draw(
     };
     until(project, table, 0, most, |at, row| {
         let Some((why, values)) = row.split_last() else { return Ok(ControlFlow::Continue(())) };
-        let why = Why::of(why, step, which, &price);
+        let why = Why::of(why, step, which, &price)?;
         if args.reason.as_deref().is_some_and(|wanted| wanted != why.word()) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -247,15 +189,16 @@ fn draw(
         if session.json() {
             let (at, value) = match &why {
                 Why::By(name) => ("dropped_step", Value::String(name.clone())),
-                Why::Failed(failure) => ("failed_step", failure.json()),
+                Why::Failed(failed) => ("failed_step", failed.json()),
             };
-            let before = [(at, Value::Int(step.step as i64 + 1)), (by.name.as_str(), value)];
+            let place = step.step.map_or(Value::Null, |at| Value::Int(at as i64 + 1));
+            let before = [(at, place), (by.name.as_str(), value)];
             json_row(session, &before, &rest, values)?;
         } else {
             let mut whole = vec![Value::String(why.word().to_owned())];
             whole.extend(values.iter().cloned());
-            if let Why::Failed(failure) = &why {
-                whole.extend(failure.behind(session, args.wide));
+            if let Why::Failed(failed) = &why {
+                whole.extend(behind.iter().map(|detail| failed.detail(detail, session, args.wide)));
             }
             drawing.row(session, at, &whole)?;
         }

@@ -49,7 +49,7 @@ pub fn each(
     limit: usize,
     mut take: impl FnMut(u64, &[Value]) -> io::Result<()>,
 ) -> Result<(), Fail> {
-    until(project, table, skip, limit, |at, row| take(at, row).map(|()| ControlFlow::Continue(())))
+    until(project, table, skip, limit, |at, row| Ok(take(at, row).map(|()| ControlFlow::Continue(()))?))
 }
 
 /// As [`each`], until `take` has enough: what comes behind is not read.
@@ -58,7 +58,7 @@ pub fn until(
     table: &Table,
     skip: u64,
     limit: usize,
-    mut take: impl FnMut(u64, &[Value]) -> io::Result<ControlFlow<()>>,
+    mut take: impl FnMut(u64, &[Value]) -> Result<ControlFlow<()>, Fail>,
 ) -> Result<(), Fail> {
     let (mut at, mut left) = (skip, limit);
     while left > 0 {

@@ -8,7 +8,7 @@ use super::super::rows::take_rows;
 use super::super::stage::{Effort, Flow, schemas};
 use crate::graph::{NodeId, Stage};
 use crate::table::{Batch, RowGroup, Schema};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Consecutive row-wise stages of one dataset.
@@ -23,6 +23,8 @@ pub struct Pipe<'a> {
     schemas: Vec<Schema>,
     /// The pipes that rows go on to at the end.
     pub next: Vec<usize>,
+    /// How many rows may fail before nothing more is asked for the dataset.
+    pub most_failed: u64,
 }
 
 impl<'a> Pipe<'a> {
@@ -35,10 +37,10 @@ impl<'a> Pipe<'a> {
         first: usize,
         schema: &Schema,
     ) -> Pipe<'a> {
-        let row_wise = all[first..].iter().take_while(|stage| !matches!(stage, Stage::Whole { .. })).count();
+        let row_wise = all[first..].iter().take_while(|stage| !stage.is_whole()).count();
         let stages = &all[first..first + row_wise];
         let schemas = schemas(&all[..first + row_wise], schema).split_off(first);
-        Pipe { node, name, others, stages, first, schemas, next: Vec::new() }
+        Pipe { node, name, others, stages, first, schemas, next: Vec::new(), most_failed: u64::MAX }
     }
 
     /// Takes one stage alone, the `at`th of the dataset.
@@ -52,7 +54,13 @@ impl<'a> Pipe<'a> {
             first: at,
             schemas: vec![schema.clone()],
             next: Vec::new(),
+            most_failed: u64::MAX,
         }
+    }
+
+    /// Asks nothing more once more rows than these cannot be computed.
+    pub fn failing(self, most_failed: u64) -> Pipe<'a> {
+        Pipe { most_failed, ..self }
     }
 
     /// Lets row groups go through its stages, beside the making of its dataset.
@@ -63,7 +71,7 @@ impl<'a> Pipe<'a> {
         progress: &'f Progress<'f>,
         effort: Effort,
     ) -> Flow<'f> {
-        Flow { context, used, node: self.name, progress, others: &self.others, effort }
+        Flow { context, used, node: self.name, progress, others: &self.others, effort, most_failed: self.most_failed }
     }
 
     /// Returns the columns before a stage.
@@ -98,6 +106,14 @@ impl Parcel {
     /// Begins with rows of which all is known.
     pub fn of(pipe: usize, stage: usize, batch: Batch) -> Parcel {
         Parcel { pipe, stage, batch, unknown: Unknown::default() }
+    }
+
+    /// Leaves rows out, by position.
+    pub fn without(self, rows: &HashSet<usize>) -> Parcel {
+        if rows.is_empty() {
+            return self;
+        }
+        self.take((0..self.batch.rows as u32).filter(|row| !rows.contains(&(*row as usize))).collect())
     }
 
     /// Picks rows by position.

@@ -1,24 +1,29 @@
 //! Rows through one stage: computed, kept, asked about; in a plan, counted.
 
-use super::super::ask::concluded;
+use super::super::able::{Able, able};
+use super::super::ask::{begun, concluded};
 use super::super::context::{Mode, Stop, Used};
 use super::super::count::{Place, nth};
 use super::super::dialogue::{Dialogue, Standing};
 use super::super::event::Progress;
-use super::super::refer::repeated;
+use super::super::example::{Example, SHOWN};
 use super::super::rows::stays;
 use super::super::stage::Effort;
+use super::super::too_many::held;
 use super::Ahead;
 use super::counter::Waiting;
 use super::pipe::Parcel;
-use crate::graph::{Ask, Stage};
+use crate::diag::Span;
+use crate::graph::{Ask, Stage, Work};
 use crate::hash::{Hash, KeyWriter};
 use crate::op;
-use crate::table::Batch;
+use crate::table::{Batch, RowError};
+use arrow_array::ArrayRef;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 impl<'a> Ahead<'a> {
-    /// Takes rows through one stage; returns those that are through. Nothing, if a row cannot be computed.
+    /// Takes rows through one stage; returns those that are through. Nothing, if what is wrong is no single row's fault.
     pub(super) fn step(
         &mut self,
         stage: &'a Stage,
@@ -28,19 +33,22 @@ impl<'a> Ahead<'a> {
         let pipe = &self.pipes[parcel.pipe];
         Ok(Some(match stage {
             Stage::Compute(works) => {
-                let (mut made, mut unknown) = (Vec::new(), parcel.unknown.clone());
+                let (mut made, mut unknown, mut failed) = (Vec::new(), parcel.unknown.clone(), HashMap::new());
                 for work in works {
                     if parcel.unknown.has(work.op.reads()) {
                         let key = op_key(work.op.name(), |key| work.op.write_key(key));
                         let identities = parcel.unknown.identities(&parcel.batch, work.op.reads(), key);
                         unknown.add(work.op.writes().iter().map(|_| work.name.clone()), &identities);
                     } else {
-                        let Ok(columns) = work.op.run(&parcel.batch) else { return Ok(None) };
+                        let Some((columns, errors)) = run(work, &parcel.batch) else { return Ok(None) };
+                        note(&mut failed, &work.span, errors);
                         made.extend(columns.into_iter().map(|column| (work.name.clone(), column)));
                     }
                 }
-                parcel.batch.columns.extend(made);
-                Parcel { unknown, ..parcel }
+                let mut after = Parcel { unknown, ..parcel };
+                let failed = self.fail(&after, failed);
+                after.batch.columns.extend(made);
+                after.without(&failed)
             }
             Stage::Select(columns) => {
                 let schema = pipe.schema(parcel.stage);
@@ -50,25 +58,39 @@ impl<'a> Ahead<'a> {
                 Parcel { batch, unknown: parcel.unknown.select(names()), ..parcel }
             }
             Stage::Filter(works) => {
-                let mut masks = Vec::new();
+                let (mut masks, mut failed): (Vec<ArrayRef>, _) = (Vec::new(), HashMap::new());
+                let mut known = true;
                 for work in works {
                     if parcel.unknown.has(work.op.reads()) {
                         parcel.unknown.filter();
+                        known = false;
                         continue;
                     }
-                    let Ok(mask) = work.op.run(&parcel.batch) else { return Ok(None) };
+                    let Some((mask, errors)) = run(work, &parcel.batch) else { return Ok(None) };
+                    // A row that a condition before this one drops does not fail here; nor, in a plan, one that such a one may drop.
+                    let comes = |error: &RowError| known && masks.iter().all(|mask| stays(mask, error.row));
+                    note(&mut failed, &work.span, errors.into_iter().filter(comes).collect());
                     masks.extend(mask);
                 }
+                self.fail(&parcel, failed);
                 let stay = |row: &u32| masks.iter().all(|mask| stays(mask, *row as usize));
                 parcel.take((0..parcel.batch.rows as u32).filter(stay).collect())
             }
-            Stage::Repeat { times, index } => {
-                let (take, column) = repeated(*times, parcel.batch.rows);
-                let mut parcel = parcel.take(take.indices().to_vec());
-                parcel.batch.columns.push((index.clone(), column));
+            Stage::Fan { fan, .. } => {
+                if parcel.unknown.has(fan.reads()) {
+                    // How many rows there will be cannot be told.
+                    self.leave_open(parcel.pipe);
+                    return Ok(Some(parcel.take(Vec::new())));
+                }
+                let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
+                let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
+                let Some(fanned) = flow.fan_rows(fan, &parcel.batch)? else { return Ok(None) };
+                let mut parcel = parcel.take(fanned.rows);
+                let names = fan.writes().iter().map(|field| field.name.clone());
+                parcel.batch.columns.extend(names.zip(fanned.columns));
                 parcel
             }
-            Stage::Refer { op, input, .. } => {
+            Stage::Refer { op, input, span } => {
                 let names = op.writes().iter().map(|field| field.name.clone());
                 if parcel.unknown.has(op.reads()) {
                     let key = op_key(op.name(), |key| {
@@ -81,24 +103,35 @@ impl<'a> Ahead<'a> {
                 }
                 let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
                 let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
-                let Some(columns) = flow.refer_rows(op.as_ref(), *input, &parcel.batch)? else { return Ok(None) };
+                let made = flow.refer_rows(op.as_ref(), *input, &parcel.batch)?;
+                let Some((columns, errors)) = made else { return Ok(None) };
+                let mut failed = HashMap::new();
+                note(&mut failed, span, errors);
+                let failed = self.fail(&parcel, failed);
                 parcel.batch.columns.extend(names.zip(columns));
-                parcel
+                parcel.without(&failed)
             }
             Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
             Stage::Ask(ask) => return self.ask(ask, parcel, open),
-            Stage::Whole { .. } => unreachable!("a pipe has row-wise stages only"),
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("a pipe has row-wise stages only"),
         }))
     }
 
     /// Asks what rows need; returns those that have all their answers, with the columns made of them. In a plan, rows whose
     /// answers are missing are added to `open`.
     pub(super) fn ask(&mut self, ask: &'a Ask, parcel: Parcel, open: &mut Vec<Parcel>) -> Result<Option<Parcel>, Stop> {
-        let Ok(begun) = ask.op.begin(&parcel.batch) else { return Ok(None) };
+        let Ok(begun) = begun(ask, &parcel.batch) else { return Ok(None) };
+        let mut failed = HashMap::new();
+        note(&mut failed, &ask.span, begun.iter().filter_map(|row| row.as_ref().err().cloned()).collect());
+        self.fail(&parcel, failed);
+        if self.broken.contains(&parcel.pipe) {
+            return Ok(None);
+        }
         let batch = Arc::new(parcel.batch.clone());
         let (mut through, mut answers) = (Vec::new(), Vec::new());
         let (mut stopped, mut identities) = (Vec::new(), Vec::new());
         for (row, requests) in begun.into_iter().enumerate() {
+            let Ok(requests) = requests else { continue };
             let mut dialogues: Vec<Dialogue> = requests.into_iter().map(Dialogue::new).collect();
             let (mut ended, mut waits, mut failed) = (vec![None; dialogues.len()], Vec::new(), false);
             for (which, dialogue) in dialogues.iter_mut().enumerate() {
@@ -156,9 +189,45 @@ impl<'a> Ahead<'a> {
         parcel
     }
 
+    /// Notes that what is asked behind a pipe cannot be counted.
+    fn leave_open(&mut self, pipe: usize) {
+        let pipes = self.pipes;
+        self.counting.open.insert(pipes[pipe].node);
+        pipes[pipe].next.iter().for_each(|next| self.leave_open(*next));
+    }
+
+    /// Counts rows that cannot be computed, and lets nothing more be asked once they are too many; returns which they are.
+    fn fail(&mut self, parcel: &Parcel, failed: HashMap<usize, (Span, RowError)>) -> HashSet<usize> {
+        let pipe = &self.pipes[parcel.pipe];
+        let rows: BTreeMap<usize, (Span, RowError)> = failed.into_iter().collect();
+        let (count, examples) = &mut self.failed[parcel.pipe];
+        *count += rows.len() as u64;
+        let shown = rows.iter().take(SHOWN - examples.len());
+        examples.extend(shown.map(|(row, (span, error))| {
+            Example::new(span, &parcel.batch, *row, error.message.clone(), error.help.clone())
+        }));
+        if *count > pipe.most_failed {
+            self.context.hold(pipe.node, held(pipe.name, *count, examples));
+            self.broken.insert(parcel.pipe);
+        }
+        rows.into_keys().collect()
+    }
+
     fn place(&self, parcel: &Parcel, endpoint: usize) -> Place {
         let pipe = &self.pipes[parcel.pipe];
         Place { node: pipe.node, step: pipe.first + parcel.stage, endpoint }
+    }
+}
+
+/// Runs an op on rows; nothing, if what is wrong is no single row's fault.
+fn run(work: &Work, batch: &Batch) -> Option<Able> {
+    able(batch, &work.op.writes().iter().collect::<Vec<_>>(), |batch| work.op.run(batch)).ok()
+}
+
+/// Notes rows that cannot be computed; the first op at which a row fails says why.
+fn note(failed: &mut HashMap<usize, (Span, RowError)>, span: &Span, errors: Vec<RowError>) {
+    for error in errors {
+        failed.entry(error.row).or_insert_with(|| (span.clone(), error));
     }
 }
 

@@ -1,14 +1,15 @@
 //! Files that come in batches of their own making, cut into row groups by content.
 
-use super::{Parsed, ParsedColumn, Part, Problem};
+use super::{Parsed, ParsedColumn, Part, PartColumn, Problem};
 use crate::diag::Diagnostic;
 use crate::exec::context::{Context, Stop};
 use crate::hash::Hash;
-use crate::table::{Batch, Cutter, Type, row_hashes, row_sizes};
+use crate::table::{Batch, ColumnRef, Cutter, RowGroup, Type, row_hashes, row_sizes};
 use arrow_array::ArrayRef;
+use std::sync::Arc;
 
 /// Cuts batches that a file came in into row groups by content.
-pub(super) struct Recut<'a, 'b> {
+pub(in crate::exec) struct Recut<'a, 'b> {
     context: &'a Context<'b>,
     key: &'a [String],
     /// Rows that no cut has ended yet.
@@ -19,11 +20,11 @@ pub(super) struct Recut<'a, 'b> {
 }
 
 impl<'a, 'b> Recut<'a, 'b> {
-    pub(super) fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
+    pub(in crate::exec) fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
         Recut { context, key, rows: None, cutter: Cutter::new(context.limits), parts: Vec::new(), chunks: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, batch: Batch) -> Result<(), Stop> {
+    pub(in crate::exec) fn push(&mut self, batch: Batch) -> Result<(), Stop> {
         self.context.go_on()?;
         let keyed: Vec<ArrayRef> = self.key.iter().filter_map(|name| batch.column(name).cloned()).collect();
         let all: Vec<ArrayRef> = batch.columns.iter().map(|(_, column)| column.clone()).collect();
@@ -67,11 +68,20 @@ impl<'a, 'b> Recut<'a, 'b> {
             array,
             evidence: 0,
         };
-        let parsed = Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect() };
+        let parsed =
+            Parsed { rows: rows.rows, columns: rows.columns.into_iter().map(column).collect(), bad: Vec::new() };
         let (part, chunks) = self.context.put_columns(&parsed)?;
         self.parts.push(part);
         self.chunks.extend(chunks);
         Ok(())
+    }
+
+    /// Returns the row groups.
+    pub(in crate::exec) fn groups(mut self) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        self.emit()?;
+        let chunk = |column: &PartColumn| ColumnRef { chunk: column.chunk, take: None };
+        let group = |part: &Part| RowGroup { rows: part.rows, columns: part.columns.iter().map(chunk).collect() };
+        Ok(self.parts.iter().filter(|part| part.rows > 0).map(|part| Arc::new(group(part))).collect())
     }
 
     /// Returns the outputs: a blob that lists the parts, and all their chunks.
@@ -83,7 +93,7 @@ impl<'a, 'b> Recut<'a, 'b> {
 }
 
 /// Why reading ended before the file did.
-pub(super) enum ReadStop {
+pub(in crate::exec) enum ReadStop {
     Stop(Stop),
     Problem(Problem),
 }

@@ -6,16 +6,6 @@ use crate::exec::context::Stop;
 use crate::fetch::files::FilesError;
 use crate::format::{ParseError, Problem};
 
-pub(super) fn ordinal(n: usize) -> String {
-    let ending = match (n % 10, n % 100) {
-        (1, r) if r != 11 => "st",
-        (2, r) if r != 12 => "nd",
-        (3, r) if r != 13 => "rd",
-        _ => "th",
-    };
-    format!("{n}{ending}")
-}
-
 pub(super) fn unreadable(reading: &Reading, file: &DataFile, error: &FilesError) -> Stop {
     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path))
         .at(&reading.span, "read here")

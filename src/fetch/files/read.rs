@@ -23,9 +23,18 @@ enum Packed {
     Zstd(Box<zstd::Decoder<'static, BufReader<Hashing>>>),
 }
 
-/// Opens a file of records, to be read once from its beginning to its end.
-pub fn open(file: &FoundFile, compression: Compression) -> Result<DataFile, FilesError> {
-    let raw = BufReader::with_capacity(BLOCK, Hashing::open(file)?);
+/// What is known of a file's bytes: their hash, and what the system said of the file when they were hashed, if no later change
+/// can look the same.
+pub type Known = (Hash, Option<FileStat>);
+
+/// Opens a file of records, to be read once from its beginning to its end. If it looks as `known` has it, its bytes are those of
+/// the known hash, and are not hashed again.
+pub fn open(file: &FoundFile, compression: Compression, known: &Known) -> Result<DataFile, FilesError> {
+    let mut raw = Hashing::open(file)?;
+    if known.1 == Some(raw.before) {
+        raw.hash = Sum::Known(known.0);
+    }
+    let raw = BufReader::with_capacity(BLOCK, raw);
     let packed = match compression {
         Compression::None => Packed::Plain(Box::new(raw)),
         Compression::Gzip => Packed::Gzip(Box::new(MultiGzDecoder::new(raw))),
@@ -65,9 +74,8 @@ fn named(packing: &str, error: io::Error) -> io::Error {
 }
 
 impl DataFile {
-    /// Ends reading: returns the hash of all bytes of the file, of those too that were not asked for, and what
-    /// the system said of it all the while.
-    pub fn finish(self) -> Result<(Hash, FileStat), FilesError> {
+    /// Ends reading: returns the hash of all bytes of the file, of those too that were not asked for.
+    pub fn finish(self) -> Result<Hash, FilesError> {
         let mut raw = match self.packed {
             Packed::Plain(raw) => *raw,
             Packed::Gzip(packed) => packed.into_inner(),
@@ -87,18 +95,53 @@ impl DataFile {
     }
 }
 
-/// Hashes a file, on all threads, without reading it for anything else.
-pub fn hash_file(file: &FoundFile) -> Result<Hash, FilesError> {
-    let mut file = Hashing::open(file)?;
-    let size = usize::try_from(file.before.size).unwrap_or(usize::MAX);
-    let mut block = vec![0; size.clamp(1 << 10, 8 << 20)];
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => return file.finish().map(|(hash, _)| hash),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+/// Bytes that are hashed while as many are read.
+const AT_ONCE: usize = 4 << 20;
+
+/// Hashes a file, on all threads, without reading it for anything else: while one block is hashed the next is read.
+pub fn hash_file(found: &FoundFile) -> Result<Hash, FilesError> {
+    let mut hashing = Hashing::open(found)?;
+    // One byte more than a small file has, so that it is read and hashed without another thread.
+    let size = usize::try_from(hashing.before.size).unwrap_or(usize::MAX).clamp(1 << 10, AT_ONCE - 1) + 1;
+    let (mut full, mut empty) = (vec![0; size], Vec::new());
+    let mut filled = read_full(&mut hashing.file, &mut full)?;
+    let mut hasher = blake3::Hasher::new();
+    while filled > 0 {
+        hashing.read += filled as u64;
+        if filled < size {
+            update(&mut hasher, &full[..filled]);
+            filled = read_full(&mut hashing.file, &mut full)?;
+        } else {
+            empty.resize(size, 0);
+            let file = &mut hashing.file;
+            let (read, ()) = rayon::join(|| read_full(file, &mut empty), || update(&mut hasher, &full));
+            filled = read?;
+            std::mem::swap(&mut full, &mut empty);
         }
+    }
+    hashing.hash = Sum::SoFar(Box::new(hasher));
+    hashing.finish()
+}
+
+/// Reads until `block` is full or the file ends; returns how many bytes that are.
+pub fn read_full(file: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match file.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+pub(super) fn update(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    if bytes.len() >= BLOCK / 4 {
+        hasher.update_rayon(bytes);
+    } else {
+        hasher.update(bytes);
     }
 }
 
@@ -107,8 +150,14 @@ struct Hashing {
     path: PathBuf,
     file: File,
     before: FileStat,
-    hasher: blake3::Hasher,
+    hash: Sum,
     read: u64,
+}
+
+/// The hash of a file that is being read.
+enum Sum {
+    Known(Hash),
+    SoFar(Box<blake3::Hasher>),
 }
 
 impl Hashing {
@@ -119,28 +168,28 @@ impl Hashing {
         }
         let file = File::open(&found.absolute)?;
         let before = FileStat::from(&file.metadata()?);
-        Ok(Hashing { path: found.absolute.clone(), file, before, hasher: blake3::Hasher::new(), read: 0 })
+        Ok(Hashing { path: found.absolute.clone(), file, before, hash: Sum::SoFar(Box::default()), read: 0 })
     }
 
     /// Compares the file at the path, which may be another by now, with the one that was opened.
-    fn finish(self) -> Result<(Hash, FileStat), FilesError> {
+    fn finish(self) -> Result<Hash, FilesError> {
         let same = stat(&self.path).is_ok_and(|after| after == self.before) && self.read == self.before.size;
         if !same {
             return Err(FilesError::new("it was changed while it was being read")
                 .help("wait until whatever writes it is done, and run the same command again"));
         }
-        Ok((Hash::from_bytes(*self.hasher.finalize().as_bytes()), self.before))
+        Ok(match self.hash {
+            Sum::Known(hash) => hash,
+            Sum::SoFar(hasher) => Hash::from_bytes(*hasher.finalize().as_bytes()),
+        })
     }
 }
 
 impl Read for Hashing {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(into)?;
-        let bytes = &into[..read];
-        if read >= BLOCK / 4 {
-            self.hasher.update_rayon(bytes);
-        } else {
-            self.hasher.update(bytes);
+        if let Sum::SoFar(hasher) = &mut self.hash {
+            update(hasher, &into[..read]);
         }
         self.read += read as u64;
         Ok(read)

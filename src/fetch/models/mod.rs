@@ -21,7 +21,7 @@ mod wire;
 pub use batch::{Afoot, Batching, Cancel, Noted, Wish, Word, survey};
 pub use endpoint::{Endpoint, Limits, Provider, TokensField};
 pub use form::{RESERVED, Says, worst_case};
-pub use keys::Environment;
+pub use keys::{Environment, key_variables};
 pub use problem::NOT_RECORDED;
 
 use crate::ask::{self, Failure, Request, Response, Spec, Usage};

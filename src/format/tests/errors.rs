@@ -24,6 +24,18 @@ fn each_wrong_line_of_jsonl_is_named() {
         ("{\"a\":1,\"b\":2,\"a\":3}", "1:16: `a` is there twice"),
         ("{\"x\":{\"a\":1,\"a\":3}}", "1:15: `x.a` is there twice"),
         ("{\"a\":9223372036854775808}", "1:24: `a` is an integer that does not fit into 64 bits"),
+        (
+            "{\"a\":9007199254740993}\n{\"a\":0.5}",
+            "2:8: `a` has floats and an integer past 2^53, which a float would round",
+        ),
+        (
+            "{\"a\":0.5}\n{\"a\":[-9007199254740993]}",
+            "2:6: `a` is list here, and float before (line 1: it is float here)",
+        ),
+        (
+            "{\"a\":[0.5,-9007199254740993]}",
+            "1:27: `a[]` has floats and an integer past 2^53, which a float would round",
+        ),
         ("{\"b\":0.5,\"a\":99999999999999999999}", "1:14: this integer does not fit into 64 bits"),
         ("{\"a\":1}\n{\"a\":\"x\"}", "2:8: `a` is string here, and int before (line 1: it is int here)"),
         ("{\"a\":[1]}\n{\"a\":[true]}", "2:10: `a[]` is bool here, and int before (line 1: it is int here)"),
@@ -52,9 +64,9 @@ fn a_value_that_is_not_of_the_declared_type_is_named() {
     }
     let cases = [
         ("a\n1\n\n1.0\n", "int", "4:1: `a` is declared int, and is \"1.0\", a float here"),
-        ("b,a\n\"x\ny\",1\n\n2,z\n", "float", "5:1: `a` is declared float, and is \"z\" here"),
+        ("b,a\n\"x\ny\",1\n\n2,z\n", "float", "5:3: `a` is declared float, and is \"z\" here"),
         ("a\nTrue\n", "bool", "2:1: `a` is declared bool, and is \"True\" and not true or false here"),
-        ("a\n[1,x]\n", "list<int>", "2:1: this row has 2 fields, and the header has 1"),
+        ("a\n[1,x]\n", "list<int>", "2:4: this row has 2 fields, and the header has 1"),
     ];
     for (input, ty, expect) in cases {
         check(Format::Csv, input, &[("a", ty)], expect);
@@ -64,9 +76,9 @@ fn a_value_that_is_not_of_the_declared_type_is_named() {
 #[test]
 fn each_wrong_row_of_csv_is_named() {
     let cases = [
-        ("a,b\n1,2\n\n3\n", "4:1: this row has 1 field, and the header has 2"),
-        ("a,b\r\n1,2\r\n3,4,5\r\n", "3:1: this row has 3 fields, and the header has 2"),
-        ("a,b\n\"1\n2\",x\n3\n", "4:1: this row has 1 field, and the header has 2"),
+        ("a,b\n1,2\n\n3\n", "4:2: this row has 1 field, and the header has 2"),
+        ("a,b\r\n1,2\r\n3,4,5\r\n", "3:5: this row has 3 fields, and the header has 2"),
+        ("a,b\n\"1\n2\",x\n3\n", "4:2: this row has 1 field, and the header has 2"),
         ("a,a\n", "1:1: there are two columns `a`"),
         ("a,\n", "1:1: column 2 has no name"),
         ("a\rb\r", "1:1: a carriage return alone ends the header: lines end with a line feed"),
@@ -167,7 +179,9 @@ fn names_tell_the_format() {
         ("jsonl", None),
         ("a.jsonl/b", None),
         (".csv", Some((Format::Csv, Compression::None))),
-        ("a.txt", None),
+        ("a.txt.zst", Some((Format::Text, Compression::Zstd))),
+        ("README.md", Some((Format::Text, Compression::None))),
+        ("a.xyz", None),
     ];
     for (name, expect) in cases {
         assert_eq!(Format::by_extension(name), expect, "{name}");

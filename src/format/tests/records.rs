@@ -268,3 +268,55 @@ fn a_byte_order_mark_begins_a_value_wherever_a_segment_begins() {
     let texts = arrow_array::cast::AsArray::as_string::<i32>(&parsed.columns[0].array);
     assert_eq!((parsed.rows, texts.value(0), texts.value(1)), (2, "\u{feff}", "a"));
 }
+
+#[test]
+fn lines_are_rows_whatever_is_in_them() {
+    let file = b"\xef\xbb\xbfone\r\n\n\"two\nth\0ree\n\xff\nlast";
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    for piece in [1, 7, usize::MAX] {
+        (rows, bad) = (Vec::new(), Vec::new());
+        for segment in split_in(Format::Lines, SMALL, &["path"], file, piece).unwrap() {
+            let parsed = parse_segment(Format::Lines, None, &segment.bytes, &Types::new()).unwrap();
+            let line: &arrow_array::Int64Array = parsed.columns[0].array.as_any().downcast_ref().unwrap();
+            let text: &arrow_array::StringArray = parsed.columns[1].array.as_any().downcast_ref().unwrap();
+            let first = segment.first_line as i64;
+            rows.extend(
+                line.values().iter().zip(text.iter()).map(|(line, text)| (first + line, text.unwrap().to_owned())),
+            );
+            bad.extend(parsed.bad.into_iter().map(|row| (first + i64::from(row.error.line), row.error.title)));
+        }
+    }
+    let texts = ["one", "", "\"two", "th\0ree", "last"];
+    let expect: Vec<(i64, String)> = [1, 2, 3, 4, 6].into_iter().zip(texts.map(str::to_owned)).collect();
+    assert_eq!(rows, expect);
+    assert_eq!(bad, [(5, "the byte 0xff is not valid UTF-8".to_owned())]);
+    assert!(split(Format::Lines, b"").unwrap().is_empty());
+    let blank = split(Format::Lines, &[b'\n'; 100]).unwrap();
+    assert!(blank.len() > 10, "a file of blank lines is cut, too: {}", blank.len());
+}
+
+#[test]
+fn a_text_is_a_whole_file() {
+    assert_eq!(parse_text(b"\xef\xbb\xbfa\r\nb\n").unwrap(), "a\r\nb\n");
+    assert_eq!(parse_text(b"").unwrap(), "");
+    let bad = parse_text(b"a\nb\xffc").unwrap_err();
+    assert_eq!((bad.error.line, bad.error.column, bad.text.as_str()), (1, 2, "a\nb\u{fffd}c"));
+    assert_eq!(parse_text(b"\xff\xfea\0").unwrap_err().error.title, "the file is UTF-16");
+}
+
+#[test]
+fn what_is_no_row_is_not_gathered_without_end() {
+    for format in [Format::Jsonl, Format::Csv] {
+        let mut file = b"{}\n".to_vec();
+        file.extend(std::iter::repeat_n(b'\n', 9 << 20));
+        file.extend(b"{}\n");
+        let segments = split(format, &file).unwrap();
+        let sizes: Vec<usize> = segments.iter().map(|segment| segment.bytes.len() >> 20).collect();
+        assert_eq!(sizes, [8, 1], "{format}");
+        let rows = |segment: &Segment| {
+            parse_segment(format, segment.header.as_deref(), &segment.bytes, &Types::new()).unwrap().rows
+        };
+        let expect = if format == Format::Jsonl { [1, 1] } else { [0, 1] };
+        assert_eq!(segments.iter().map(rows).collect::<Vec<_>>(), expect, "{format}");
+    }
+}

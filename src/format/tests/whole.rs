@@ -101,6 +101,76 @@ fn declared_types_decide_here_too() {
 }
 
 #[test]
+fn an_unsigned_integer_of_any_size_can_be_declared() {
+    let large = || Arc::new(UInt64Array::from(vec![u64::MAX]));
+    check_column(large(), &[("a", "string")], "a: string {\"a\":\"18446744073709551615\"}");
+    check_column(large(), &[("a", "float")], "a: float {\"a\":1.8446744073709552e+19}");
+    let exact: ArrayRef = Arc::new(Int64Array::from(vec![(1 << 53) + 1]));
+    assert_eq!(conform(&exact, &Type::Float).unwrap_err().title, "is 9007199254740993, which no float is");
+    check_column(exact, &[("a", "float")], "a: float {\"a\":9007199254740992.0}");
+}
+
+#[test]
+fn arrow_files_of_other_makers_are_read_whole() {
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{DictionaryHandling, FileWriter, IpcWriteOptions, StreamWriter};
+    let words = |words: [&str; 3]| -> ArrayRef { Arc::new(DictionaryArray::<Int8Type>::from_iter(words.map(Some))) };
+    let batch = |words: ArrayRef, number: i64| {
+        let inner: ArrayRef = Arc::new(ListArray::new(
+            Arc::new(ArrowField::new("item", words.data_type().clone(), true)),
+            arrow_buffer::OffsetBuffer::from_lengths([2, 0, 1]),
+            words.clone(),
+            None,
+        ));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(number), None, Some(7)]));
+        let nested: ArrayRef = Arc::new(StructArray::from(vec![
+            (Arc::new(ArrowField::new("w", inner.data_type().clone(), true)), inner),
+            (Arc::new(ArrowField::new("n", DataType::Int64, true)), numbers),
+        ]));
+        RecordBatch::try_from_iter([("d", words), ("s", nested)]).unwrap()
+    };
+    use arrow_schema::DataType;
+    let batches = [batch(words(["x", "y", "x"]), 1), batch(words(["x", "z", "x"]), 2)];
+    let expect = [
+        r#"{"d":"x","s":{"w":["x","y"],"n":1}}"#,
+        r#"{"d":"y","s":{"w":[],"n":null}}"#,
+        r#"{"d":"x","s":{"w":["x"],"n":7}}"#,
+        r#"{"d":"x","s":{"w":["x","z"],"n":2}}"#,
+        r#"{"d":"z","s":{"w":[],"n":null}}"#,
+        r#"{"d":"x","s":{"w":["x"],"n":7}}"#,
+    ];
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        for is_stream in [true, false] {
+            let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+            // A file may have one dictionary that grows; a stream may replace it.
+            let handling = if is_stream { DictionaryHandling::Resend } else { DictionaryHandling::Delta };
+            let options = options.with_dictionary_handling(handling);
+            let mut out = Vec::new();
+            let schema = batches[0].schema();
+            if is_stream {
+                let mut writer = StreamWriter::try_new_with_options(&mut out, &schema, options).unwrap();
+                batches.iter().for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            } else {
+                let mut writer = FileWriter::try_new_with_options(&mut out, &schema, options).unwrap();
+                let (first, second) = (&batches[0], batch(grown(), 2));
+                [first, &second].into_iter().for_each(|batch| writer.write(batch).unwrap());
+                writer.finish().unwrap();
+            }
+            let read = read_whole(Format::Arrow, &out, &Types::new()).unwrap();
+            let rows = String::from_utf8(encode_rows(Format::Jsonl, &read).unwrap()).unwrap();
+            assert_eq!(rows.lines().collect::<Vec<_>>(), expect, "{compression:?}, stream: {is_stream}");
+        }
+    }
+}
+
+/// A dictionary that begins as that of `x`, `y`, `x` does.
+fn grown() -> ArrayRef {
+    let keys = Int8Array::from(vec![0, 2, 0]);
+    Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from(vec!["x", "y", "z"]))))
+}
+
+#[test]
 fn a_file_without_rows_has_its_columns() {
     let schema = Schema(vec![crate::table::Field::new("a", Type::Int)]);
     for format in [Format::Parquet, Format::Arrow] {
@@ -135,6 +205,43 @@ fn many_rows_come_in_batches() {
     .unwrap();
     assert!(most <= 8192, "{most}");
     assert_eq!(chunks(&read_whole(Format::Parquet, &bytes, &Types::new()).unwrap()), chunks(&batch));
+}
+
+#[test]
+fn a_long_text_that_a_dictionary_repeats_is_never_there_many_times() {
+    let rows = 160;
+    let text = "x".repeat(16 << 20);
+    let value: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+    let words: ArrayRef = Arc::new(DictionaryArray::new(Int32Array::from(vec![0; rows]), value));
+    let schema = Arc::new(ArrowSchema::new(vec![
+        ArrowField::new("plain", words.data_type().clone(), true),
+        ArrowField::new("n", arrow_schema::DataType::Int64, true),
+    ]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let batch = RecordBatch::try_new(schema.clone(), vec![words, numbers]).unwrap();
+    for skips_types in [true, false] {
+        let properties = ::parquet::file::properties::WriterProperties::builder()
+            .set_dictionary_page_size_limit(1 << 30)
+            .set_compression(::parquet::basic::Compression::ZSTD(Default::default()))
+            .build();
+        let options = ::parquet::arrow::arrow_writer::ArrowWriterOptions::new()
+            .with_properties(properties)
+            .with_skip_arrow_metadata(skips_types);
+        let mut bytes = Vec::new();
+        let mut writer =
+            ::parquet::arrow::ArrowWriter::try_new_with_options(&mut bytes, schema.clone(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        assert!(bytes.len() < 100_000, "a small file: {}", bytes.len());
+        let (mut found, mut most) = (0, 0);
+        read_batches::<Problem>(Format::Parquet, Box::new(std::io::Cursor::new(bytes)), &Types::new(), &mut |batch| {
+            found += batch.rows;
+            most = most.max(batch.column("plain").unwrap().get_array_memory_size() >> 20);
+            Ok(())
+        })
+        .unwrap();
+        assert!(found == rows && most <= 140, "{found} rows, {most} MiB at once");
+    }
 }
 
 fn sample(format: Format) -> Vec<u8> {
