@@ -280,7 +280,12 @@ fn no_line_of_an_answer_is_ever_lost() {
         ("{\"n\": null}\\n{\"n\": 2}\\n{\"n\": ", &["no row, line 3: ", "the line: {\"n\": "]),
         (
             "{\"n\": 1}\\n{\"n\": 2}\\n{\"n\": \\377}\\n",
-            &["no row, line 3: ", "the byte 0xff is not valid UTF-8", "the line: {\"n\": \u{fffd}}"],
+            &[
+                "no row, line 3: ",
+                "the byte 0xff is not valid UTF-8",
+                "a program writes UTF-8",
+                "the line: {\"n\": \u{fffd}}",
+            ],
         ),
         (
             "{\"n\": null}{\"n\": 1}\\n{\"n\": 2}\\n{\"n\": 3}\\n",

@@ -266,10 +266,13 @@ fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Says what is wrong with a line of `answer`, whose first line is the `first`.
 pub fn wrong_line(answer: &[u8], first: u64, error: ParseError) -> Wrong {
-    let line = answer.split(|byte| *byte == b'\n').nth(error.line as usize).map(excerpt);
+    let bytes = answer.split(|byte| *byte == b'\n').nth(error.line as usize);
+    let line = bytes.map(excerpt);
     let printed = line.as_ref().is_some_and(|line| !line.starts_with('{'));
     let help = if printed {
         Some("what is not a row belongs on stderr; with the Python module, `print` writes there".to_owned())
+    } else if bytes.is_some_and(|bytes| std::str::from_utf8(bytes).is_err()) {
+        Some("a program writes UTF-8".to_owned())
     } else {
         error.help
     };
