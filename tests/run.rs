@@ -427,6 +427,39 @@ fn what_must_be_declared_and_what_must_not_be_handed_on_is_told_before_anything_
 }
 
 #[test]
+fn a_maker_that_fails_is_run_once_even_if_models_are_asked_of_its_rows() {
+    let sandbox = Sandbox::with(
+        r#"
+[model.m]
+provider = "openai"
+url = "http://127.0.0.1:9/v1"
+name = "m"
+
+[prompt.p]
+template = "{{ i }}"
+
+[dataset.a]
+key = "i"
+run = { command = ["sh", "-c", "echo a >> log; exit 3"], columns = { i = "int" } }
+steps = [{ generate = { prompt = "p", model = "m", into = "text" } }]
+
+[dataset.b]
+key = "i"
+run = { command = ["sh", "-c", "echo b >> log; exit 4"], columns = { i = "int" } }
+
+[dataset.c]
+from = "b"
+generate = { prompt = "p", model = "m", into = "text" }
+"#,
+    );
+    fails(&sandbox, 1, &["failed with exit code 3", "failed with exit code 4"]);
+    let log = std::fs::read_to_string(sandbox.path("log")).unwrap();
+    let mut ran: Vec<&str> = log.lines().collect();
+    ran.sort_unstable();
+    assert_eq!(ran, ["a", "b"]);
+}
+
+#[test]
 fn what_cannot_be_meant_is_told_by_check() {
     let check = |manifest: &str, words: &[&str]| {
         let sandbox = Sandbox::with(manifest);

@@ -78,6 +78,9 @@ impl Walk<'_> {
         used: &Used,
         progress: &Progress,
     ) -> Result<Made, Stop> {
+        if let Some(problems) = self.unmade.remove(&id) {
+            return Err(Stop::Failed(problems));
+        }
         let graph = self.request.graph;
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];

@@ -54,6 +54,8 @@ pub(super) struct Walk<'a> {
     pub(super) flowed: HashSet<NodeId>,
     /// Planning: those of them all of whose rows were known as far as they can be.
     pub(super) counted: HashSet<NodeId>,
+    /// Why rows could not be made when they were to go ahead: told when it is the dataset's turn.
+    pub(super) unmade: HashMap<NodeId, Diagnostics>,
     /// The records of datasets that are not published, because too many of their rows failed.
     pub(super) attempts: BTreeMap<NodeId, Hash>,
 }
@@ -86,6 +88,7 @@ impl<'a> Walk<'a> {
             order,
             flowed: HashSet::new(),
             counted: HashSet::new(),
+            unmade: HashMap::new(),
             attempts: BTreeMap::new(),
         })
     }

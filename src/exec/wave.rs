@@ -71,7 +71,7 @@ impl Walk<'_> {
                 self.chain(id, &mut pipes);
             }
         }
-        let mut sources = Vec::new();
+        let (mut sources, mut unmade) = (Vec::new(), Vec::new());
         let mut counted: Vec<NodeId> = Vec::new();
         let ends: Vec<usize> = roots.iter().skip(1).map(|(_, pipe)| *pipe).chain([pipes.len()]).collect();
         for ((id, pipe), end) in roots.into_iter().zip(ends) {
@@ -86,7 +86,8 @@ impl Walk<'_> {
                     counted.extend(pipes[pipe..end].iter().map(|pipe| pipe.node));
                 }
                 // The dataset itself says what is wrong when it is its turn.
-                Err(Stop::Failed(_) | Stop::Pending) => {}
+                Err(Stop::Failed(problems)) => unmade.push((id, problems)),
+                Err(Stop::Pending) => {}
                 Err(other) => return Err(other),
             }
         }
@@ -100,6 +101,7 @@ impl Walk<'_> {
             }
         }
         drop(pipes);
+        self.unmade.extend(unmade);
         self.counted.extend(counted);
         self.flowed.extend(flowed);
         self.flowed.insert(id);
