@@ -33,15 +33,20 @@ fn fails(sandbox: &Sandbox, code: i32, words: &[&str]) -> String {
         assert!(said.contains(word), "{said}\nlacks {word:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(40), "it took {:?}: {said}", begun.elapsed());
-    assert!(!sandbox.path(".datamake/scratch/0").exists(), "the scratch folder is removed");
+    assert_eq!(scratch(sandbox), 0, "the scratch folders are removed");
     said
+}
+
+/// Counts the folders of programs that are there.
+fn scratch(sandbox: &Sandbox) -> usize {
+    std::fs::read_dir(sandbox.path(".datamake/scratch")).map_or(0, Iterator::count)
 }
 
 #[track_caller]
 fn builds(sandbox: &Sandbox) {
     let output = sandbox.run("build");
     assert_eq!(output.status.code(), Some(0), "{}", sandbox.plain(&output.stderr));
-    assert!(!sandbox.path(".datamake/scratch/0").exists(), "the scratch folder is removed");
+    assert_eq!(scratch(sandbox), 0, "the scratch folders are removed");
 }
 
 #[track_caller]
@@ -424,6 +429,31 @@ fn what_must_be_declared_and_what_must_not_be_handed_on_is_told_before_anything_
     export.write("out.jsonl", "");
     fails(&export, 2, &["would overwrite out.jsonl, which a program reads"]);
     assert!(!sandbox.path("ran").exists());
+}
+
+#[test]
+fn what_a_killed_build_left_never_shares_a_folder_with_a_later_one() {
+    let script = "echo $$ >> pids; echo $TMPDIR >> folders; [ -e go ] || sleep 1000; sed 's/.*/{\"n\": 1}/'";
+    let sandbox = project(1, &sh(script, "columns = { n = \"int\" }"));
+    let lines = |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap_or_default();
+    let mut build = sandbox.command("build").spawn().unwrap();
+    let begun = Instant::now();
+    while !lines("folders").ends_with('\n') {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the program starts");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    build.kill().unwrap();
+    build.wait().unwrap();
+    assert_eq!(scratch(&sandbox), 1, "nobody was left to remove it");
+    sandbox.write("go", "");
+    builds(&sandbox);
+    // It leads its own process group.
+    let orphan = lines("pids").lines().next().unwrap().to_owned();
+    Command::new("kill").args(["-KILL", "--", &format!("-{orphan}")]).status().unwrap();
+    let folders = lines("folders");
+    let folders: Vec<&str> = folders.lines().collect();
+    assert_eq!(folders.len(), 2);
+    assert_ne!(folders[0], folders[1]);
 }
 
 #[test]

@@ -6,12 +6,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// Where the folders are. Builds of a project follow each other, so what an earlier one left was left by one that was killed.
 #[derive(Debug)]
 pub struct Scratch {
     state: StateFolder,
     swept: OnceLock<()>,
+    /// What the names begin with: no other build's do, for what a killed one left may still write to its own.
+    build: String,
     next: AtomicU64,
 }
 
@@ -22,7 +25,9 @@ pub struct Folder(PathBuf);
 impl Scratch {
     /// Names the folders of a project; nothing is made yet.
     pub fn new(state: StateFolder) -> Scratch {
-        Scratch { state, swept: OnceLock::new(), next: AtomicU64::new(0) }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let build = format!("{}-{:x}", std::process::id(), now.as_nanos());
+        Scratch { state, swept: OnceLock::new(), build, next: AtomicU64::new(0) }
     }
 
     /// Makes a folder, with the helper module in it.
@@ -34,8 +39,9 @@ impl Scratch {
             }
         });
         // Programs work in the project's folder, and may be told of this one from anywhere.
-        let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
+        let name = format!("{}-{}", self.build, self.next.fetch_add(1, Ordering::Relaxed));
         let folder = Folder(fs::canonicalize(all)?.join(name));
+        fs::create_dir(&folder.0)?;
         fs::create_dir_all(folder.temporary())?;
         fs::create_dir_all(folder.helper())?;
         fs::write(folder.helper().join("datamake.py"), helper)?;
