@@ -162,3 +162,28 @@ fn a_key_is_refused_to_a_host_that_the_user_did_not_name_before_anything_is_sent
     assert_absent("the messages", &output.stderr);
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn a_program_is_given_no_key_even_if_the_users_configuration_is_broken() {
+    let server = Server::start();
+    let sandbox = project(&server);
+    let script = r#"env > seen; echo '{\"i\": 1}'"#;
+    sandbox.write(
+        "project/datamake.toml",
+        format!("[dataset.d]\nrun = {{ command = [\"sh\", \"-c\", \"{script}\"], env = [\"CANARY_KEY\"], columns = {{ i = \"int\" }} }}\n"),
+    );
+    let config = std::fs::read_to_string(sandbox.file("user/config.toml")).expect("it was written");
+    let cases = [
+        (config.as_str(), "must not go to a program"),
+        ("[keys\nCANARY_KEY = 1", "config.toml` cannot be used"),
+        ("keys = 1", "config.toml` cannot be used"),
+    ];
+    for (config, words) in cases {
+        sandbox.write("user/config.toml", config);
+        let output = run(&sandbox, &["build"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words), "{said}");
+        assert!(!sandbox.file("project/seen").exists(), "it is not started");
+    }
+}

@@ -22,13 +22,22 @@ impl Arounds {
     pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace) -> Result<Arounds, Diagnostics> {
         let mut problems = Diagnostics::default();
         let mut arounds = Arounds::default();
-        let mut secrets: Option<BTreeSet<String>> = None;
+        let (mut secrets, none): (Option<BTreeSet<String>>, _) = (None, BTreeSet::new());
         for id in nodes {
             for (step, run) in programs(graph, *id) {
-                let secrets = secrets.get_or_insert_with(|| {
+                let find = || {
                     let keys = graph.manifest.models.iter().filter_map(|model| model.key.as_ref());
-                    keys.map(|key| key.value.clone()).chain(key_variables(&Environment::default())).collect()
-                });
+                    let known = key_variables(&Environment::default()).unwrap_or_else(|problem| {
+                        problems.push(problem);
+                        Vec::new()
+                    });
+                    keys.map(|key| key.value.clone()).chain(known).collect()
+                };
+                // Who names no variable is given no key.
+                if !run.env.is_empty() {
+                    secrets.get_or_insert_with(find);
+                }
+                let secrets = secrets.as_ref().unwrap_or(&none);
                 let around = around(run, workspace, secrets, &mut problems);
                 arounds.0.entry(*id).or_default().insert(step, Arc::new(around));
             }

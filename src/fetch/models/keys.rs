@@ -25,9 +25,12 @@ const KNOWN: [(&str, &str); 10] = [
 ];
 
 /// Returns the variables that may hold keys: those of providers, and those that the user allows to go somewhere.
-pub fn key_variables(environment: &Environment) -> Vec<String> {
-    let own = KeyRules::read(environment).map(|rules| rules.allowed).unwrap_or_default();
-    KNOWN.iter().map(|(name, _)| (*name).to_owned()).chain(own.into_keys()).collect()
+///
+/// # Errors
+/// The user's configuration cannot be used, so that nobody knows which those are.
+pub fn key_variables(environment: &Environment) -> Result<Vec<String>, Diagnostic> {
+    let own = KeyRules::read(environment)?.allowed;
+    Ok(KNOWN.iter().map(|(name, _)| (*name).to_owned()).chain(own.into_keys()).collect())
 }
 
 /// Shorter keys protect nothing (`none`, `EMPTY`), and are words that a model may well say.
