@@ -432,6 +432,31 @@ fn what_must_be_declared_and_what_must_not_be_handed_on_is_told_before_anything_
 }
 
 #[test]
+fn a_program_that_is_said_to_stay_is_started_once_and_answers_all_row_groups() {
+    let loop_ = "while read -r line; do if [ -z \"$line\" ]; then echo; else echo \"{\\\"n\\\": $$}\"; fi; done";
+    let greets = format!("echo x >> starts; printf '{{\"datamake\": \"stays\"}}\\n'; {loop_}");
+    let starts = |sandbox: &Sandbox| std::fs::read_to_string(sandbox.path("starts")).unwrap().lines().count();
+    for per in ["row", "group"] {
+        let rest = format!("per = \"{per}\", reads = [\"id\"], columns = {{ n = \"int\" }}, jobs = 1");
+        let stays = project(30_000, &sh(&greets, &format!("{rest}, stays = true")));
+        builds(&stays);
+        assert_eq!((rows(&stays, "d").len(), starts(&stays)), (30_000, 1));
+        let filter = project(30_000, &sh("echo x >> starts; sed 's/.*/{\"n\": 1}/'", &rest));
+        builds(&filter);
+        assert!(starts(&filter) > 1, "there are several row groups");
+        filter.edit("datamake.toml", "jobs = 1", "jobs = 1, stays = true");
+        filter.check("build", 0, "nothing to do: 1 node is fresh\n");
+    }
+    // What does not greet is told, whatever it does instead.
+    let columns = "columns = { n = \"int\" }, stays = true, timeout = 1";
+    let silent = project(3, &sh("sed -u 's/.*/{\"n\": 1}/'", columns));
+    fails(&silent, 1, &["did not say that it stays", "{\"datamake\": \"stays\"}"]);
+    fails(&project(3, &sh("cat > /dev/null; echo late", columns)), 1, &["took longer than 1 s"]);
+    fails(&project(3, &sh("echo no >&2; exit 3", columns)), 1, &["failed with exit code 3", "no"]);
+    fails(&project(3, &sh("exit 0", columns)), 1, &["did not say that it stays"]);
+}
+
+#[test]
 fn what_a_killed_build_left_never_shares_a_folder_with_a_later_one() {
     let script = "echo $$ >> pids; echo $TMPDIR >> folders; [ -e go ] || sleep 1000; sed 's/.*/{\"n\": 1}/'";
     let sandbox = project(1, &sh(script, "columns = { n = \"int\" }"));
@@ -508,6 +533,10 @@ fn what_cannot_be_meant_is_told_by_check() {
     check(&of("command = [\"cat\"], reads = [\"idd\"], columns = { n = \"int\" }"), &["does not have here", "idd"]);
     check(&of("command = [\"cat\"], columns = { n = \"integer\" }"), &["integer"]);
     check(&of("command = [\"cat\"], columns = { n = \"int\" }, timeout = 0"), &["timeout"]);
+    check(
+        &of("command = [\"cat\"], per = \"table\", columns = { n = \"int\" }, stays = true"),
+        &["`stays` has no meaning"],
+    );
     check(
         &format!("{}where = \"id > 1\"\n", of("command = [\"cat\"], columns = { n = \"int\" }")),
         &["`run` and `where` exclude each other"],

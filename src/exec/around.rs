@@ -2,7 +2,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::{Environment, key_variables};
-use crate::fetch::programs::{Around, imports_helper};
+use crate::fetch::programs::Around;
 use crate::fetch::{Workspace, hash_of};
 use crate::graph::{Graph, Kind, Node, NodeId};
 use crate::hash::{Hash, Words};
@@ -134,7 +134,6 @@ fn programs(graph: &Graph, id: NodeId) -> impl Iterator<Item = (Option<usize>, &
 
 fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems: &mut Diagnostics) -> Around {
     let mut files: BTreeMap<String, Hash> = BTreeMap::new();
-    let mut helper = false;
     for pattern in &run.inputs {
         let found = workspace.find(&pattern.value).unwrap_or_else(|error| {
             let problem = Diagnostic::error("no-files", error.to_string()).at(&pattern.span, "the program reads this");
@@ -149,7 +148,6 @@ fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems
                         .at(&pattern.span, "the program reads this"),
                 ),
             }
-            helper |= imports_helper(&file.absolute);
         }
     }
     for word in &run.command {
@@ -187,5 +185,5 @@ fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems
     }
     variables.sort();
     variables.dedup();
-    Around { files: files.into_iter().collect(), variables, helper }
+    Around { files: files.into_iter().collect(), variables }
 }

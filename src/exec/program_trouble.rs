@@ -50,6 +50,10 @@ pub(super) fn failed(run: &Run, node: &str, failure: Failure) -> Stop {
             format!("`{program}` wrote more after it had answered {what}"),
             "a program that stays writes its lines and an empty one for each row group, and nothing else",
         ),
+        Failure::Unannounced => (
+            format!("`{program}` did not say that it stays"),
+            "with `stays = true`, its first line is {\"datamake\": \"stays\"}; without it, it is started for each row group",
+        ),
         Failure::Held => (
             format!("`{program}` has ended, and something that it started still holds its output"),
             "what it starts has to end before it does",

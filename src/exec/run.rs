@@ -283,6 +283,7 @@ impl Flow<'_> {
             around: run.around.clone(),
             timeout: run.timeout,
             jobs: run.jobs,
+            stays: run.stays,
             workshop: self.context.workshop.clone().expect("whoever runs stages says where programs work"),
         }
     }

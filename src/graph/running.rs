@@ -18,6 +18,7 @@ pub struct Run {
     pub around: Arc<Around>,
     pub timeout: Duration,
     pub jobs: Option<usize>,
+    pub stays: bool,
     /// What to point at.
     pub span: Span,
 }
@@ -37,6 +38,7 @@ pub fn bind_program(run: &manifest::Run, reads: Vec<String>) -> Run {
         around: Arc::default(),
         timeout: run.timeout,
         jobs: run.jobs,
+        stays: run.stays,
         span: run.span.clone(),
     }
 }

@@ -475,6 +475,8 @@ pub struct Run {
     pub timeout: Duration,
     /// Processes at once.
     pub jobs: Option<usize>,
+    /// Whether it stays between row groups without the helper module.
+    pub stays: bool,
     pub span: Span,
 }
 

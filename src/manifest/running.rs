@@ -72,6 +72,12 @@ pub static RUN: shape::Table = shape::Table {
         )
         .default("3600"),
         key("jobs", Description, Shape::Int(1, 1024), "Processes at once. Without it, as many as threads."),
+        key(
+            "stays",
+            Description,
+            Shape::True,
+            "It stays between row groups, and says so with its first line. With the Python module it does so by itself.",
+        ),
     ]],
     groups: &[],
 };
@@ -128,6 +134,10 @@ impl Declarer<'_> {
                 );
             }
         }
+        if let (Some(entry), Per::Maker | Per::Table) = (table.get("stays"), per) {
+            let label = "there is no next row group to stay for";
+            self.error("stray-key", "`stays` has no meaning for a program that runs once".to_owned(), entry.key, label);
+        }
         let entry: Option<&Entry> = table.get("columns");
         let columns = entry.and_then(|entry| entry.value.table()).into_iter().flat_map(super::value::as_written);
         let mut writes = Vec::new();
@@ -156,6 +166,7 @@ impl Declarer<'_> {
             },
             timeout: Duration::try_from_secs_f64(seconds).ok()?,
             jobs: self.count(table, "jobs").and_then(|jobs| usize::try_from(jobs.value).ok()),
+            stays: table.contains_key("stays"),
             span,
         })
     }

@@ -23,6 +23,8 @@ pub enum Failure {
     Left { said: String },
     /// It said that it stays, and wrote more after it had answered.
     Astray,
+    /// It was said to stay, and did not say so itself.
+    Unannounced,
     /// It is gone, but what it started still holds its output.
     Held,
     /// The user asked to stop.

@@ -41,8 +41,6 @@ pub struct Around {
     pub files: Vec<(String, Hash)>,
     /// The variables that it gets, by name; none: not set.
     pub variables: Vec<(String, Option<OsString>)>,
-    /// Whether one of its files speaks of the helper module: then it may be worth waiting for its greeting.
-    pub helper: bool,
 }
 
 /// A program, and how it is started.
@@ -56,6 +54,8 @@ pub struct Program {
     pub timeout: Duration,
     /// Processes at once; none: as many as there is work for.
     pub jobs: Option<usize>,
+    /// Whether it is known to stay between row groups; otherwise it may, if it uses the helper module.
+    pub stays: bool,
     pub workshop: Workshop,
 }
 
@@ -75,6 +75,12 @@ impl Workshop {
 }
 
 impl Program {
+    /// Returns whether it is worth waiting for its greeting.
+    fn may_stay(&self) -> bool {
+        let root = &self.workshop.root;
+        self.stays || self.around.files.iter().any(|(path, _)| imports_helper(&root.join(path)))
+    }
+
     /// Starts a process. Of the environment it gets `PATH`, `HOME` and what it was promised by name; what would change results from
     /// machine to machine (language, time zone, the hash seed of Python) is the same everywhere unless it is named.
     fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child, Failure> {
@@ -131,7 +137,7 @@ impl<'a> Watch<'a> {
 }
 
 /// Returns whether a file imports the helper module, as far as a glance tells. It decides how long to wait, and no result.
-pub fn imports_helper(path: &Path) -> bool {
+fn imports_helper(path: &Path) -> bool {
     path.metadata().is_ok_and(|data| data.len() <= SEARCHED)
         && std::fs::read(path).is_ok_and(|text| {
             let has = |word: &str| memchr::memmem::find(&text, word.as_bytes()).is_some();

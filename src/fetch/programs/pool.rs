@@ -16,14 +16,14 @@ pub struct Pool {
 struct State {
     idle: Vec<Worker>,
     busy: usize,
-    manners: Manners,
+    /// Known once a process is wanted.
+    manners: Option<Manners>,
 }
 
 impl Pool {
     /// Prepares for a program; nothing is started.
     pub fn new(program: Program) -> Pool {
-        let manners = if program.around.helper { Manners::MayStay } else { Manners::Filter };
-        let state = State { idle: Vec::new(), busy: 0, manners };
+        let state = State { idle: Vec::new(), busy: 0, manners: None };
         Pool { program, state: Mutex::new(state), freed: Condvar::new() }
     }
 
@@ -36,9 +36,9 @@ impl Pool {
         self.freed.notify_one();
         let (answer, worker) = done?;
         if worker.greeted() {
-            state.manners = Manners::Stays;
-        } else if state.manners == Manners::MayStay {
-            state.manners = Manners::Filter;
+            state.manners = Some(Manners::Stays);
+        } else if state.manners == Some(Manners::MayStay) {
+            state.manners = Some(Manners::Filter);
         }
         let gone = if worker.stays() {
             state.idle.push(worker);
@@ -77,7 +77,8 @@ impl Pool {
             }
         }
         state.busy += 1;
-        let manners = state.manners;
+        let may_stay = || if self.program.may_stay() { Manners::MayStay } else { Manners::Filter };
+        let manners = *state.manners.get_or_insert_with(may_stay);
         Ok((state.idle.pop(), manners))
     }
 

@@ -16,7 +16,7 @@ const GREETING: &[u8] = b"{\"datamake\": \"stays\"}\n";
 /// Bytes that a row group's answer may have.
 pub const LARGEST: usize = 256 << 20;
 
-/// How long a program that may greet is waited for.
+/// How long a program that may greet, and need not, is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long what is left in a pipe may take once the process that wrote it has ended.
@@ -42,6 +42,8 @@ pub struct Worker {
     unread: Vec<u8>,
     greeted: bool,
     manners: Manners,
+    /// Whether it has to greet, and so is waited for as long as it takes.
+    must_greet: bool,
 }
 
 impl Worker {
@@ -54,7 +56,15 @@ impl Worker {
         let (heard, answers) = sync_channel(8);
         let mut stdout = child.process.stdout.take().expect("it was asked for");
         thread::spawn(move || while read(&mut stdout).is_some_and(|block| heard.send(block).is_ok()) {});
-        Ok(Worker { child, rows: Some(rows), answers, unread: Vec::new(), greeted: false, manners })
+        Ok(Worker {
+            child,
+            rows: Some(rows),
+            answers,
+            unread: Vec::new(),
+            greeted: false,
+            manners,
+            must_greet: program.stays,
+        })
     }
 
     /// Returns whether it takes another row group.
@@ -84,7 +94,7 @@ impl Worker {
         match self.manners {
             Manners::Filter => self.rows = None,
             Manners::MayStay => {
-                if self.greets(Some(PATIENCE), watch)? {
+                if self.greets((!self.must_greet).then_some(PATIENCE), watch)? {
                     let _ = self.rows.as_ref().expect("it was just used").send(vec![b'\n']);
                 } else {
                     self.rows = None;
@@ -98,7 +108,8 @@ impl Worker {
             }
             Manners::Stays => {}
         }
-        if self.stays() { self.group(watch) } else { self.rest(watch) }
+        let answer = if self.stays() { self.group(watch) } else { self.rest(watch) }?;
+        if self.must_greet && !self.greeted { Err(Failure::Unannounced) } else { Ok(answer) }
     }
 
     /// Waits for the first line, and takes the greeting if it is one.
