@@ -429,6 +429,20 @@ fn what_must_be_declared_and_what_must_not_be_handed_on_is_told_before_anything_
     export.write("out.jsonl", "");
     fails(&export, 2, &["would overwrite out.jsonl, which a program reads"]);
     assert!(!sandbox.path("ran").exists());
+    let absolute = project(
+        1,
+        "command = [\"sh\", \"HERE/score.sh\", \"--rules=HERE/./r.txt\", \"/etc/hostname\"], columns = { n = \"int\" }",
+    );
+    absolute.write("score.sh", "touch ran");
+    absolute.write("r.txt", "");
+    absolute.edit("datamake.toml", "HERE", &absolute.folder.path().display().to_string());
+    let words = ["`score.sh` is a file that the program reads", "`r.txt` is a file that the program reads"];
+    let said = fails(&absolute, 2, &words);
+    assert!(!said.contains("`/etc/hostname`"), "{said}");
+    for name in ["TMPDIR", "DATAMAKE_PER"] {
+        let reserved = project(1, &format!("command = [\"cat\"], env = [\"{name}\"], columns = {{ n = \"int\" }}"));
+        fails(&reserved, 2, &[&format!("`{name}` is a variable that datamake sets itself")]);
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use crate::fetch::{Workspace, hash_of};
 use crate::graph::{Graph, Kind, Node, NodeId};
 use crate::hash::{Hash, Words};
 use crate::manifest::{Run, components};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What is around each program, by node and step; none: the maker.
@@ -153,8 +155,8 @@ fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems
     for word in &run.command {
         // Of `--rules=rules.txt` what is behind the sign.
         let ends = [Some(word.value.as_str()), word.value.split_once('=').map(|(_, value)| value)];
-        for path in ends.into_iter().flatten().filter(|path| !path.starts_with('/')) {
-            let path = components(path).collect::<Vec<_>>().join("/");
+        for path in ends.into_iter().flatten().filter_map(|path| in_project(path, workspace.root())) {
+            let path = components(&path).collect::<Vec<_>>().join("/");
             if !path.is_empty() && !files.contains_key(&path) && workspace.has_file(&path) {
                 let title = format!("`{path}` is a file that the program reads, and not among its `inputs`");
                 let all: Vec<String> = files.keys().chain([&path]).map(|path| format!("{path:?}")).collect();
@@ -176,7 +178,7 @@ fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems
                     .note("keys are read when a request is sent, and are given to nobody else")
                     .help("ask models with `generate`, `judge` or `embed`; their answers are recorded, too"),
             );
-        } else if name.value.starts_with("DATAMAKE_") {
+        } else if name.value.starts_with("DATAMAKE_") || name.value == "TMPDIR" {
             let title = format!("`{}` is a variable that datamake sets itself", name.value);
             problems.push(Diagnostic::error("reserved-variable", title).at(&name.span, "take another name"));
         } else {
@@ -186,4 +188,18 @@ fn around(run: &Run, workspace: &Workspace, secrets: &BTreeSet<String>, problems
     variables.sort();
     variables.dedup();
     Around { files: files.into_iter().collect(), variables }
+}
+
+/// Returns a path as one from the project's folder, if it leads there.
+fn in_project<'a>(path: &'a str, root: &Path) -> Option<Cow<'a, str>> {
+    if !path.starts_with('/') {
+        return Some(path.into());
+    }
+    let inside = Path::new(path).strip_prefix(std::path::absolute(root).ok()?).map(Path::to_owned);
+    // The folder may have other names, over links.
+    let inside = inside.or_else(|_| {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        real(Path::new(path)).strip_prefix(real(root)).map(Path::to_owned)
+    });
+    Some(inside.ok()?.into_os_string().into_string().ok()?.into())
 }
