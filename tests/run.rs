@@ -445,6 +445,47 @@ fn what_must_be_declared_and_what_must_not_be_handed_on_is_told_before_anything_
     }
 }
 
+/// Else the trace of the old contents would hold what the new ones made, and be found when the old ones come back.
+#[test]
+fn a_file_that_changes_while_a_program_uses_it_fails_the_dataset_and_leaves_nothing_behind() {
+    for per in ["row", "group", "table", "maker"] {
+        let script = "cat > /dev/null; [ -e once ] || { touch once; echo 22 > rules.txt; }; read n < rules.txt; echo \"{\\\"n\\\": $n}\"";
+        let of = |rest: &str| sh(script, &format!("{rest}inputs = [\"rules.txt\"], columns = {{ n = \"int\" }}"));
+        let sandbox = match per {
+            "maker" => project(1, &of("")),
+            _ => project(1, &of(&format!("per = \"{per}\", "))),
+        };
+        if per == "maker" {
+            sandbox.edit("datamake.toml", "files = \"data.jsonl\"\nkey = \"id\"\n", "");
+        }
+        sandbox.write("rules.txt", "11\n");
+        fails(&sandbox, 1, &["changed-file", "rules.txt changed while", "the same command again"]);
+        for n in [22, 11, 22] {
+            sandbox.write("rules.txt", &format!("{n}\n"));
+            builds(&sandbox);
+            assert_eq!(column(&rows(&sandbox, "d"), "n"), [json!(n)], "per {per}");
+        }
+    }
+    // An earlier step does it.
+    let sandbox = project(1, "command = [\"cat\"], columns = { n = \"int\" }");
+    let step = |script: &str, rest: &str| format!("{{ run = {{ {} }} }}", sh(script, rest));
+    let steps = [
+        step("echo 22 > rules.txt; sed 's/.*/{\"m\": 1}/'", "columns = { m = \"int\" }"),
+        step(
+            "read n < rules.txt; sed \"s/.*/{\\\"n\\\": $n}/\"",
+            "columns = { n = \"int\" }, inputs = [\"rules.txt\"]",
+        ),
+    ];
+    sandbox.write(
+        "datamake.toml",
+        &format!("[dataset.d]\nfiles = \"data.jsonl\"\nkey = \"id\"\nsteps = [{}]\n", steps.join(", ")),
+    );
+    sandbox.write("rules.txt", "11\n");
+    fails(&sandbox, 1, &["changed-file", "rules.txt changed while"]);
+    builds(&sandbox);
+    assert_eq!(column(&rows(&sandbox, "d"), "n"), [json!(22)]);
+}
+
 #[test]
 fn a_program_that_is_said_to_stay_is_started_once_and_answers_all_row_groups() {
     let loop_ = "while read -r line; do if [ -z \"$line\" ]; then echo; else echo \"{\\\"n\\\": $$}\"; fi; done";

@@ -3,6 +3,7 @@
 use super::ask::Paid;
 use super::desk::Desk;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::fetch::Workspace;
 use crate::fetch::programs::Workshop;
 use crate::graph::NodeId;
 use crate::hash::{Hash, Key};
@@ -167,8 +168,8 @@ pub struct Context<'a> {
     pub counts: Counts,
     /// Where models are asked.
     pub desk: Arc<Desk<'a>>,
-    /// Where programs work; none where no stage is run.
-    pub workshop: Option<Workshop>,
+    /// Where programs work, and the project that they work in; none where no stage is run.
+    pub workshop: Option<(Workshop, &'a Workspace)>,
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
@@ -215,8 +216,8 @@ impl<'a> Context<'a> {
     }
 
     /// Lets programs work in a project.
-    pub fn in_workshop(self, workshop: Workshop) -> Context<'a> {
-        Context { workshop: Some(workshop), ..self }
+    pub fn in_workshop(self, workspace: &'a Workspace) -> Context<'a> {
+        Context { workshop: Some((Workshop::of(workspace), workspace)), ..self }
     }
 
     /// Returns what is set once the user asks to stop.

@@ -70,6 +70,15 @@ pub(super) fn failed(run: &Run, node: &str, failure: Failure) -> Stop {
     diagnostic.into()
 }
 
+/// Says that a file was not left alone while a program ran.
+pub(super) fn changed(run: &Run, node: &str, path: &str) -> Stop {
+    Diagnostic::error("changed-file", format!("{path} changed while `{}` was using it", run.program.shown()))
+        .at(&run.span, format!("run for `{node}`"))
+        .note("it is among its `inputs`, and what it held when the build began is in the key of the answers")
+        .help("wait until whatever writes it is done, and run the same command again; a program does not write its own `inputs`")
+        .into()
+}
+
 /// Says what is wrong with what a program wrote.
 pub(super) fn wrong(run: &Run, node: &str, wrong: Wrong) -> Stop {
     let title = format!("`{}` {}", run.program.shown(), wrong.title);

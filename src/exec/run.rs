@@ -5,9 +5,10 @@ use super::around::key_of;
 use super::context::{Mode, Stop};
 use super::failure::RowFailure;
 use super::files::{ReadStop, Recut};
-use super::program_trouble::{failed, wrong};
+use super::program_trouble::{changed, failed, wrong};
 use super::stage::{Flow, Lost};
-use crate::fetch::programs::{self, Feed, Folder, Pool, run_whole};
+use crate::fetch::Workspace;
+use crate::fetch::programs::{self, Feed, Folder, Pool, Workshop, run_whole};
 use crate::format::{Format, Problem, Segment, Splitter, StreamEncoder, read_batches};
 use crate::graph::Run;
 use crate::hash::KeyWriter;
@@ -169,7 +170,9 @@ impl Flow<'_> {
             }
             Ok(())
         };
-        run_whole(&start, self.context.cancel(), trouble, feed)
+        let folder = run_whole(&start, self.context.cancel(), trouble, feed)?;
+        self.unchanged(run)?;
+        Ok(folder)
     }
 
     /// Reads lines that a program wrote, and cuts them into row groups as those of a file.
@@ -240,7 +243,23 @@ impl Flow<'_> {
     fn answer_of(&self, run: &Run, pool: &Pool, batch: &Batch) -> Result<Vec<u8>, Stop> {
         self.may_start()?;
         let rows = run.program.encode(batch).map_err(|problem| self.not_given(run, problem))?;
-        pool.answer(rows, self.context.cancel()).map_err(|failure| failed(run, self.node, failure))
+        let answer = pool.answer(rows, self.context.cancel());
+        let answer = answer.map_err(|failure| failed(run, self.node, failure))?;
+        self.unchanged(run)?;
+        Ok(answer)
+    }
+
+    /// Refuses an answer if a file that the program reads is no longer the one of its key: who knows which it saw.
+    fn unchanged(&self, run: &Run) -> Result<(), Stop> {
+        let (_, workspace) = self.workshop();
+        match run.around.files.iter().find(|(path, hash)| !workspace.still_has(path, *hash)) {
+            None => Ok(()),
+            Some((path, _)) => Err(changed(run, self.node, path)),
+        }
+    }
+
+    fn workshop(&self) -> &(Workshop, &Workspace) {
+        self.context.workshop.as_ref().expect("whoever runs stages says where programs work")
     }
 
     fn not_given(&self, run: &Run, problem: Problem) -> Stop {
@@ -284,7 +303,7 @@ impl Flow<'_> {
             timeout: run.timeout,
             jobs: run.jobs,
             stays: run.stays,
-            workshop: self.context.workshop.clone().expect("whoever runs stages says where programs work"),
+            workshop: self.workshop().0.clone(),
         }
     }
 }

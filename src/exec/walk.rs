@@ -12,7 +12,6 @@ use super::wave::heirs_of;
 use super::{NodeRun, Outcome, Request, Run, Sources, State, Work};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Traffic;
-use crate::fetch::programs::Workshop;
 use crate::format::Format;
 use crate::graph::{
     Bound, BoundMetric, BoundTest, Graph, Input, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, bind_test,
@@ -64,7 +63,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(request: &'a Request<'a>, desk: Arc<Desk<'a>>) -> Result<Walk<'a>, Stop> {
         desk.clear_counting();
         let context = Context::new(request.store, request.mode, request.limits, request.cancel).at(desk);
-        let context = context.in_workshop(Workshop::of(request.workspace));
+        let context = context.in_workshop(request.workspace);
         let order = request.graph.closure(request.targets);
         let sources = Sources::find(request.graph, &order, request.workspace);
         let (sources, arounds) = both(sources, Arounds::find(request.graph, &order, request.workspace))?;

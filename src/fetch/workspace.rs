@@ -99,17 +99,28 @@ impl Workspace {
 
     /// Returns the hash of a data file's bytes; reads it only if its stat tells that it may have changed.
     pub fn hash(&self, file: &FoundFile) -> Result<Hash, FilesError> {
+        let (hash, look) = self.look(file)?;
+        self.note(&file.path, hash, look);
+        Ok(hash)
+    }
+
+    /// Returns whether a file that was hashed still has these contents. What was noted of it stays.
+    pub fn still_has(&self, path: &str, hash: Hash) -> bool {
+        let file = FoundFile { path: path.to_owned(), absolute: self.root.join(path) };
+        self.look(&file).is_ok_and(|(now, _)| now == hash)
+    }
+
+    /// Returns the hash of a file's bytes, and what it looks like if that tells what it holds.
+    fn look(&self, file: &FoundFile) -> Result<(Hash, Option<FileStat>), FilesError> {
         let now = stat(&file.absolute)?;
         if let Some(known) = self.cache().get(&file.path, &now) {
-            self.note(&file.path, known, Some(now));
-            return Ok(known);
+            return Ok((known, Some(now)));
         }
         let checked_at = SystemTime::now();
         let hash = hash_file(file)?;
         // The stat is of before the reading: if the file changes meanwhile, it will not agree.
         self.cache().set(&file.path, now, hash, checked_at);
-        self.note(&file.path, hash, now.settled_at(checked_at).then_some(now));
-        Ok(hash)
+        Ok((hash, now.settled_at(checked_at).then_some(now)))
     }
 
     /// Returns the hashes of many files.
