@@ -49,8 +49,10 @@ fn tested(sandbox: &Sandbox, built: &Built) -> (NodeRecord, Vec<Tested>) {
     (record, tables)
 }
 
-/// Conditions, how many rows fail each, and the ids of those rows.
-const CONDITIONS: [(&str, &str, fn(u64) -> bool); 6] = [
+/// Conditions, the reason that they give, and the ids of the rows that fail.
+type Condition = (&'static str, &'static str, fn(u64) -> bool);
+
+const CONDITIONS: [Condition; 6] = [
     ("not_null = [\"id\", \"text\"]", "not_null text", |id| id % 10 == 7),
     ("range = { n = [1, 8] }", "range n", |id| id % 10 == 0 || id % 10 == 9),
     ("range = { n = [-inf, 8.5] }", "range n", |id| id % 10 == 9),

@@ -3,9 +3,10 @@
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::example::{Example, SHOWN, WithRows};
+use super::lost::Why;
 use super::record::{LostRows, Output, Tested};
 use super::refer::Others;
-use super::stage::{Effort, Flow, Through, Why};
+use super::stage::{Effort, Flow, Through};
 use super::walk::{Made, Walk};
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::Value;

@@ -3,7 +3,7 @@
 use super::{Part, Reading};
 use crate::diag::{Diagnostic, Source, Span};
 use crate::exec::context::{Context, Stop, Used};
-use crate::exec::stage::{Lost, Why};
+use crate::exec::lost::{Lost, Why};
 use crate::exec::too_many::per_cent;
 use crate::exec::{FailedAs, RowFailure};
 use crate::expr::{Value, array_of, value_at};
