@@ -52,7 +52,9 @@ fn ids(sandbox: &Sandbox) -> Vec<u64> {
 }
 
 /// The steps, what the rows 0, 5, 10 and 15 fail of, and the ids of the rows that are left.
-const STEPS: [(&str, &str, fn(u64) -> bool); 6] = [
+type Failing = (&'static str, &'static str, fn(u64) -> bool);
+
+const STEPS: [Failing; 6] = [
     ("columns = { share = \"10 / n\", more = \"n + 1\" }", "share", |_| true),
     ("where = \"10 / n < 6\"", "where", |id| id % 5 > 1),
     ("dedup = { by = \"10 / n\" }", "dedup", |id| id < 5),
