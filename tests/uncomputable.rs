@@ -123,6 +123,37 @@ fn what_failed_is_remembered_and_nothing_is_computed_again() {
 }
 
 #[test]
+fn what_is_renamed_fails_under_its_new_name_as_in_a_clean_build() {
+    let all = "max_failed = 12\n";
+    let column = |name: &str| format!("{all}columns = {{ {name} = \"10 / n\" }}");
+    for (old, new, of) in [
+        (column("share"), column("part"), "part"),
+        (format!("{all}where = \"10/n < 6\""), format!("{all}where = \"10 / n < 6\""), "where"),
+        (column("share"), format!("{all}columns = {{ a = \"n\", b = \"10 / n\" }}"), "b"),
+    ] {
+        let sandbox = sandbox(&old);
+        built(&sandbox);
+        sandbox.edit("datamake.toml", &old, &new);
+        let found = failed(&sandbox, &built(&sandbox));
+        assert_eq!(found, [0, 5, 10, 15].map(|id| (id, of.to_owned())), "{new}");
+        let once = self::sandbox(&new);
+        let (mine, clean) = (built(&sandbox), built(&once));
+        let table =
+            |sandbox: &Sandbox, built: &Built| record(&sandbox.project().unwrap(), built, "made").failed[0].table;
+        assert_eq!(table(&sandbox, &mine), table(&once, &clean), "{new}");
+    }
+    // Two datasets that share an expression under other names each know theirs.
+    let sandbox = sandbox(
+        "columns = { share = \"10 / n\" }\nmax_failed = 12\n\n[dataset.other]\nfrom = \"rows\"\ncolumns = { part = \"10 / n\" }",
+    );
+    let built = built(&sandbox);
+    let (other, _) = sandbox.project().unwrap().one("other").unwrap();
+    let State::Failed(problems) = &built.run.of(other).unwrap().state else { panic!("it lets no row fail") };
+    let text = render(problems, Style::Plain);
+    assert!(text.contains("computed here") && text.contains("part = \"10 / n\""), "{text}");
+}
+
+#[test]
 fn a_row_that_an_earlier_filter_drops_does_not_fail_at_a_later_one() {
     let filters = "[filter.some]\nwhere = \"n <> 0 or id = 5\"\n[filter.large]\nwhere = \"10 / n > 2\"";
     let sandbox = sandbox(&format!("max_failed = 1\nfilter = [\"some\", \"large\"]\n{filters}"));

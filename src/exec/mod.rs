@@ -154,7 +154,7 @@ pub struct Run {
     pub words: HashMap<NodeId, Words>,
     /// The files that were in the places of exports before: none, or its hash.
     pub outputs: HashMap<NodeId, Option<Hash>>,
-    /// The records of datasets that are not published, because too many of their rows failed.
+    /// The records of datasets that are not published, because too many of their rows failed, and of tests that fail.
     pub attempts: BTreeMap<NodeId, Hash>,
     /// Planning: what would be asked.
     pub counts: BTreeMap<Place, Count>,

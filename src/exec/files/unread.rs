@@ -193,6 +193,7 @@ impl Shown {
             line: Some(self.line),
             column: Some(self.column),
             text: Some(text),
+            help: self.help,
             ..RowFailure::unreadable(self.reason)
         }
     }
