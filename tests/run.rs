@@ -265,6 +265,46 @@ fn answers_that_are_no_rows_are_told_with_the_line() {
     }
 }
 
+/// Garbage, another type, a line that breaks off, bytes that are no text: nothing of it is skipped, wherever it stands.
+#[test]
+fn no_line_of_an_answer_is_ever_lost() {
+    // Each script answers three rows with two good lines and a bad one.
+    let cases: &[(&str, &[&str])] = &[
+        ("{\"n\": 1}\\n{\"n\": null}\\ngarbage\\n", &["no row, line 3: ", "the line: garbage", "stderr"]),
+        ("{\"n\": null}\\ngarbage\\n{\"n\": 3}\\n", &["no row, line 2: ", "the line: garbage", "stderr"]),
+        (
+            "{\"n\": 1}\\n{\"n\": \"two\"}\\n{\"n\": 3}\\n",
+            &["no row, line 2: ", "the line: {\"n\": \"two\"}", "`n`", "int"],
+        ),
+        ("{\"n\": 1}\\n{\"n\": 2.5}\\n{\"n\": 3}\\n", &["no row, line 2: ", "the line: {\"n\": 2.5}", "`n`", "int"]),
+        ("{\"n\": null}\\n{\"n\": 2}\\n{\"n\": ", &["no row, line 3: ", "the line: {\"n\": "]),
+        (
+            "{\"n\": 1}\\n{\"n\": 2}\\n{\"n\": \\377}\\n",
+            &["no row, line 3: ", "the byte 0xff is not valid UTF-8", "the line: {\"n\": \u{fffd}}"],
+        ),
+        (
+            "{\"n\": null}{\"n\": 1}\\n{\"n\": 2}\\n{\"n\": 3}\\n",
+            &["no row, line 1: ", "the line: {\"n\": null}{\"n\": 1}"],
+        ),
+        ("[1]\\n{\"n\": 2}\\n{\"n\": 3}\\n", &["no row, line 1: ", "the line: [1]"]),
+    ];
+    for per in ["row", "group", "table", "maker"] {
+        for (lines, words) in cases {
+            let script = format!("cat > /dev/null; printf '{lines}'");
+            let sandbox = match per {
+                "maker" => project(3, &sh(&script, "columns = { n = \"int\" }")),
+                _ => project(3, &sh(&script, &format!("per = \"{per}\", columns = {{ n = \"int\" }}"))),
+            };
+            if per == "maker" {
+                sandbox.edit("datamake.toml", "files = \"data.jsonl\"\nkey = \"id\"\n", "");
+            }
+            fails(&sandbox, 1, words);
+            let failed = sandbox.run("show d --failed");
+            assert_ne!(failed.status.code(), Some(0), "per {per}, {lines}: nothing is recorded");
+        }
+    }
+}
+
 #[test]
 fn neither_side_of_the_pipes_waits_for_the_other() {
     let columns = "columns = { n = \"int\" }";

@@ -285,8 +285,13 @@ pub fn parse_segment(
     strict(bytes).or_else(|refusal| salvage::parse(format, bytes, refusal, strict))
 }
 
-/// Parses records all of which are rows.
-fn parse_strict(format: Format, header: Option<&Header>, bytes: &[u8], types: &Types) -> Result<Parsed, ParseError> {
+/// Parses a segment as [`parse_segment`] does, but refuses it for the first record that is no row.
+pub fn parse_strict(
+    format: Format,
+    header: Option<&Header>,
+    bytes: &[u8],
+    types: &Types,
+) -> Result<Parsed, ParseError> {
     let text = utf8(bytes)?;
     match (format.delimiter(), header) {
         (Some(delimiter), Some(header)) => delimited::parse(delimiter, header, text, types),

@@ -1,7 +1,7 @@
 //! `run`: what a program of the user's is given and what is made of its answer. Pure on both sides of the door.
 
 use super::key;
-use crate::format::{Format, ParseError, Problem, StreamEncoder, Types, encode_rows, parse_segment, read_batches};
+use crate::format::{Format, ParseError, Problem, StreamEncoder, Types, encode_rows, parse_strict, read_batches};
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, Field, Type, put_type};
 use arrow_array::cast::AsArray;
@@ -182,7 +182,7 @@ impl Program {
     }
 
     fn lines(&self, bytes: &[u8], first: u64) -> Result<Batch, Wrong> {
-        let parsed = parse_segment(Format::Jsonl, None, bytes, &self.types());
+        let parsed = parse_strict(Format::Jsonl, None, bytes, &self.types());
         let parsed = parsed.map_err(|error| wrong_line(bytes, first, error))?;
         let columns = parsed.columns.into_iter().map(|column| (column.name, column.array)).collect();
         let batch = Batch { rows: parsed.rows, columns };
