@@ -49,8 +49,10 @@ fn tested(sandbox: &Sandbox, built: &Built) -> (NodeRecord, Vec<Tested>) {
     (record, tables)
 }
 
-/// Conditions, how many rows fail each, and the ids of those rows.
-const CONDITIONS: [(&str, &str, fn(u64) -> bool); 6] = [
+/// Conditions, the reason that they give, and the ids of the rows that fail.
+type Condition = (&'static str, &'static str, fn(u64) -> bool);
+
+const CONDITIONS: [Condition; 6] = [
     ("not_null = [\"id\", \"text\"]", "not_null text", |id| id % 10 == 7),
     ("range = { n = [1, 8] }", "range n", |id| id % 10 == 0 || id % 10 == 9),
     ("range = { n = [-inf, 8.5] }", "range n", |id| id % 10 == 9),
@@ -109,6 +111,53 @@ fn a_failed_test_is_told_with_its_first_rows_and_nothing_is_exported() {
     assert_eq!(state(&sandbox, &built, "test.rows").0, "done");
     assert_eq!(state(&sandbox, &built, "export.out").0, "done");
     assert!(sandbox.file("out/rows.jsonl").exists());
+}
+
+#[test]
+fn that_a_test_fails_is_what_it_came_to() {
+    let sandbox = sandbox("where = \"n >= 0\"");
+    let outcome = |sandbox: &Sandbox| {
+        let version = sandbox.project().unwrap().version("last").unwrap();
+        version.nodes["test.rows"].clone()
+    };
+    sandbox.built();
+    assert_eq!((outcome(&sandbox).passed, outcome(&sandbox).failed.len()), (Some(true), 0));
+    // The data is as it was, and so would the export be; but it is held back.
+    sandbox.edit("datamake.toml", "n >= 0", "n > 0");
+    let built = sandbox.retried(&[]);
+    let states = ["rows", "test.rows", "out"].map(|name| state(&sandbox, &built, name).0);
+    assert_eq!(states, ["fresh", "failed", "skipped"]);
+    let failed = outcome(&sandbox);
+    assert_eq!((failed.passed, failed.failed.get("where"), failed.rows), (Some(false), Some(&2), Some(20)));
+    let lock = std::fs::read_to_string(sandbox.file("datamake.lock")).unwrap();
+    assert!(lock.contains("passed = false"), "{lock}");
+    let project = sandbox.project().unwrap();
+    let changed = project.diff(&project.version("last-1").unwrap(), &project.version("last").unwrap(), &[], 0).unwrap();
+    assert_eq!(changed.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["test.rows"]);
+    assert_eq!(sandbox.results(), clean(&sandbox));
+    let planned = sandbox.plan();
+    let failing = planned.nodes.iter().find(|one| matches!(one.state, State::Failed(_))).expect("it still fails");
+    assert_eq!(failing.reasons, []);
+    // A test that never passed has an outcome, too.
+    let once = self::sandbox("where = \"n > 0\"");
+    once.retried(&[]);
+    assert_eq!(outcome(&once).passed, Some(false));
+    // And what passed once passes again.
+    sandbox.edit("datamake.toml", "n > 0", "n >= 0");
+    let built = sandbox.built();
+    assert_eq!(state(&sandbox, &built, "test.rows").0, "done");
+    assert_eq!((outcome(&sandbox).passed, built.run.ran), (Some(true), 0));
+    assert_eq!(sandbox.project().unwrap().failed("test.rows").unwrap().steps.len(), 0);
+}
+
+/// Returns what the nodes are after a first build, failed or not; without what was exported.
+fn clean(sandbox: &Sandbox) -> common::Results {
+    let project = sandbox.project_in(std::sync::Arc::new(datamake::store::MemoryDisk::default())).unwrap();
+    common::build(&project, &[], None).unwrap();
+    let mut clean = common::results(&project);
+    let out = sandbox.results().remove("export.out");
+    clean.extend(out.map(|out| ("export.out".to_owned(), out)));
+    clean
 }
 
 #[test]

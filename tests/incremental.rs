@@ -7,6 +7,7 @@ mod common;
 use common::Sandbox;
 use datamake::exec::State;
 use datamake::graph::Kind;
+use datamake::plan::Reason;
 use std::fmt::Write;
 
 /// Numbers that look random and are the same in every run.
@@ -571,6 +572,30 @@ fn sequence(seed: u64) {
         assert_eq!((again.run.ran, again.number), (0, None), "nothing is left to do; {}", context());
         edits.push(model.edit());
     }
+}
+
+#[test]
+fn what_comes_back_is_told_with_its_reason_although_nothing_has_to_run() {
+    let sandbox = Sandbox::new();
+    sandbox.write("datamake.toml", "[dataset.all]\nfiles = \"a.csv\"\n[dataset.some]\nfrom = \"all\"\nwhere = \"i > 5\"\n[metric.n]\non = \"some\"\nvalue = \"count(*)\"\n");
+    sandbox.write("a.csv", format!("i\n{}", (0..10).map(|i| format!("{i}\n")).collect::<String>()));
+    let first = sandbox.built();
+    let there = sandbox.results();
+    sandbox.edit("datamake.toml", "i > 5", "i > 7");
+    sandbox.built();
+    sandbox.edit("datamake.toml", "i > 7", "i > 5");
+    let reuse = |node: &datamake::project::PlannedNode| matches!(node.state, State::Done(_));
+    assert_eq!(sandbox.plan().nodes.iter().map(reuse).collect::<Vec<_>>(), [false, true, true]);
+    let built = sandbox.built();
+    assert_eq!((built.run.ran, built.number), (0, Some(first.number.unwrap() + 2)));
+    assert_eq!(sandbox.results(), there);
+    let project = sandbox.project().unwrap();
+    let some = project.one("some").unwrap().0;
+    let [Reason::Field { old: Some(old), .. }] = &built.reasons[&some][..] else { panic!("{:?}", built.reasons) };
+    assert!(old.contains("i > 7"), "{old}");
+    assert_eq!(project.explain("some").unwrap().last.map(|(build, _)| build.number), built.number);
+    let again = sandbox.built();
+    assert!(again.number.is_none() && again.reasons.is_empty());
 }
 
 #[test]

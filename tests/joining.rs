@@ -227,13 +227,13 @@ fn one_key_that_is_everywhere_is_joined_within_the_limit_and_refused_beyond_it()
     sandbox.limits = datamake::table::Limits::DEFAULT;
     sandbox.edit("datamake.toml", "rows = 20,", "rows = 4000,");
     insta::assert_snapshot!(mistakes(&sandbox), @r#"
-    error[too-many-rows]: 4000 rows of `both` would become 12000000 by a join, more than 4000000
+    error[too-many-rows]: 4,000 rows of `both` would become 12,000,000 by a join, more than 4,000,000
      --> datamake.toml:7:1
       |
     7 | join = { with = "theirs", on = "k" }
       | ^^^^ joined here
       |
-      = note: `k` is 1 in one of them, which alone matches 3000 rows
+      = note: `k` is 1 in one of them, which alone matches 3,000 rows
       = help: join by more columns, or `dedup` the other dataset by its key first
       = help: to keep rows that have any match, `kind = "semi"`
     "#);

@@ -4,6 +4,7 @@ mod common;
 
 use common::{Sandbox, failures, record, results};
 use datamake::exec::State;
+use datamake::plan::Reason;
 use datamake::project::Built;
 use serde_json::{Value, json};
 
@@ -89,6 +90,54 @@ fn each_line_is_a_row_that_knows_its_number_and_a_line_more_parses_one_segment()
     let lines: Vec<Value> = (1..=101).map(|n| json!(n)).collect();
     assert_eq!(column(&sandbox, "log", "line")[..101], lines);
     assert_eq!(results(&sandbox.project().unwrap()), sandbox.clean());
+}
+
+#[test]
+fn before_the_first_build_check_and_plan_look_at_everything_that_a_build_makes() {
+    let sandbox = Sandbox::new();
+    for n in 0..3 {
+        sandbox.write(&format!("s/{n}.txt"), format!("one {n}\ntwo\n\n"));
+    }
+    sandbox.write("rows.jsonl", "{\"id\": 1, \"t\": [1, 2]}\n{\"id\": 2, \"t\": []}\n");
+    sandbox.write(
+        "datamake.toml",
+        r#"
+        dataset.lines = { files = "s/*.txt", format = "lines" }
+        dataset.texts = { files = "s/*.txt" }
+        dataset.rows = { files = "rows.jsonl", key = "id" }
+        dataset.long = { from = "lines", where = "line > 1" }
+        dataset.sum = { sql = "select path, count(*) as n from lines group by path" }
+        dataset.made = { run = { command = ["echo", '{"a": 1}'], columns = { a = "int" } } }
+        dataset.run = { from = "rows", run = { command = ["cat"], per = "table", columns = { id = "int", t = "list<int>" } } }
+        dataset.turns = { from = "rows", explode = "t" }
+        dataset.both = { from = "lines", join = { with = "texts", on = "path", columns = ["text as whole"] } }
+        test.lines = { on = "lines", not_null = ["path", "line", "text"] }
+        test.both = { on = "both", unique = ["path", "line"] }
+        export.lines = { from = "lines", to = "out/lines.jsonl" }
+        "#,
+    );
+    sandbox.project().unwrap().check().unwrap();
+    for node in sandbox.plan().nodes {
+        assert!(matches!(node.state, State::Stale(_) | State::Unknown(_)), "{:?}", node.state);
+    }
+    sandbox.built();
+    sandbox.project().unwrap().check().unwrap();
+    assert!(sandbox.plan().nodes.iter().all(|node| matches!(node.state, State::Fresh)));
+    sandbox.edit("datamake.toml", "line > 1", "lime > 1");
+    assert!(sandbox.project().unwrap().check().is_err());
+}
+
+#[test]
+fn a_line_that_changed_is_a_reason_that_names_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("datamake.toml", "[dataset.lines]\nfiles = \"log.txt\"\nformat = \"lines\"\n");
+    sandbox.write("log.txt", "one\ntwo\nthree\n");
+    sandbox.built();
+    sandbox.write("log.txt", "one\ntwo\nthree\nfour\n");
+    let built = sandbox.built();
+    let reasons = built.reasons.values().next().unwrap();
+    let [Reason::FileChanged { rows: Some(rows), .. }] = reasons.as_slice() else { panic!("{reasons:?}") };
+    assert_eq!((rows.added.count, &rows.added.first[..], rows.removed.count), (1, &[4][..], 0));
 }
 
 fn chunks(sandbox: &Sandbox, column: &str) -> Vec<datamake::hash::Hash> {

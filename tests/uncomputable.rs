@@ -52,7 +52,9 @@ fn ids(sandbox: &Sandbox) -> Vec<u64> {
 }
 
 /// The steps, what the rows 0, 5, 10 and 15 fail of, and the ids of the rows that are left.
-const STEPS: [(&str, &str, fn(u64) -> bool); 6] = [
+type Failing = (&'static str, &'static str, fn(u64) -> bool);
+
+const STEPS: [Failing; 6] = [
     ("columns = { share = \"10 / n\", more = \"n + 1\" }", "share", |_| true),
     ("where = \"10 / n < 6\"", "where", |id| id % 5 > 1),
     ("dedup = { by = \"10 / n\" }", "dedup", |id| id < 5),
@@ -118,6 +120,37 @@ fn what_failed_is_remembered_and_nothing_is_computed_again() {
     let again = built(&sandbox);
     assert_eq!((again.run.ran, problem(&sandbox, &again)), (0, String::new()));
     assert_eq!(ids(&sandbox).len(), 16);
+}
+
+#[test]
+fn what_is_renamed_fails_under_its_new_name_as_in_a_clean_build() {
+    let all = "max_failed = 12\n";
+    let column = |name: &str| format!("{all}columns = {{ {name} = \"10 / n\" }}");
+    for (old, new, of) in [
+        (column("share"), column("part"), "part"),
+        (format!("{all}where = \"10/n < 6\""), format!("{all}where = \"10 / n < 6\""), "where"),
+        (column("share"), format!("{all}columns = {{ a = \"n\", b = \"10 / n\" }}"), "b"),
+    ] {
+        let sandbox = sandbox(&old);
+        built(&sandbox);
+        sandbox.edit("datamake.toml", &old, &new);
+        let found = failed(&sandbox, &built(&sandbox));
+        assert_eq!(found, [0, 5, 10, 15].map(|id| (id, of.to_owned())), "{new}");
+        let once = self::sandbox(&new);
+        let (mine, clean) = (built(&sandbox), built(&once));
+        let table =
+            |sandbox: &Sandbox, built: &Built| record(&sandbox.project().unwrap(), built, "made").failed[0].table;
+        assert_eq!(table(&sandbox, &mine), table(&once, &clean), "{new}");
+    }
+    // Two datasets that share an expression under other names each know theirs.
+    let sandbox = sandbox(
+        "columns = { share = \"10 / n\" }\nmax_failed = 12\n\n[dataset.other]\nfrom = \"rows\"\ncolumns = { part = \"10 / n\" }",
+    );
+    let built = built(&sandbox);
+    let (other, _) = sandbox.project().unwrap().one("other").unwrap();
+    let State::Failed(problems) = &built.run.of(other).unwrap().state else { panic!("it lets no row fail") };
+    let text = render(problems, Style::Plain);
+    assert!(text.contains("computed here") && text.contains("part = \"10 / n\""), "{text}");
 }
 
 #[test]

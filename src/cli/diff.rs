@@ -116,7 +116,7 @@ fn text(session: &mut Session, node: &NodeDiff) -> io::Result<()> {
         (None, None) => return Ok(()),
     };
     if let (Some(before), Some(after)) = (old.passed, new.passed) {
-        let word = |passed: bool| if passed { "passes" } else { "warns" };
+        let word = |passed: bool| if passed { "passes" } else { "does not pass" };
         let outcome =
             if before == after { word(after).to_owned() } else { format!("{} → {}", word(before), word(after)) };
         writeln!(session.out, "\n{name}  {outcome}{}", asked(old, new))?;

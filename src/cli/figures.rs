@@ -2,6 +2,7 @@
 
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
+use crate::diag::Severity;
 use crate::exec::{Gave, Leak, LostRows, MetricValue, NodeRecord, Output, Remade, Tested};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
@@ -129,7 +130,9 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
                 })
             };
             let failing: u64 = tables.iter().map(|table| table.failing).sum();
+            let fails = graph.manifest.tests[node.declaration].severity == Severity::Error;
             let short = match (broken().next(), failing) {
+                (Some(first), _) if fails => format!("fails: {first}"),
                 (Some(first), _) => format!("warning: {first}"),
                 (None, 0) => format!("passes, {}", things(rows, "row")),
                 (None, failing) => format!("passes, {}, {} of them failing", things(rows, "row"), count(failing)),

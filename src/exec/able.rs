@@ -5,6 +5,7 @@ use super::failure::RowFailure;
 use super::rows::take_rows;
 use super::stage::Flow;
 use crate::diag::Span;
+use crate::expr::value_at;
 use crate::hash::{Hash, Key};
 use crate::op;
 use crate::table::{Batch, ColumnRef, RowError, Take, Type};
@@ -57,7 +58,7 @@ impl Flow<'_> {
             if !failed.is_empty() {
                 let keep = rest(batch.rows, &failed);
                 outputs.push(self.context.put_take(&keep)?);
-                let failures = failed.into_iter().map(|error| RowFailure::of_error(of, error));
+                let failures = failed.into_iter().map(RowFailure::of_error);
                 outputs.push(self.context.put_column(&RowFailure::column(failures.collect()))?);
             }
             Ok(outputs)
@@ -65,10 +66,28 @@ impl Flow<'_> {
         let (chunks, failed) = outputs.split_at(writes.len().min(outputs.len()));
         let failed = match failed {
             [] => None,
-            [keep, failures] => Some(Failing { keep: self.context.take(*keep)?, keep_at: *keep, failures: *failures }),
+            [keep, failures] => {
+                let failures = self.named(*failures, of)?;
+                Some(Failing { keep: self.context.take(*keep)?, keep_at: *keep, failures })
+            }
             _ => unreachable!("an op has its columns, and those of failed rows"),
         };
         Ok(Made { chunks: chunks.to_vec(), failed })
+    }
+
+    /// Says of failures what has no value. The op that found them does not know: it is one action, whatever its columns are called.
+    fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
+        let key = op::key("name-failures").hash("failures", failures).text("of", of).finish();
+        let outputs = self.action(key, || {
+            let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
+            let named = (0..column.len()).map(|row| {
+                let failure = RowFailure::of_value(&value_at(&column, row)).ok_or(Stop::Missing(failures))?;
+                Ok(RowFailure { of: Some(of.to_owned()), ..failure })
+            });
+            let named = RowFailure::column(named.collect::<Result<_, Stop>>()?);
+            Ok(vec![self.context.put_column(&named)?])
+        })?;
+        Ok(outputs[0])
     }
 
     /// Puts together which rows of a group failed at several ops: why, says the first of them at which a row did.

@@ -160,7 +160,8 @@ impl Flow<'_> {
             let requests = match requests {
                 Ok(requests) => requests,
                 Err(error) => {
-                    rows.standings.push(Err(RowFailure::of_error(ask.op.name(), error)));
+                    let of = Some(ask.op.name().to_owned());
+                    rows.standings.push(Err(RowFailure { of, ..RowFailure::of_error(error) }));
                     continue;
                 }
             };

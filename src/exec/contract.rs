@@ -3,14 +3,15 @@
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
 use super::example::{Example, SHOWN, WithRows};
+use super::lost::Why;
 use super::record::{LostRows, Output, Tested};
 use super::refer::Others;
-use super::stage::{Effort, Flow, Through, Why};
+use super::stage::{Effort, Flow, Through};
 use super::walk::{Made, Walk};
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::Value;
 use crate::graph::{BoundTest, NodeId};
-use crate::manifest::{MaxFailed, Test};
+use crate::manifest::Test;
 use crate::table::Table;
 use std::sync::Arc;
 
@@ -62,14 +63,15 @@ impl Flow<'_> {
         let kept: u64 = groups.iter().map(|group| u64::from(group.rows)).sum();
         assert_eq!(rows, kept + failing, "a row meets all conditions, or fails one");
         let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
-        let mut reasons: Vec<(String, u64)> = Vec::new();
+        let mut reasons: Vec<String> = Vec::new();
         for lost in lost {
             let stage = &bound.stages[lost.stage.expect("a test makes no rows")];
             examples.extend(self.examples(stage, &lost, &table.schema, &table.key)?);
             let own = lost.reasons(&bound.stages).into_iter().filter(|(_, rows)| *rows > 0);
             let lost_table = self.context.put_table(lost.table(&table.schema, &table.key))?;
             let step = LostRows { step: Some(at), reasons: lost.reasons(&bound.stages), table: lost_table.hash };
-            reasons.extend(own);
+            let by = if lost.why == Why::Dropped { "by " } else { "" };
+            reasons.extend(own.map(|(name, rows)| format!("{rows} {by}{name}")));
             match lost.why {
                 Why::Dropped => dropped.push(step),
                 Why::Failed => failed.push(step),
@@ -77,14 +79,10 @@ impl Flow<'_> {
         }
         examples.truncate(SHOWN);
         let mut broken = bound.wrong_columns.clone();
-        let too_many = match test.max_failing {
-            MaxFailed::Rows(most) => failing > most,
-            MaxFailed::Share(share) => failing as f64 > rows as f64 * share * (1.0 + f64::EPSILON * 4.0),
-        };
-        if too_many {
-            let by: Vec<String> = reasons.iter().map(|(name, rows)| format!("{rows} by {name}")).collect();
-            let verb = if failing == 1 { "row fails" } else { "rows fail" };
-            broken.push(format!("{failing} of {rows} {verb}: {}", by.join(", ")));
+        if test.max_failing.is_passed(failing, rows) {
+            let of = if rows == 1 { "row" } else { "rows" };
+            let verb = if failing == 1 { "fails" } else { "fail" };
+            broken.push(format!("{failing} of {rows} {of} {verb}: {}", reasons.join(", ")));
         }
         if let Some(bounds) = test.rows.as_ref().filter(|bounds| !bounds.hold(rows as f64)) {
             broken.push(format!("there are {rows} rows, not from {} to {}", bounds.least, bounds.most));

@@ -2,9 +2,10 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
+use super::lost::{Lost, Why};
 use super::record::{Gave, LostRows, Output, PartOutput};
 use super::refer::Others;
-use super::stage::{Effort, Flow, Lost, Through, Why, schemas};
+use super::stage::{Effort, Flow, Through, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;

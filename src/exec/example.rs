@@ -2,7 +2,8 @@
 
 use super::context::Stop;
 use super::failure::{FailedAs, RowFailure};
-use super::stage::{Flow, Lost, Why};
+use super::lost::{Lost, Why};
+use super::stage::Flow;
 use crate::diag::{Diagnostic, Span};
 use crate::expr::{Value, value_at};
 use crate::graph::Stage;

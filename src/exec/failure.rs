@@ -127,8 +127,8 @@ impl RowFailure {
     }
 
     /// Says what an op said of a row.
-    pub fn of_error(of: &str, error: RowError) -> RowFailure {
-        RowFailure { help: error.help, ..RowFailure::uncomputable(of, error.message) }
+    pub fn of_error(error: RowError) -> RowFailure {
+        RowFailure { help: error.help, ..RowFailure::new(FailedAs::Uncomputable, error.message) }
     }
 
     /// Says that a row could not be read; where and what it is goes into the fields.

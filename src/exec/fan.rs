@@ -1,8 +1,9 @@
 //! Rows that come more or less often than before: what an op or a join says of them, without a copy of their other columns.
 
 use super::context::Stop;
+use super::lost::{Lost, Why};
 use super::refer::of;
-use super::stage::{Flow, Lost, Why};
+use super::stage::Flow;
 use crate::diag::Span;
 use crate::graph::Fan;
 use crate::hash::Hash;

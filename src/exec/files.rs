@@ -97,7 +97,9 @@ impl Context<'_> {
     /// # Errors
     /// What is wrong with a file as a whole.
     pub(super) fn files(&self, used: &Used, reading: &Reading, dataset: &Dataset) -> Result<MadeRows, Stop> {
-        let parts = self.parts(used, reading)?;
+        let parts = self.parts(used, reading)?.into_iter();
+        let parts = parts.map(|(at, part)| Ok((at, self.placed(used, &reading.files[at], part)?)));
+        let parts = parts.collect::<Result<Vec<_>, Stop>>()?;
         let unread = self.unread(used, reading, &parts)?;
         let read = parts.iter().map(|(_, part)| u64::from(part.rows)).sum();
         let problem = unread.too_many(dataset, read);
@@ -160,7 +162,7 @@ impl Context<'_> {
         Ok(Table { schema, key, groups })
     }
 
-    /// Returns the parts of all files, each with the position of its file.
+    /// Returns the parts of all files, each with the position of its file; lines are not placed yet.
     fn parts(&self, used: &Used, reading: &Reading) -> Result<Vec<(usize, Part)>, Stop> {
         let mut parts = Vec::new();
         for run in runs(reading) {
@@ -176,9 +178,7 @@ impl Context<'_> {
             } else {
                 self.whole_file(used, reading, file)?
             };
-            for part in found {
-                parts.push((at, self.placed(used, file, part)?));
-            }
+            parts.extend(found.into_iter().map(|part| (at, part)));
         }
         Ok(parts)
     }
@@ -419,6 +419,11 @@ fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
     let mut unifier = Unifier::new();
     for (segment, (at, part)) in parts.iter().enumerate() {
         let file = &reading.files[*at];
+        if file.format == Format::Lines {
+            // Lines get it when they are placed, for which their numbers have to be read.
+            let place = Place { segment, line: 0 };
+            unifier.add(texts::PATH, &Type::String, place).expect("all lines have a path, and nothing else there yet");
+        }
         for column in &part.columns {
             let ty = type_of_text(&column.ty);
             let place = Place { segment, line: column.evidence };

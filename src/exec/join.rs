@@ -9,6 +9,7 @@ use super::context::Stop;
 use super::fan::{Piece, ranges};
 use super::refer::of;
 use super::stage::Flow;
+use super::too_many::grouped;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Join, Stage};
 use crate::hash::{Hash, KeyWriter};
@@ -88,7 +89,12 @@ impl Flow<'_> {
         }
         let rows = joined.table.rows();
         if rows > u64::from(u32::MAX) {
-            let title = format!("`{}` joins with a table of {rows} rows, more than {}", self.node, u32::MAX);
+            let title = format!(
+                "`{}` joins with a table of {} rows, more than {}",
+                self.node,
+                grouped(rows),
+                grouped(u32::MAX.into())
+            );
             return Err(Diagnostic::error("too-many-rows", title).at(span, "joined here").into());
         }
         // One thread does it, and the others wait.
@@ -229,7 +235,8 @@ impl Flow<'_> {
     /// Says that the rows of a group would become too many.
     fn explodes(&self, join: &Join, span: &Span, schema: &Schema, group: &RowGroup, too_many: TooMany) -> Stop {
         let TooMany { row, matches, total } = too_many;
-        let title = format!("{} rows of `{}` would become {total} by a join, more than {MOST}", group.rows, self.node);
+        let [rows, total, most, matches] = [u64::from(group.rows), total, MOST, matches as u64].map(grouped);
+        let title = format!("{rows} rows of `{}` would become {total} by a join, more than {most}", self.node);
         let mut problem = Diagnostic::error("too-many-rows", title).at(span, "joined here");
         for (name, column) in join.own.op.reads().iter().zip(of(schema, group, join.own.op.reads())) {
             match self.context.column(column) {

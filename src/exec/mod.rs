@@ -17,8 +17,10 @@ mod export;
 mod failure;
 mod fan;
 mod files;
+mod filter;
 mod join;
 mod leaks;
+mod lost;
 mod metric;
 mod mix;
 mod program_trouble;
@@ -32,6 +34,7 @@ mod stage;
 mod too_many;
 mod walk;
 mod wave;
+mod whole;
 
 pub use ask::{Paid, Sum};
 pub use context::{Context, Mode, Stop, TableRef, Used};
@@ -39,12 +42,12 @@ pub use count::{Count, Place};
 pub use door::Door;
 pub use event::{Event, Progress};
 pub use failure::{FAILURE, FailedAs, RowFailure};
+pub use lost::DROPPED_BY;
 pub use record::{
     Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, Remade, Tested, decode_keys,
     encode_keys,
 };
 pub use sources::{Sources, rows_of_file};
-pub use stage::DROPPED_BY;
 
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -151,7 +154,7 @@ pub struct Run {
     pub words: HashMap<NodeId, Words>,
     /// The files that were in the places of exports before: none, or its hash.
     pub outputs: HashMap<NodeId, Option<Hash>>,
-    /// The records of datasets that are not published, because too many of their rows failed.
+    /// The records of datasets that are not published, because too many of their rows failed, and of tests that fail.
     pub attempts: BTreeMap<NodeId, Hash>,
     /// Planning: what would be asked.
     pub counts: BTreeMap<Place, Count>,

@@ -135,10 +135,9 @@ pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, ha
     let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
     let (format, compression) = format.or_else(|| Format::by_extension(path))?;
     let file = FoundFile { path: path.to_owned(), absolute: path.into() };
-    let files = [DataFile { file, format, compression, hash, bytes: 0, stat: None }];
-    let sources = Sources::default();
-    let reading = Reading { files: &files, ..sources.reading(graph, id)? };
-    context.known_files(&reading).ok()?
+    let file = DataFile { file, format, compression, hash, bytes: 0, stat: None };
+    let sources = Sources(HashMap::from([(id, vec![file])]));
+    context.known_files(&sources.reading(graph, id)?).ok()?
 }
 
 impl DataFile {

@@ -93,7 +93,7 @@ pub(super) fn per_cent(share: f64) -> String {
 }
 
 /// Writes `1,000`.
-fn grouped(n: u64) -> String {
+pub(super) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

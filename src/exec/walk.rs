@@ -55,7 +55,7 @@ pub(super) struct Walk<'a> {
     pub(super) counted: HashSet<NodeId>,
     /// Why rows could not be made when they were to go ahead: told when it is the dataset's turn.
     pub(super) unmade: HashMap<NodeId, Diagnostics>,
-    /// The records of datasets that are not published, because too many of their rows failed.
+    /// The records of datasets that are not published, because too many of their rows failed, and of tests that fail.
     pub(super) attempts: BTreeMap<NodeId, Hash>,
 }
 
@@ -123,6 +123,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        self.hold_back();
         let nodes = self.order.iter().filter_map(|id| {
             Some(NodeRun { node: *id, state: self.states.remove(id)?, outcome: self.outcomes.get(id).cloned() })
         });
@@ -152,6 +153,18 @@ impl<'a> Walk<'a> {
             interrupted,
             mended: Vec::new(),
         })
+    }
+
+    /// Takes nodes that were fresh before a test failed that has to pass before them for not begun: it holds back what is
+    /// there too.
+    fn hold_back(&mut self) {
+        for id in &self.order {
+            let failed = self.request.graph.node(*id).after.iter().find(|test| self.failed(**test));
+            if let (Some(State::Fresh), Some(failed)) = (self.states.get(id), failed) {
+                self.states.insert(*id, State::Skipped(*failed));
+                self.outcomes.remove(id);
+            }
+        }
     }
 
     /// Returns whether a known node key says all. Not where a blob is known to be lost, or all responses are to be heard of:

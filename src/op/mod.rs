@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 39] = [
+pub const VERSIONS: [(&str, u32); 40] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -72,6 +72,7 @@ pub const VERSIONS: [(&str, u32); 39] = [
     ("leaks", 1),
     ("lines", 1),
     ("mix", 2),
+    ("name-failures", 1),
     ("nearest", 1),
     ("node", 2),
     ("nulls", 1),

@@ -5,11 +5,11 @@ use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
 use crate::ask::FailureKind;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::exec::{self, Door, Event, LostRows, Mode, NodeRecord, Request, Run, State};
+use crate::exec::{self, Door, Event, LostRows, Mode, NodeRecord, Outcome, Request, Run, State, Work};
 use crate::fetch::commit;
 use crate::fetch::files::HashedFile;
 use crate::fetch::models::Afoot;
-use crate::graph::{Node, NodeId};
+use crate::graph::{Kind, Node, NodeId};
 use crate::hash::Hash;
 use crate::history::{
     Build, History, LOCK_FILE, Lock, Made, View, lock_node, parse_lock, read_record, read_view, render_lock, write_view,
@@ -198,6 +198,7 @@ impl Project {
         let run = run?;
 
         let before = self.view_of(history.last_with(&self.options));
+        let run = self.told(run, &self.view_of(self.last_build(&history)));
         let Found { view, made, reasons, records } = self.found(&run, &history, &before, options.retry)?;
         let failed: Vec<String> = run
             .nodes
@@ -242,6 +243,19 @@ impl Project {
         Ok(built)
     }
 
+    /// Tells of nodes that are fresh, but not what they were in the last build, as made without running anything: an earlier
+    /// definition or file came back.
+    fn told(&self, mut run: Run, last: &View) -> Run {
+        for one in run.nodes.iter_mut().filter(|one| matches!(one.state, State::Fresh)) {
+            let known = last.get(&self.graph.node(one.node).full_name());
+            let is_other = |outcome: &Outcome| known.is_some_and(|known| *known != outcome.record);
+            if one.outcome.as_ref().is_some_and(is_other) {
+                one.state = State::Done(Work::default());
+            }
+        }
+        run
+    }
+
     /// Compares what a run came to with what was there `before`.
     fn found(&self, run: &Run, history: &History, before: &View, retry: &[FailureKind]) -> Result<Found, Diagnostics> {
         // What another profile made is no part of the view, but worth a comparison.
@@ -256,6 +270,11 @@ impl Project {
         }
         for one in &run.nodes {
             let name = self.graph.node(one.node).full_name();
+            // That a test fails is what it came to.
+            if let (Kind::Test, Some(record)) = (self.graph.node(one.node).kind, run.attempts.get(&one.node)) {
+                found.view.insert(name, *record);
+                continue;
+            }
             let Some(outcome) = &one.outcome else { continue };
             if let State::Done(work) = one.state {
                 let last = last_view.get(&name).and_then(|hash| read_record(&self.store, *hash).ok());
@@ -301,11 +320,17 @@ impl Project {
         let last_build = self.last_build(&self.history()?);
         let again = Again { retry: options.retry, rows: last_build.as_ref().and_then(|build| build.options.rows) };
         let view = self.view_of(last_build);
+        let run = self.told(run, &view);
         let nodes = run.nodes.iter().map(|one| {
             let last = view.get(&self.graph.node(one.node).full_name());
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
             let reasons = match one.state {
                 State::Fresh => Vec::new(),
+                // What failed before and fails again may have no reason at all.
+                State::Failed(_) => {
+                    let reasons = self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again);
+                    reasons.into_iter().filter(|reason| *reason != Reason::Forgotten).collect()
+                }
                 _ => self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again),
             };
             let known = one.outcome.as_ref().filter(|_| matches!(one.state, State::Stale(_)));

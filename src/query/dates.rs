@@ -7,12 +7,23 @@ use std::sync::{Arc, Mutex};
 
 const NAMES: [&str; 7] = ["date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"];
 
-/// What is said of `now`.
-const WHY: &str = "a time of `now` would give something else each time";
+/// Returns what a value means to a function of dates that no key knows: the clock, as a time, or the time zone of the machine.
+pub(super) fn asks_machine(value: &[u8], is_time: bool) -> Option<&'static str> {
+    // The engine reads a text up to its first NUL, and blobs as texts.
+    let text = value.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii();
+    let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+    if is_time && is(&["now", "subsec", "subsecond"]) {
+        Some("a time of `now` would give something else each time")
+    } else if is(&["localtime", "utc"]) {
+        Some("the time zone of the machine would give something else elsewhere")
+    } else {
+        None
+    }
+}
 
-/// Returns whether a text means the time of the clock.
-pub(super) fn is_now(text: &str) -> bool {
-    text.trim().eq_ignore_ascii_case("now")
+/// Returns how many arguments of a function are not times, and stand before one.
+fn before_time(name: &str) -> usize {
+    usize::from(name == "strftime")
 }
 
 /// Puts functions of the same names before the engine's, which ask those of another connection.
@@ -22,19 +33,20 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
         let behind = behind.clone();
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         connection.create_scalar_function(name, -1, flags, move |call| {
-            let refused = || Error::UserFunctionError(WHY.into());
+            let before = before_time(name);
             let mut args: Vec<Value> = Vec::with_capacity(call.len());
             for at in 0..call.len() {
                 let value = call.get_raw(at);
-                if let ValueRef::Text(text) = value
-                    && std::str::from_utf8(text).is_ok_and(is_now)
+                let is_time = at == before || name == "timediff";
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = value
+                    && let Some(why) = asks_machine(bytes, is_time)
                 {
-                    return Err(refused());
+                    return Err(Error::UserFunctionError(why.into()));
                 }
                 args.push(Value::try_from(value).map_err(|error| Error::UserFunctionError(error.into()))?);
             }
-            if args.len() < 1 + usize::from(["strftime", "timediff"].contains(&name)) {
-                return Err(refused());
+            if args.len() <= before.max(usize::from(name == "timediff")) {
+                return Err(Error::UserFunctionError("it has no time, which would be that of the clock".into()));
             }
             let places = vec!["?"; args.len()].join(", ");
             let behind = behind.lock().expect("no thread panics with this lock");

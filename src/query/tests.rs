@@ -229,3 +229,21 @@ fn windows_and_parts_and_values_without_their_type() {
         [[Value::String("2024-10-05".into())]]
     );
 }
+
+#[test]
+fn neither_the_clock_nor_the_time_zone_of_the_machine_is_read_however_it_is_written() {
+    for text in [
+        "datetime(day, 'localtime')",
+        "datetime(day, '+1 day', ' UTC')",
+        "julianday(lower('SUBSEC'))",
+        "strftime('%s', lower('subsecond'))",
+        "datetime(cast('now' as blob))",
+        "datetime('now' || char(0) || 'x')",
+        "timediff(day, lower('NOW'))",
+    ] {
+        let found = answer(&format!("select cast({text} as text) as x from people"), &two()).unwrap_err();
+        assert!(found.contains("would give something else"), "{text}: {found}");
+    }
+    let found = answer("select datetime(day, 'subsec') as x from people where id = 1", &two()).unwrap();
+    assert_eq!(found, [[Value::String("2024-10-04 00:00:00.000".into())]], "here it is a modifier");
+}

@@ -29,7 +29,8 @@ impl Store {
         }
         let (packed, trailer) = frame::seal(&contents, Codec::Zstd);
         let saved = length.checked_sub((packed.len() + TRAILER) as u64).filter(|saved| *saved > 0)?;
-        self.disk.write_new(&file.path, &[&packed, &trailer]).ok()?;
+        // It takes the place of the only copy.
+        self.disk.write_durably(&file.path, &[&packed, &trailer]).ok()?;
         Some(saved)
     }
 }

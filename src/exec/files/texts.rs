@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The columns of plain text.
-const PATH: &str = "path";
+pub(super) const PATH: &str = "path";
 const LINE: &str = "line";
 const TEXT: &str = "text";
 

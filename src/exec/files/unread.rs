@@ -3,7 +3,7 @@
 use super::{Part, Reading};
 use crate::diag::{Diagnostic, Source, Span};
 use crate::exec::context::{Context, Stop, Used};
-use crate::exec::stage::{Lost, Why};
+use crate::exec::lost::{Lost, Why};
 use crate::exec::too_many::per_cent;
 use crate::exec::{FailedAs, RowFailure};
 use crate::expr::{Value, array_of, value_at};
@@ -193,6 +193,7 @@ impl Shown {
             line: Some(self.line),
             column: Some(self.column),
             text: Some(text),
+            help: self.help,
             ..RowFailure::unreadable(self.reason)
         }
     }

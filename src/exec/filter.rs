@@ -1,0 +1,102 @@
+//! A row group at conditions: which rows stay, which are dropped by which condition, and which fail.
+
+use super::able::{Failing, places};
+use super::context::Stop;
+use super::rows::stays;
+use super::stage::Flow;
+use crate::graph::Work;
+use crate::hash::Hash;
+use crate::op;
+use crate::table::{ColumnRef, RowGroup, Schema, Take};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array};
+use std::sync::Arc;
+
+/// What becomes of a row at conditions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    /// By the condition at this position.
+    Dropped(i64),
+    /// Of which of the conditions that have failures, and the position among them.
+    Failed((usize, usize)),
+}
+
+/// What became of the rows of a group at conditions.
+pub(super) struct Filtered {
+    pub keep: Take,
+    /// With the chunk of the reasons.
+    pub dropped: (Take, Hash),
+    /// With the chunk of the failures.
+    pub failed: Option<(Take, Hash)>,
+}
+
+impl Flow<'_> {
+    /// Sends a row group through conditions: which rows stay, which are dropped and which fail. A row goes by the first condition
+    /// that does not say that it may stay.
+    pub(super) fn filter(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Filtered, Stop> {
+        let made = works.iter().map(|work| self.columns_of(work, schema, group)).collect::<Result<Vec<_>, Stop>>()?;
+        let masks: Vec<Hash> = made.iter().map(|made| made.chunks[0]).collect();
+        let (at, failed): (Vec<usize>, Vec<Failing>) =
+            made.into_iter().enumerate().filter_map(|(at, made)| Some((at, made.failed?))).unzip();
+        let mut key = op::key("filter");
+        masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
+        at.iter().zip(&failed).for_each(|(at, one)| {
+            key.int("failed", *at as i64).hash("keep", one.keep_at).hash("failures", one.failures);
+        });
+        let outputs = self.action(key.finish(), || {
+            let masks = masks
+                .iter()
+                .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
+                .collect::<Result<Vec<ArrayRef>, Stop>>()?;
+            // A condition that is null has not said that the row may stay.
+            let first_no: Vec<Option<usize>> =
+                (0..group.rows as usize).map(|row| masks.iter().position(|mask| !stays(mask, row))).collect();
+            // Where the condition has no value, its mask is null.
+            let places: Vec<Vec<Option<usize>>> = failed.iter().map(|one| places(&one.keep)).collect();
+            let failure = |row: usize, no: usize| {
+                let of = at.binary_search(&no).ok()?;
+                Some((of, places[of][row]?))
+            };
+            let fates: Vec<Fate> = (0..)
+                .zip(first_no)
+                .map(|(row, no)| match no {
+                    None => Fate::Stays,
+                    Some(no) => failure(row, no).map_or(Fate::Dropped(no as i64), Fate::Failed),
+                })
+                .collect();
+            let keep = Take::of_mask(fates.iter().map(|fate| *fate == Fate::Stays));
+            let reasons = fates.iter().filter_map(|fate| if let Fate::Dropped(by) = fate { Some(*by) } else { None });
+            let reasons: ArrayRef = Arc::new(reasons.collect::<Int64Array>());
+            let mut outputs = vec![self.context.put_take(&keep)?, self.context.put_column(&reasons)?];
+            let failures: Vec<(usize, usize)> =
+                fates.iter().filter_map(|fate| if let Fate::Failed(at) = fate { Some(*at) } else { None }).collect();
+            if !failures.is_empty() {
+                let rows = Take::of_mask(fates.iter().map(|fate| matches!(fate, Fate::Failed(_))));
+                outputs.extend([self.context.put_take(&rows)?, self.picked(&failed, &failures)?]);
+            }
+            Ok(outputs)
+        })?;
+        let keep = self.context.take(outputs[0])?;
+        let (dropped, failed) = match outputs.get(2..4) {
+            None => (keep.complement(), None),
+            Some(failed) => {
+                let rows = self.context.take(failed[0])?;
+                let mut dropped = vec![true; keep.source_rows()];
+                keep.indices().iter().chain(rows.indices()).for_each(|row| dropped[*row as usize] = false);
+                (Take::of_mask(dropped.into_iter()), Some((rows, failed[1])))
+            }
+        };
+        Ok(Filtered { keep, dropped: (dropped, outputs[1]), failed })
+    }
+
+    pub(super) fn count(&self, reasons: Hash, n: usize) -> Result<Vec<u64>, Stop> {
+        let column = self.context.column(ColumnRef { chunk: reasons, take: None })?;
+        let mut counts = vec![0; n];
+        for reason in column.as_primitive::<Int64Type>().values() {
+            counts[*reason as usize] += 1;
+        }
+        Ok(counts)
+    }
+}

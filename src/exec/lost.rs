@@ -1,0 +1,128 @@
+//! Rows that are lost on their way, dropped or failed: taken from their groups, counted, and put together as tables.
+
+use super::able::Failing;
+use super::context::Stop;
+use super::failure::{FAILURE, FailedAs, RowFailure};
+use super::stage::Flow;
+use super::whole::op_name;
+use crate::graph::{Stage, WholeOp};
+use crate::hash::Hash;
+use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Take, Type};
+use std::sync::Arc;
+
+/// Rows that were lost at one place, in one way.
+pub struct Lost {
+    /// The position of the stage; none: the maker.
+    pub stage: Option<usize>,
+    pub why: Why,
+    /// How many rows each reason took: the filters of the stage, or the kinds of failure.
+    pub counts: Vec<u64>,
+    /// The columns that the rows had there, and one that says why.
+    pub groups: Vec<Arc<RowGroup>>,
+}
+
+/// How rows are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A step decided that they go.
+    Dropped,
+    /// They have no value.
+    Failed,
+}
+
+/// The column of a table of dropped rows that says which reason dropped the row.
+pub const DROPPED_BY: &str = "dropped_by";
+
+impl Flow<'_> {
+    /// Returns the rows of a group that stay; none if none do.
+    pub(super) fn staying(&self, group: &Arc<RowGroup>, keep: &Take) -> Result<Vec<Arc<RowGroup>>, Stop> {
+        Ok(match keep {
+            keep if keep.is_identity() => vec![group.clone()],
+            keep if keep.is_empty() => Vec::new(),
+            keep => vec![Arc::new(self.retake(group, keep)?)],
+        })
+    }
+
+    /// Takes rows of a group for lost; `reasons` has a value for each of them.
+    pub(super) fn lose(
+        &self,
+        (at, why): (usize, Why),
+        group: &RowGroup,
+        rows: &Take,
+        reasons: Hash,
+        counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
+    ) -> Result<Option<Lost>, Stop> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let mut lost = self.retake(group, rows)?;
+        lost.columns.push(ColumnRef { chunk: reasons, take: None });
+        Ok(Some(Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
+    }
+
+    /// Takes the rows of a group that failed from it.
+    pub(super) fn without_failed(
+        &self,
+        at: usize,
+        after: &Arc<RowGroup>,
+        before: &RowGroup,
+        failed: Option<Failing>,
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let Some(Failing { keep, failures, .. }) = failed else { return Ok((vec![after.clone()], Vec::new())) };
+        let counts = || self.context.count_failures(failures);
+        let lost = self.lose((at, Why::Failed), before, &keep.complement(), failures, counts)?;
+        Ok((self.staying(after, &keep)?, lost.into_iter().collect()))
+    }
+}
+
+impl Lost {
+    /// Adds rows that were lost at the same place in the same way.
+    fn add(&mut self, other: Lost) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
+        self.groups.extend(other.groups);
+    }
+
+    /// Returns the reasons with their counts; dropped rows know theirs by its position.
+    pub fn reasons(&self, stages: &[Stage]) -> Vec<(String, u64)> {
+        // Where there is but one stage, it is the one.
+        let names: Vec<&str> = match (self.why, self.stage.and_then(|at| stages.get(at).or(stages.first()))) {
+            (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
+            (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
+            // Of a test it says what has to be unique.
+            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes[0].name],
+            (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
+            (_, Some(Stage::Fan { fan, .. })) => vec![fan.name()],
+            _ => unreachable!("no other stage drops rows"),
+        };
+        let counts = names.into_iter().map(str::to_owned).zip(self.counts.iter().copied());
+        counts.filter(|(_, rows)| self.why == Why::Dropped || *rows > 0).collect()
+    }
+
+    /// Returns the rows as a table; `before` are the columns that they had.
+    pub fn table(&self, before: &Schema, key: &[String]) -> Table {
+        let (name, ty) = match self.why {
+            Why::Dropped => (DROPPED_BY, Type::Int),
+            Why::Failed => (FAILURE, RowFailure::ty()),
+        };
+        let mut schema = before.clone();
+        let mut name = name.to_owned();
+        while schema.field(&name).is_some() {
+            name.push('_');
+        }
+        schema.0.push(Field::new(name, ty));
+        Table { schema, key: key.to_vec(), groups: self.groups.clone() }
+    }
+}
+
+/// Puts together what was lost at the same places in the same ways, in the order of the places.
+pub(super) fn together(lost: impl Iterator<Item = Lost>) -> Vec<Lost> {
+    let mut sums: Vec<Lost> = Vec::new();
+    for one in lost {
+        match sums.iter_mut().find(|sum| (sum.stage, sum.why) == (one.stage, one.why)) {
+            Some(sum) => sum.add(one),
+            None => sums.push(one),
+        }
+    }
+    sums.sort_by_key(|sum| sum.stage);
+    sums
+}

@@ -1,0 +1,153 @@
+//! Steps that see the whole table: hashes are made row by row, and over all of them it is decided which rows stay, or in which part they are.
+
+use super::context::Stop;
+use super::lost::{Lost, Why};
+use super::stage::Flow;
+use crate::graph::{Parts, WholeOp, Work};
+use crate::hash::Hash;
+use crate::op;
+use crate::table::{ColumnRef, RowGroup, Schema, Take};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array};
+use std::sync::Arc;
+
+impl Flow<'_> {
+    /// Makes the columns of hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
+    pub(super) fn hashes(
+        &self,
+        at: usize,
+        works: &[Work],
+        schema: &Schema,
+        groups: &mut Vec<Arc<RowGroup>>,
+    ) -> Result<(Vec<Vec<ColumnRef>>, Vec<Lost>), Stop> {
+        let made = self.each(groups, |flow, group| {
+            let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
+            for work in works {
+                let made = flow.columns_of(work, schema, group)?;
+                chunks.extend(made.chunks);
+                failed.extend(made.failed);
+            }
+            let failed = flow.any_failed(group.rows, failed)?;
+            let take = failed.as_ref().map(|failed| failed.keep_at);
+            let hashes: Vec<ColumnRef> = chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
+            let (stays, lost) = flow.without_failed(at, group, group, failed)?;
+            Ok((stays.into_iter().next().map(|group| (group, hashes)), lost))
+        })?;
+        groups.clear();
+        let (mut hashes, mut lost) = (Vec::with_capacity(made.len()), Vec::new());
+        for (stays, failed) in made {
+            if let Some((group, columns)) = stays {
+                groups.push(group);
+                hashes.push(columns);
+            }
+            lost.extend(failed);
+        }
+        Ok((hashes, lost))
+    }
+
+    /// Decides over the hashes of all rows which of them stay: one take per group.
+    pub(super) fn whole(&self, hashes: &[Vec<ColumnRef>], op: WholeOp) -> Result<Vec<Hash>, Stop> {
+        let mut key = op::key(op_name(op));
+        if let WholeOp::Sample(sampling) = op {
+            sampling.write_key(&mut key);
+        }
+        for column in hashes.iter().flatten() {
+            key.hash("chunk", column.chunk);
+            column.take.iter().for_each(|take| _ = key.hash("take", *take));
+        }
+        self.action(key.finish(), || {
+            let columns = self.ints(hashes)?;
+            let columns: Vec<Vec<&[i64]>> =
+                columns.iter().map(|group| group.iter().map(|column| &column.values()[..]).collect()).collect();
+            let takes = match op {
+                WholeOp::Dedup => {
+                    op::keep_first(&columns.iter().map(|pair| (pair[0], pair[1])).collect::<Vec<(&[i64], &[i64])>>())
+                }
+                WholeOp::Sample(sampling) => sampling.takes(&columns),
+            };
+            takes.iter().map(|take| self.context.put_take(take)).collect()
+        })
+    }
+
+    /// Reads columns of hashes.
+    pub fn ints<C: Copy + Into<ColumnRef>>(&self, columns: &[Vec<C>]) -> Result<Vec<Vec<Int64Array>>, Stop> {
+        let read = |at: &C| {
+            let at: ColumnRef = (*at).into();
+            let column = self.context.column(at)?;
+            column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(at.chunk))
+        };
+        columns.iter().map(|columns| columns.iter().map(read).collect()).collect()
+    }
+
+    /// Picks rows of all groups; those not picked are dropped by the stage, for its only reason.
+    pub(super) fn pick(
+        &self,
+        at: usize,
+        groups: Vec<Arc<RowGroup>>,
+        takes: Vec<Hash>,
+    ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
+        let groups: Vec<(Arc<RowGroup>, Hash)> = groups.into_iter().zip(takes).collect();
+        let picked = self.all(
+            &groups,
+            |(group, _)| u64::from(group.rows),
+            |flow, (group, take)| {
+                let take = flow.context.take(*take)?;
+                if take.is_identity() {
+                    return Ok((vec![group.clone()], Vec::new()));
+                }
+                let rows = (take.source_rows() - take.len()) as u64;
+                let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
+                let reasons = flow.context.put_column(&reasons)?;
+                let lost = flow.lose((at, Why::Dropped), group, &take.complement(), reasons, || Ok(vec![rows]))?;
+                Ok((flow.staying(group, &take)?, lost.into_iter().collect()))
+            },
+        )?;
+        let mut kept = Vec::with_capacity(picked.len());
+        let mut lost = Vec::new();
+        for (stays, rest) in picked {
+            kept.extend(stays);
+            lost.extend(rest);
+        }
+        Ok((kept, lost))
+    }
+
+    /// Divides row groups into parts.
+    pub fn split(
+        &self,
+        parts: &Parts,
+        schema: &Schema,
+        groups: &[Arc<RowGroup>],
+    ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
+        let n = parts.names.len();
+        let divided = self.each(groups, |flow, group| {
+            let which = flow.column_of(&parts.op, schema, group)?[0];
+            let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
+            let takes = flow.action(key, || {
+                let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
+                let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
+                let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
+                (0..n).map(|part| flow.context.put_take(&take(part))).collect()
+            })?;
+            takes
+                .into_iter()
+                .map(|take| {
+                    let take = flow.context.take(take)?;
+                    Ok((!take.is_empty()).then_some(flow.retake(group, &take)?).map(Arc::new))
+                })
+                .collect::<Result<Vec<_>, Stop>>()
+        })?;
+        let mut tables = vec![Vec::new(); n];
+        for group in divided {
+            group.into_iter().enumerate().for_each(|(part, group)| tables[part].extend(group));
+        }
+        Ok(tables)
+    }
+}
+
+pub(super) fn op_name(op: WholeOp) -> &'static str {
+    match op {
+        WholeOp::Dedup => "dedup",
+        WholeOp::Sample(_) => "sample",
+    }
+}
