@@ -136,8 +136,8 @@ fn that_a_test_fails_is_what_it_came_to() {
     assert_eq!(changed.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["test.rows"]);
     assert_eq!(sandbox.results(), clean(&sandbox));
     let planned = sandbox.plan();
-    let failing = planned.nodes.iter().find(|one| matches!(one.state, State::Failed(_))).expect("it still fails");
-    assert_eq!(failing.reasons, []);
+    assert!(planned.nodes.iter().any(|one| matches!(one.state, State::Failed(_))), "it still fails");
+    assert!(planned.nodes.iter().all(|one| one.reasons.is_empty()));
     // A test that never passed has an outcome, too.
     let once = self::sandbox("where = \"n > 0\"");
     once.retried(&[]);

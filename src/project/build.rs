@@ -326,8 +326,8 @@ impl Project {
             let last = last.and_then(|hash| read_record(&self.store, *hash).ok());
             let reasons = match one.state {
                 State::Fresh => Vec::new(),
-                // What failed before and fails again may have no reason at all.
-                State::Failed(_) => {
+                // What failed before and fails again may have no reason at all, nor what it holds back.
+                State::Failed(_) | State::Skipped(_) => {
                     let reasons = self.reasons_of(&run, one.node, last.as_ref(), &|| &scratch, again);
                     reasons.into_iter().filter(|reason| *reason != Reason::Forgotten).collect()
                 }
