@@ -408,7 +408,7 @@ fn a_failed_node_is_told_with_those_that_need_it_and_the_others_are_built() {
 new  lengths  2.5
 failed numbers; not begun because of it: dataset.even, export.even
 
-built 2 nodes, 1 failed, 2 skipped; 3 actions run, 1 reused; 0.00 s (build 1)
+built 2 nodes, 1 failed, 2 skipped; 4 actions run, 1 reused; 0.00 s (build 1)
 ! error[failed-rows]: 1 row of `numbers` cannot be computed: "cat" cannot be cast to int
 !  --> datamake.toml:7:18
 !   |

@@ -185,7 +185,7 @@ fn each_wrong_line_of_a_file_is_told_with_a_caret_and_the_rest_is_read() {
     exit code 0
     "#);
     insta::assert_snapshot!(told(&sandbox, "show notes --failed --json -n 1"), @r#"
-    {"failed_step":null,"failure":{"kind":"unreadable","detail":"the row ends before its JSON object does","help":null,"of":null,"file":"notes.jsonl","line":2,"column":27,"text":"{\"id\": 2, \"text\": \"no end}"}}
+    {"failed_step":null,"failure":{"kind":"unreadable","detail":"the row ends before its JSON object does","help":"each row is one whole JSON object","of":null,"file":"notes.jsonl","line":2,"column":27,"text":"{\"id\": 2, \"text\": \"no end}"}}
     exit code 0
     "#);
     insta::assert_snapshot!(fs::read_to_string(sandbox.path("datamake.lock")).unwrap(), @r#"

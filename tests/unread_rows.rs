@@ -105,7 +105,7 @@ fn a_build_after_another_parses_nothing_and_a_mended_line_its_segment_alone() {
     // Another definition of the dataset: its files are looked at again, and not parsed.
     sandbox.edit("datamake.toml", "max_failed = 4", "max_failed = 5");
     assert_eq!(run(&sandbox).run.ran, 0);
-    sandbox.edit("data/a.jsonl", "{\"id\": 3\n", "{\"id\": 3, \"text\": \"mended\"}\n");
+    sandbox.edit("data/a.jsonl", "{\"id\": \"x\"}\n", "{\"id\": 20, \"text\": \"mended\"}\n");
     let parsed = |built: &Built| {
         let (id, _) = sandbox.project().unwrap().one("notes").unwrap();
         match &built.run.of(id).unwrap().state {

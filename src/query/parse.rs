@@ -156,9 +156,11 @@ impl Visitor for Names<'_> {
         };
         let now = match args.get(*before) {
             None => true,
-            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) => {
-                value.value.clone().into_string().is_some_and(|text| super::dates::asks_machine(text.as_bytes(), true).is_some())
-            }
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) => value
+                .value
+                .clone()
+                .into_string()
+                .is_some_and(|text| super::dates::asks_machine(text.as_bytes(), true).is_some()),
             Some(_) => false,
         };
         if now {
