@@ -175,7 +175,13 @@ watching; Ctrl-C ends it
         &watching.round(&sandbox),
         r"
 ── round 5 ──
-nothing to do: 2 nodes are fresh
+reused  questions  2 rows  nothing had to run
+        question.md changed: `Tell of {{ topic }}…` → `Ask about {{ topic }}…`
+        dropped 7 rows by sample
+        2 answers were known and saved 0.00038: 0.00019 per row
+
+built 1 node, 1 was fresh; 0 actions run, 0 reused; 0.00 s (build 3)
+2 answers were known and saved 0.00038
 
 questions  ~2 changed
   question: 2 cells changed
