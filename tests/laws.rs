@@ -114,6 +114,25 @@ fn changing_a_column_the_filter_reads_runs_the_filter_on_that_row_group_alone() 
 }
 
 #[test]
+fn each_condition_that_and_joins_is_remembered_for_itself() {
+    let sandbox = project();
+    let condition = |text: &str| {
+        sandbox.write("datamake.toml", PROJECT.replace("n >= ${params.least}", text));
+    };
+    let groups = sandbox.project().expect("it opens").table("rows").expect("it was built").groups.len() as u64;
+    // Of row groups that look alike one is enough.
+    let ran = |text: &str, most: u64| {
+        condition(text);
+        let ran = actions(&sandbox)["dataset.kept"];
+        assert!((most - groups + 1..=most).contains(&ran), "{text}: {ran} actions for {groups} row groups");
+    };
+    ran("length(text) > 6 and n >= 3 and id <> 40", 3 * groups);
+    ran("length(text) > 6 and n >= 4 and id <> 40", 2 * groups);
+    ran("id <> 40 and n >= 4 and length(text) > 6", groups);
+    assert_eq!(sandbox.results(), sandbox.clean());
+}
+
+#[test]
 fn a_filter_that_keeps_the_same_rows_leaves_all_after_it_fresh() {
     let sandbox = project();
     sandbox.edit("datamake.toml", "n >= ${params.least}", "n > ${params.least} - 1");

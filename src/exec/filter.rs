@@ -10,7 +10,7 @@ use crate::op;
 use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::{Array, ArrayRef, Int64Array};
 use std::sync::Arc;
 
 /// What becomes of a row at conditions.
@@ -35,13 +35,23 @@ pub(super) struct Filtered {
 impl Flow<'_> {
     /// Sends a row group through conditions: which rows stay, which are dropped and which fail. A row goes by the first condition
     /// that does not say that it may stay.
+    ///
+    /// A conjunction is the conditions that it joins, each an action: one that changes leaves the others as they are.
     pub(super) fn filter(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Filtered, Stop> {
-        let made = works.iter().map(|work| self.columns_of(work, schema, group)).collect::<Result<Vec<_>, Stop>>()?;
+        let parts: Vec<Vec<Work>> = works.iter().map(Work::conditions).collect();
+        let ends = parts.iter().scan(0, |end, parts| {
+            *end += parts.len();
+            Some(*end)
+        });
+        let ends: Vec<usize> = ends.collect();
+        let made = parts.iter().flatten().map(|part| self.columns_of(part, schema, group));
+        let made = made.collect::<Result<Vec<_>, Stop>>()?;
         let masks: Vec<Hash> = made.iter().map(|made| made.chunks[0]).collect();
         let (at, failed): (Vec<usize>, Vec<Failing>) =
             made.into_iter().enumerate().filter_map(|(at, made)| Some((at, made.failed?))).unzip();
         let mut key = op::key("filter");
         masks.iter().for_each(|mask| _ = key.hash("mask", *mask));
+        ends.iter().for_each(|end| _ = key.int("end", *end as i64));
         at.iter().zip(&failed).for_each(|(at, one)| {
             key.int("failed", *at as i64).hash("keep", one.keep_at).hash("failures", one.failures);
         });
@@ -50,22 +60,13 @@ impl Flow<'_> {
                 .iter()
                 .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
                 .collect::<Result<Vec<ArrayRef>, Stop>>()?;
-            // A condition that is null has not said that the row may stay.
-            let first_no: Vec<Option<usize>> =
-                (0..group.rows as usize).map(|row| masks.iter().position(|mask| !stays(mask, row))).collect();
-            // Where the condition has no value, its mask is null.
+            // Where a condition has no value, its mask is null.
             let places: Vec<Vec<Option<usize>>> = failed.iter().map(|one| places(&one.keep)).collect();
-            let failure = |row: usize, no: usize| {
-                let of = at.binary_search(&no).ok()?;
+            let failure = |row: usize, part: usize| {
+                let of = at.binary_search(&part).ok()?;
                 Some((of, places[of][row]?))
             };
-            let fates: Vec<Fate> = (0..)
-                .zip(first_no)
-                .map(|(row, no)| match no {
-                    None => Fate::Stays,
-                    Some(no) => failure(row, no).map_or(Fate::Dropped(no as i64), Fate::Failed),
-                })
-                .collect();
+            let fates: Vec<Fate> = (0..group.rows as usize).map(|row| fate(row, &masks, &ends, &failure)).collect();
             let keep = Take::of_mask(fates.iter().map(|fate| *fate == Fate::Stays));
             let reasons = fates.iter().filter_map(|fate| if let Fate::Dropped(by) = fate { Some(*by) } else { None });
             let reasons: ArrayRef = Arc::new(reasons.collect::<Int64Array>());
@@ -99,4 +100,34 @@ impl Flow<'_> {
         }
         Ok(counts)
     }
+}
+
+/// Returns what becomes of a row at conditions, each the conjunction of the masks up to its end. Of these, the first that is false or
+/// has failed decides; null says neither yes nor no, and a condition that is null in the end has not said that the row may stay.
+fn fate(
+    row: usize,
+    masks: &[ArrayRef],
+    ends: &[usize],
+    failure: &impl Fn(usize, usize) -> Option<(usize, usize)>,
+) -> Fate {
+    let mut part = 0;
+    for (at, end) in ends.iter().enumerate() {
+        let mut is_null = false;
+        for part in std::mem::replace(&mut part, *end)..*end {
+            if stays(&masks[part], row) {
+                continue;
+            }
+            if let Some(failure) = failure(row, part) {
+                return Fate::Failed(failure);
+            }
+            if !masks[part].is_null(row) {
+                return Fate::Dropped(at as i64);
+            }
+            is_null = true;
+        }
+        if is_null {
+            return Fate::Dropped(at as i64);
+        }
+    }
+    Fate::Stays
 }

@@ -34,7 +34,7 @@ use crate::table::{Batch, Schema, Type};
 use arrow_array::ArrayRef;
 use bind::{Binder, Place, Scope};
 use std::ops::Range;
-use tree::Node;
+use tree::{Kind, Logic, Node};
 
 /// One problem in an expression; `range` is in bytes of the expression's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,19 +73,35 @@ pub struct Expr {
     reads: Vec<String>,
     types: Vec<Type>,
     canonical: String,
+    all_of: Vec<Expr>,
 }
 
 impl Expr {
     /// Parses and binds an expression; or says all that is wrong with it.
     pub fn parse(text: &str, schema: &Schema) -> Result<Expr, Vec<ExprError>> {
         let mut binder = Binder::new(text, Scope::Known(schema), Place::Scalar);
-        let mut node = binder.finish()?;
+        Ok(Expr::of(binder.finish()?, schema))
+    }
+
+    /// Makes an expression of a tree whose columns are places in a schema.
+    fn of(mut node: Node, schema: &Schema) -> Expr {
+        let all_of = match &node.kind {
+            Kind::Logic(Logic::And, nodes) if nodes.iter().all(|node| node.ty == Type::Bool) => {
+                nodes.iter().map(|node| Expr::of(node.clone(), schema)).collect()
+            }
+            _ => Vec::new(),
+        };
         let mut columns = Vec::new();
         node.renumber(&mut columns);
         let mut canonical = String::new();
         node.write(&mut canonical);
         let (reads, types) = named(schema, &columns);
-        Ok(Expr { node, reads, types, canonical })
+        Expr { node, reads, types, canonical, all_of }
+    }
+
+    /// Returns the conditions that this one joins by `and`; none where it is not made so.
+    pub fn all_of(&self) -> &[Expr] {
+        &self.all_of
     }
 
     /// Returns the type of the result.

@@ -140,6 +140,15 @@ impl Work {
     pub fn new(name: &str, op: impl RowOp + 'static, span: &Span) -> Work {
         Work { name: name.to_owned(), op: Arc::new(op), span: span.clone() }
     }
+
+    /// Returns the conditions of which this one is the conjunction: itself, where it is one condition.
+    pub fn conditions(&self) -> Vec<Work> {
+        let part = |op: &Arc<dyn RowOp>| Work { op: op.clone(), ..self.clone() };
+        match self.op.all_of() {
+            [] => vec![self.clone()],
+            parts => parts.iter().map(part).collect(),
+        }
+    }
 }
 
 /// An op that needs the whole table.

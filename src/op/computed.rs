@@ -5,18 +5,22 @@ use crate::expr::Expr;
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
 use arrow_array::ArrayRef;
+use std::sync::Arc;
 
 /// One column: the value of an expression. `where` and `filter` are this with a bool.
 pub struct Computed {
     expr: Expr,
     writes: [Type; 1],
+    all_of: Vec<Arc<dyn RowOp>>,
 }
 
 impl Computed {
     /// Wraps a bound expression.
     pub fn new(expr: Expr) -> Computed {
         let writes = [expr.ty().clone()];
-        Computed { expr, writes }
+        let part = |part: &Expr| Arc::new(Computed::new(part.clone())) as Arc<dyn RowOp>;
+        let all_of = expr.all_of().iter().map(part).collect();
+        Computed { expr, writes, all_of }
     }
 }
 
@@ -39,6 +43,10 @@ impl RowOp for Computed {
 
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
         Ok(vec![self.expr.eval(input)?])
+    }
+
+    fn all_of(&self) -> &[Arc<dyn RowOp>] {
+        &self.all_of
     }
 }
 

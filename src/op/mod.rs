@@ -60,7 +60,7 @@ pub const VERSIONS: [(&str, u32); 40] = [
     ("explode", 1),
     ("expression", 1),
     ("failed", 1),
-    ("filter", 1),
+    ("filter", 2),
     ("fingerprint", 2),
     ("fold", 1),
     ("gather", 1),
@@ -118,6 +118,11 @@ pub trait RowOp: Send + Sync {
 
     /// Makes the columns, each of `input.rows` rows. The input has at least the columns that are read.
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError>;
+
+    /// Returns the conditions of which this one is the conjunction, in order; none where it is not made so.
+    fn all_of(&self) -> &[Arc<dyn RowOp>] {
+        &[]
+    }
 }
 
 /// A function of rows that asks models on the way: pure on both sides of the door. Each row has one or more dialogues, which
