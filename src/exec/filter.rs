@@ -110,17 +110,17 @@ fn fate(
     ends: &[usize],
     failure: &impl Fn(usize, usize) -> Option<(usize, usize)>,
 ) -> Fate {
-    let mut part = 0;
+    let mut parts = masks.iter().enumerate();
     for (at, end) in ends.iter().enumerate() {
         let mut is_null = false;
-        for part in std::mem::replace(&mut part, *end)..*end {
-            if stays(&masks[part], row) {
+        for (part, mask) in parts.by_ref().take(*end - at.checked_sub(1).map_or(0, |before| ends[before])) {
+            if stays(mask, row) {
                 continue;
             }
             if let Some(failure) = failure(row, part) {
                 return Fate::Failed(failure);
             }
-            if !masks[part].is_null(row) {
+            if !mask.is_null(row) {
                 return Fate::Dropped(at as i64);
             }
             is_null = true;
