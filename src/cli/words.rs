@@ -1,22 +1,11 @@
 //! Numbers, sizes, times and texts in the words of people.
 
+pub use crate::diag::grouped;
 use crate::expr::Value;
 
 /// Writes a number with thousands separators.
 pub fn count(n: u64) -> String {
     grouped(&n.to_string())
-}
-
-/// Puts separators between the thousands of some digits.
-pub fn grouped(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Writes a number and what is counted: `1 row`, `2,000 rows`.

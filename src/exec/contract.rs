@@ -67,10 +67,11 @@ impl Flow<'_> {
         for lost in lost {
             let stage = &bound.stages[lost.stage.expect("a test makes no rows")];
             examples.extend(self.examples(stage, &lost, &table.schema, &table.key)?);
-            let own = lost.reasons(&bound.stages).into_iter().filter(|(_, rows)| *rows > 0);
+            let counts = lost.reasons(Some(stage));
             let lost_table = self.context.put_table(lost.table(&table.schema, &table.key))?;
-            let step = LostRows { step: Some(at), reasons: lost.reasons(&bound.stages), table: lost_table.hash };
+            let step = LostRows { step: Some(at), reasons: counts, table: lost_table.hash };
             let by = if lost.why == Why::Dropped { "by " } else { "" };
+            let own = step.reasons.iter().filter(|(_, rows)| *rows > 0);
             reasons.extend(own.map(|(name, rows)| format!("{rows} {by}{name}")));
             match lost.why {
                 Why::Dropped => dropped.push(step),

@@ -120,7 +120,8 @@ impl Walk<'_> {
                     (lost.table(&before[stage], &bound.made.key), came[stage])
                 }
             };
-            let (step, reasons) = (lost.stage.map(|stage| bound.steps[stage]), lost.reasons(&bound.stages));
+            let (step, reasons) =
+                (lost.stage.map(|stage| bound.steps[stage]), lost.reasons(lost.stage.map(|at| &bound.stages[at])));
             let rows = LostRows { step, reasons, table: self.context.put_table(table)?.hash };
             match lost.why {
                 Why::Dropped => dropped.push(rows),

@@ -39,7 +39,7 @@ impl Flow<'_> {
     /// Shows the first rows that a stage dropped, or that could not be computed there; `before` are the columns that came to it.
     pub fn examples(&self, stage: &Stage, lost: &Lost, before: &Schema, key: &[String]) -> Result<Vec<Example>, Stop> {
         let mut examples = Vec::new();
-        let reasons = lost.reasons(std::slice::from_ref(stage));
+        let reasons = lost.reasons(Some(stage));
         for group in &lost.groups {
             let Some((why, columns)) = group.columns.split_last() else { continue };
             let why = self.context.column(*why)?;

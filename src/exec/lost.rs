@@ -82,10 +82,9 @@ impl Lost {
         self.groups.extend(other.groups);
     }
 
-    /// Returns the reasons with their counts; dropped rows know theirs by its position.
-    pub fn reasons(&self, stages: &[Stage]) -> Vec<(String, u64)> {
-        // Where there is but one stage, it is the one.
-        let names: Vec<&str> = match (self.why, self.stage.and_then(|at| stages.get(at).or(stages.first()))) {
+    /// Returns the reasons with their counts, of rows that were lost at this stage; dropped rows know theirs by its position.
+    pub fn reasons(&self, stage: Option<&Stage>) -> Vec<(String, u64)> {
+        let names: Vec<&str> = match (self.why, stage) {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
             // Of a test it says what has to be unique.

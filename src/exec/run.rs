@@ -7,6 +7,7 @@ use super::failure::RowFailure;
 use super::files::{ReadStop, Recut};
 use super::lost::Lost;
 use super::program_trouble::{changed, failed, wrong};
+use super::refer::of;
 use super::stage::Flow;
 use crate::fetch::Workspace;
 use crate::fetch::programs::{self, Feed, Folder, Pool, Workshop, run_whole};
@@ -275,7 +276,7 @@ impl Flow<'_> {
 
     /// Adds the chunks that a program reads of a row group to a key.
     fn reads(&self, run: &Run, schema: &Schema, group: &RowGroup, key: &mut KeyWriter) {
-        for column in columns(run, schema, group) {
+        for column in of(schema, group, &run.program.reads) {
             key.hash("chunk", column.chunk).maybe("take", column.take);
         }
         key.int("rows", i64::from(group.rows));
@@ -283,7 +284,7 @@ impl Flow<'_> {
 
     /// Returns the rows of a group as a program is given them.
     fn given(&self, run: &Run, schema: &Schema, group: &RowGroup) -> Result<Batch, Stop> {
-        let named = run.program.reads.iter().zip(columns(run, schema, group));
+        let named = run.program.reads.iter().zip(of(schema, group, &run.program.reads));
         let columns = named.map(|(name, at)| Ok((name.clone(), self.context.column(at)?)));
         Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
     }
@@ -307,8 +308,4 @@ impl Flow<'_> {
             workshop: self.workshop().0.clone(),
         }
     }
-}
-
-fn columns(run: &Run, schema: &Schema, group: &RowGroup) -> impl Iterator<Item = ColumnRef> {
-    run.program.reads.iter().map(|name| group.columns[schema.index(name).expect("binding checked the columns")])
 }

@@ -94,15 +94,7 @@ pub(super) fn per_cent(share: f64) -> String {
 
 /// Writes `1,000`.
 pub(super) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    crate::diag::grouped(&n.to_string())
 }
 
 /// Tells how rows of these kinds of failure are asked about again.

@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::expr::{Aggregate, Expr};
 use crate::manifest::{Bounds, Test, Text};
 use crate::op::{Computed, Fingerprint, Matching, Over};
+use crate::query::quoted;
 use crate::table::Type;
 
 /// A test against one table.
@@ -163,11 +164,6 @@ impl Binder<'_> {
         }
         problems
     }
-}
-
-/// Writes a column's name as SQL does.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn range(column: &str, bounds: &Bounds) -> String {

@@ -316,6 +316,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-pub(super) fn quoted(name: &str) -> String {
+/// Writes a name as SQL does.
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

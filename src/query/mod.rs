@@ -13,7 +13,7 @@ mod program;
 mod scope;
 mod values;
 
-pub use engine::{Engine, Prepared, Stopped, Table};
+pub use engine::{Engine, Prepared, Stopped, Table, quoted};
 pub use parse::{Named, Query};
 
 /// Returns what answers queries, with its version: part of the keys.
