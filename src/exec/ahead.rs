@@ -13,6 +13,7 @@ use super::context::{Context, Stop, Used};
 use super::count::Counting;
 use super::event::{Event, Progress};
 use super::example::Example;
+use super::lost::Why;
 use super::stage::{Effort, Flow};
 use crate::fetch::models::Afoot;
 use crate::graph::Stage;
@@ -139,13 +140,14 @@ impl<'a> Ahead<'a> {
     }
 
     /// Finds where a row group has to begin: behind the steps whose actions are known. Nowhere, if all that ask are.
-    fn unsettled(&self, pipe: usize, group: Arc<RowGroup>) -> Result<Vec<(usize, usize, Arc<RowGroup>)>, Stop> {
+    fn unsettled(&mut self, pipe: usize, group: Arc<RowGroup>) -> Result<Vec<(usize, usize, Arc<RowGroup>)>, Stop> {
         let (mut found, mut open) = (Vec::new(), vec![(pipe, 0, group)]);
         while let Some((number, at, group)) = open.pop() {
             if !self.asks(number, at) {
                 continue;
             }
-            let pipe = &self.pipes[number];
+            let pipes = self.pipes;
+            let pipe = &pipes[number];
             let Some(stage) = pipe.stages.get(at) else {
                 open.extend(pipe.next.iter().map(|next| (*next, 0, group.clone())));
                 continue;
@@ -154,7 +156,11 @@ impl<'a> Ahead<'a> {
             let progress = Progress::new(pipe.node, &|_| ());
             let flow = pipe.flow(self.context, &used, &progress, Effort::Look);
             match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
-                Ok((after, _)) => open.extend(after.into_iter().rev().map(|group| (number, at + 1, group))),
+                Ok((after, lost)) => {
+                    let lost = lost.iter().filter(|lost| lost.why == Why::Failed);
+                    lost.map(|lost| self.count_failed(number, &flow, at, lost)).collect::<Result<(), Stop>>()?;
+                    open.extend(after.into_iter().rev().map(|group| (number, at + 1, group)));
+                }
                 Err(Stop::Pending) => found.push((number, at, group)),
                 Err(other) => return Err(other),
             }

@@ -8,7 +8,7 @@ use crate::fetch::programs::Workshop;
 use crate::graph::NodeId;
 use crate::hash::{Hash, Key};
 use crate::store::{Store, StoreError};
-use crate::table::{ColumnRef, Limits, Table, Take, decode_chunk, encode_chunk};
+use crate::table::{ColumnRef, Limits, Picked, RowGroup, Schema, Table, Take, chunk_pieces, decode_chunk};
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -109,9 +109,16 @@ pub struct Used {
     paid: Mutex<BTreeMap<usize, Paid>>,
     /// Whether a row got no answer: then what was made is not remembered, and the next build asks again.
     unfinished: AtomicBool,
+    /// Whether it is not the node's turn yet.
+    eager: bool,
 }
 
 impl Used {
+    /// For actions that run before it is their node's turn: they count then.
+    pub fn eager() -> Used {
+        Used { eager: true, ..Used::default() }
+    }
+
     /// Adds a key whose trace was used.
     pub fn note(&self, key: Key) {
         self.keys.lock().expect("no thread panics with this lock").push(key);
@@ -173,6 +180,8 @@ pub struct Context<'a> {
     cancel: &'a AtomicBool,
     columns: Mutex<Columns>,
     running: Running,
+    /// Actions that ran before it was the turn of a node that uses them.
+    eager: Mutex<HashSet<Key>>,
     /// Bytes of columns read and written so far.
     bytes: AtomicU64,
     /// Columns that a plan did not keep.
@@ -194,6 +203,7 @@ impl<'a> Context<'a> {
             counts: Counts::default(),
             columns: Mutex::default(),
             running: Running::default(),
+            eager: Mutex::default(),
             bytes: AtomicU64::new(0),
             named: Mutex::default(),
             held: Mutex::default(),
@@ -301,7 +311,7 @@ impl<'a> Context<'a> {
     ) -> Result<Vec<Hash>, Stop> {
         used.note(key);
         if let Some(outputs) = self.peek(key, &will_do) {
-            self.counts.reuse(1);
+            self.count(used, key);
             return Ok(outputs);
         }
         if !may_run {
@@ -310,7 +320,7 @@ impl<'a> Context<'a> {
         // Equal row groups have equal keys: the second waits for the first, and then knows the trace.
         let _alone = self.running.enter(key);
         if let Some(outputs) = self.peek(key, &will_do) {
-            self.counts.reuse(1);
+            self.count(used, key);
             return Ok(outputs);
         }
         self.go_on()?;
@@ -324,9 +334,30 @@ impl<'a> Context<'a> {
                 outputs
             }
         };
+        if used.eager {
+            self.eager().insert(key);
+        } else {
+            self.count_run(used);
+        }
+        Ok(outputs)
+    }
+
+    /// Counts an action whose outputs are known: as one that ran if it did so before it was this node's turn.
+    fn count(&self, used: &Used, key: Key) {
+        match used.eager {
+            true => {}
+            false if self.eager().remove(&key) => self.count_run(used),
+            false => self.counts.reuse(1),
+        }
+    }
+
+    fn count_run(&self, used: &Used) {
         self.counts.run();
         used.ran.fetch_add(1, Ordering::Relaxed);
-        Ok(outputs)
+    }
+
+    fn eager(&self) -> std::sync::MutexGuard<'_, HashSet<Key>> {
+        self.eager.lock().expect("no thread panics with this lock")
     }
 
     /// Writes a blob.
@@ -345,14 +376,15 @@ impl<'a> Context<'a> {
     /// Writes a column chunk, and keeps it at hand for the ops after this one. Where no action runs any more, it is only named:
     /// nobody will read it.
     pub fn put_column(&self, column: &ArrayRef) -> Result<Hash, Stop> {
-        let contents = encode_chunk(column);
+        let pieces = chunk_pieces(column);
         if !self.may_run() {
-            let hash = Hash::of(&contents);
+            let hash = Hash::of_pieces(&pieces);
             self.named().insert(hash);
             return Ok(hash);
         }
-        self.bytes.fetch_add(contents.len() as u64, Ordering::Relaxed);
-        let hash = self.put(&contents)?;
+        let pieces = pieces.each_ref().map(|piece| &piece[..]);
+        self.bytes.fetch_add(pieces.iter().map(|piece| piece.len() as u64).sum(), Ordering::Relaxed);
+        let hash = self.store.put_pieces(&pieces)?;
         self.remember(ColumnRef { chunk: hash, take: None }, column);
         Ok(hash)
     }
@@ -369,6 +401,28 @@ impl<'a> Context<'a> {
     /// Reads a take.
     pub fn take(&self, hash: Hash) -> Result<Take, Stop> {
         Take::decode(&self.get(hash)?).map_err(|_| Stop::Missing(hash))
+    }
+
+    /// Reads the columns of a row group, without copying the rows that are picked.
+    pub fn picked(&self, schema: &Schema, group: &RowGroup) -> Result<Picked, Stop> {
+        let mut takes: HashMap<Hash, Arc<Take>> = HashMap::new();
+        let mut columns = Vec::with_capacity(group.columns.len());
+        for (name, at) in schema.names().zip(&group.columns) {
+            let column = self.column(ColumnRef { take: None, ..*at })?;
+            let take = match at.take {
+                None => None,
+                Some(hash) => Some(match takes.get(&hash) {
+                    Some(known) => known.clone(),
+                    None => takes.entry(hash).or_insert(Arc::new(self.take(hash)?)).clone(),
+                }),
+            };
+            let rows = take.as_ref().map_or(column.len(), |take| take.source_rows());
+            if rows != column.len() {
+                return Err(Stop::Missing(at.chunk));
+            }
+            columns.push((name.to_owned(), column, take));
+        }
+        Ok(Picked { rows: group.rows as usize, columns })
     }
 
     /// Reads the rows of a column of a row group.
@@ -455,7 +509,7 @@ impl Drop for Alone<'_> {
 }
 
 /// Bytes of columns that are kept at hand.
-const AT_HAND: usize = 96 << 20;
+const AT_HAND: usize = 64 << 20;
 
 /// The columns used last, so that an op need not read back what the op before it wrote.
 #[derive(Default)]

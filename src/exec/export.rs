@@ -6,9 +6,9 @@ use super::walk::{Made, Walk};
 use super::{Mode, Progress};
 use crate::diag::Diagnostic;
 use crate::fetch::plain;
-use crate::format::{WriteError, Writer, encode_rows, full_row_groups};
+use crate::format::{WriteError, Writer, encode_picked, full_row_groups};
 use crate::graph::NodeId;
-use crate::table::{Batch, RowGroup, Table};
+use crate::table::{Batch, RowGroup};
 use rayon::prelude::*;
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -51,6 +51,13 @@ impl Walk<'_> {
             table.groups.iter().for_each(|group| progress.group(u64::from(group.rows), true));
             return Err(Stop::Pending);
         }
+        if let Some(file) = self.eager.remove(&id)
+            && let Some((file, bytes)) = file.finish(self.request.workspace, &table)
+        {
+            table.groups.iter().for_each(|group| progress.group(u64::from(group.rows), true));
+            self.context.counts.run();
+            return Ok(Made::of(Output::Export { file, bytes, rows: table.rows() }));
+        }
         let (format, compression) = (export.encoding.format, export.encoding.compression);
         let written = self.request.workspace.write_output::<Unwritten>(&export.to.value, |file| {
             let mut writer =
@@ -59,7 +66,8 @@ impl Walk<'_> {
             match writer.row_groups() {
                 _ if format.is_text() => {
                     let encode = |group: &Arc<RowGroup>| -> Result<Vec<u8>, Unwritten> {
-                        let rows = encode_rows(format, &self.batch(&table, group)?).map_err(WriteError::Problem)?;
+                        let rows = self.context.picked(&table.schema, group)?;
+                        let rows = encode_picked(format, &rows).map_err(WriteError::Problem)?;
                         told(group);
                         Ok(rows)
                     };
@@ -85,7 +93,8 @@ impl Walk<'_> {
                     };
                     for groups in table.groups.chunks(3 * TOGETHER) {
                         self.context.go_on()?;
-                        let batches = groups.par_iter().map(|group| self.batch(&table, group));
+                        let batch = |group: &Arc<RowGroup>| Ok(self.context.picked(&table.schema, group)?.gather());
+                        let batches = groups.par_iter().map(batch);
                         waiting.extend(batches.collect::<Result<Vec<_>, Stop>>()?);
                         groups.iter().for_each(|group| told(group));
                         write(full_row_groups(&mut waiting))?;
@@ -97,7 +106,7 @@ impl Walk<'_> {
                 None => {
                     for group in &table.groups {
                         self.context.go_on()?;
-                        writer.write(&self.batch(&table, group)?)?;
+                        writer.write(&self.context.picked(&table.schema, group)?.gather())?;
                         told(group);
                     }
                 }
@@ -122,13 +131,6 @@ impl Walk<'_> {
         })?;
         self.context.counts.run();
         Ok(Made::of(Output::Export { file, bytes, rows: table.rows() }))
-    }
-
-    fn batch(&self, table: &Table, group: &RowGroup) -> Result<Batch, Stop> {
-        let column = |(name, at): (&str, _)| Ok((name.to_owned(), self.context.column(at)?));
-        let columns =
-            table.schema.names().zip(group.columns.iter().copied()).map(column).collect::<Result<_, Stop>>()?;
-        Ok(Batch { rows: group.rows as usize, columns })
     }
 }
 

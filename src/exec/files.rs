@@ -1,6 +1,7 @@
 //! The `files` maker: segments of files, parsed each once, and brought to the types that all agree on.
 
 mod ahead;
+mod onward;
 mod recut;
 mod texts;
 mod unread;
@@ -9,8 +10,9 @@ mod wrong;
 use super::Work;
 use super::context::{Context, Stop, Used};
 use super::dataset::MadeRows;
+use super::eager::Eager;
 use crate::diag::{Diagnostic, Span};
-use crate::fetch::files::{FoundFile, hash_file, open, open_whole, read_full};
+use crate::fetch::files::{Blocks, FoundFile, hash_file, open_whole};
 use crate::format::{
     BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
     conform, declaration, parse_segment, read_batches,
@@ -21,6 +23,7 @@ use crate::op;
 use crate::store::FileStat;
 use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Type};
 use ahead::{Ahead, Room};
+use onward::{Begun, Bytes, resumable};
 use arrow_array::new_null_array;
 use rayon::prelude::*;
 pub(in crate::exec) use recut::{ReadStop, Recut};
@@ -42,6 +45,8 @@ pub struct DataFile {
     pub bytes: u64,
     /// What the system said of the file when it was hashed, if no later change can look the same.
     pub stat: Option<FileStat>,
+    /// The blocks of the file, if it was hashed just now and has several.
+    pub blocks: Option<Blocks>,
 }
 
 /// How a `files` maker reads.
@@ -54,11 +59,13 @@ pub struct Reading<'a> {
     pub span: Span,
     /// Told of the rows of each part that was parsed.
     pub told: &'a (dyn Fn(u64) + Sync),
+    /// What goes on with the rows of a segment as soon as they are parsed.
+    pub(super) eager: Option<&'a Eager<'a>>,
 }
 
 /// A segment of a file after parsing: rows, columns and where they came from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Part {
+pub(super) struct Part {
     first_line: u64,
     rows: u32,
     columns: Vec<PartColumn>,
@@ -79,15 +86,33 @@ struct PartColumn {
     chunk: Hash,
 }
 
+impl Part {
+    /// Returns whether any record was a row.
+    pub fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+
+    /// Returns whether it was parsed just now.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+}
+
 /// A type in hexadecimal digits of its encoding.
 type TypeText = String;
 
 /// The contents of the blob that lists a file's segments.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Listing {
     header: Option<Vec<String>>,
     /// Line and hash of each segment.
     segments: Vec<(u64, Hash)>,
+    /// The byte after each segment.
+    #[serde(default)]
+    ends: Vec<u64>,
+    /// The blocks of the file, where it can be read on from those bytes.
+    #[serde(default)]
+    blocks: Vec<Hash>,
 }
 
 impl Context<'_> {
@@ -155,7 +180,7 @@ impl Context<'_> {
         let groups = parts
             .par_iter()
             .filter(|(_, part)| part.rows > 0)
-            .map(|(at, part)| self.conform_part(used, reading, &reading.files[*at], &schema, part))
+            .map(|(at, part)| self.conform_part(used, reading, *at, &schema, part))
             .collect::<Result<Vec<_>, Stop>>()?;
         let key =
             if reading.key.is_empty() { schema.names().map(str::to_owned).collect() } else { reading.key.clone() };
@@ -169,12 +194,15 @@ impl Context<'_> {
             self.go_on()?;
             let at = run.start;
             let file = &reading.files[at];
+            if let (Some(eager), false) = (reading.eager, file.format.has_records()) {
+                eager.end();
+            }
             if file.format == Format::Text {
                 parts.extend(self.texts(used, reading, run)?);
                 continue;
             }
             let found = if file.format.has_records() {
-                self.records(used, reading, file)?
+                self.records(used, reading, at)?
             } else {
                 self.whole_file(used, reading, file)?
             };
@@ -184,13 +212,14 @@ impl Context<'_> {
     }
 
     /// Returns the parts of a file of records, reading it only if some of it was never seen.
-    fn records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        match self.known_records(used, reading, file) {
+    fn records(&self, used: &Used, reading: &Reading, at: usize) -> Result<Vec<Part>, Stop> {
+        match self.known_records(used, reading, &reading.files[at]) {
             Some(parts) => {
+                reading.eager.iter().for_each(|eager| eager.end());
                 self.counts.reuse(parts.len() as u64);
                 Ok(parts)
             }
-            None => self.read_records(used, reading, file),
+            None => self.read_records(used, reading, at),
         }
     }
 
@@ -205,40 +234,51 @@ impl Context<'_> {
             Some(Part { first_line: *line, ..part })
         };
         let parts = listed.segments.iter().map(part).collect::<Option<Vec<Part>>>()?;
-        used.note(listing);
+        self.listing_keys(reading, file, &listed).for_each(|key| used.note(key));
         Some(parts)
     }
 
-    /// Reads a file through: this thread reads and cuts, while others parse what was cut.
-    fn read_records(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
-        let known = (file.hash, file.stat);
-        let mut reader =
-            open(&file.file, file.compression, &known).map_err(|error| unreadable(reading, file, &error))?;
-        let mut header = None;
+    /// Reads a file through, or from where it becomes another than it was: this thread reads and cuts, while others parse what was cut.
+    fn read_records(&self, used: &Used, reading: &Reading, at: usize) -> Result<Vec<Part>, Stop> {
+        let file = &reading.files[at];
+        let Begun { mut listing, mut parts, next } = self.begun(used, reading, file);
+        let mut bytes = Bytes::open(file, next).map_err(|error| unreadable(reading, file, &error))?;
+        let eager = reading.eager;
+        if next.is_some() {
+            eager.iter().for_each(|eager| eager.end());
+        }
         let ahead = Ahead::default();
         let cut = rayon::in_place_scope(|scope| {
+            let wrong = |error| wrong_record(reading, file, 1, error);
             let mut splitter = Splitter::new(file.format, self.limits, &reading.key);
+            if let Some((byte, line)) = next {
+                splitter = splitter.resume(listing.header.as_deref(), byte, line).map_err(wrong)?;
+            }
             let mut number = 0;
             let mut emit = |segment: Segment| {
-                let (at, ahead) = (number, &ahead);
+                let (place, ahead) = (number, &ahead);
                 number += 1;
-                if header.is_none() {
-                    header = segment.header.as_ref().map(|header| header.0.clone());
+                if listing.header.is_none() {
+                    listing.header = segment.header.as_ref().map(|header| header.0.clone());
                 }
+                listing.ends.push(segment.end);
                 let room = ahead.enter(segment.bytes.len());
                 let waits = matches!(room, Room::Taken(_));
+                let eager = eager.map(|eager| (eager, eager.next()));
                 let parse = move || {
                     let parsed = self.segment(used, reading, file, &segment);
-                    ahead.done(at, room, parsed.map(|(hash, part)| ((segment.first_line, hash), part)));
+                    if let (Some((eager, number)), Ok((_, part))) = (eager, &parsed) {
+                        eager.take(reading, number, at, part);
+                    }
+                    ahead.done(place, room, parsed.map(|(hash, part)| ((segment.first_line, hash), part)));
                 };
                 if waits { scope.spawn(move |_| parse()) } else { parse() }
             };
-            let wrong = |error| wrong_record(reading, file, 1, error);
             let mut block = vec![0; 1 << 20];
             while !ahead.failed() {
                 self.go_on()?;
-                let read =
-                    read_full(&mut reader, &mut block).map_err(|error| unreadable(reading, file, &error.into()))?;
+                eager.iter().for_each(|eager| eager.catch_up(self.cancel()));
+                let read = bytes.read(&mut block).map_err(|error| unreadable(reading, file, &error))?;
                 if read == 0 {
                     return splitter.finish(&mut emit).map_err(wrong);
                 }
@@ -247,17 +287,17 @@ impl Context<'_> {
             Ok(())
         });
         // What is wrong with a row comes before what is wrong behind it.
-        let (segments, parts) = ahead.finish()?.into_iter().unzip();
+        let (segments, new): (Vec<_>, Vec<_>) = ahead.finish()?.into_iter().unzip();
         cut?;
-        let hash = reader.finish().map_err(|error| unreadable(reading, file, &error))?;
-        if hash != file.hash {
-            return Err(changed(reading, file));
+        bytes.finish(reading, file)?;
+        listing.segments.extend(segments);
+        parts.extend(new);
+        listing.blocks = resumable(file).map(|blocks| blocks.to_vec()).unwrap_or_default();
+        let blob = self.put(&serde_json::to_vec(&listing).expect("a listing is plain data"))?;
+        for key in self.listing_keys(reading, file, &listing) {
+            self.store.record(key, &[blob])?;
+            used.note(key);
         }
-        let listed = Listing { header, segments };
-        let blob = self.put(&serde_json::to_vec(&listed).expect("a listing is plain data"))?;
-        let listing = self.listing_key(reading, file);
-        self.store.record(listing, &[blob])?;
-        used.note(listing);
         Ok(parts)
     }
 
@@ -323,20 +363,21 @@ impl Context<'_> {
                 let outputs = recut.finish()?;
                 // What was parsed has to be what was hashed.
                 let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-                if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+                if now.0 == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
             })?;
         let parts: Vec<Part> = self.json(outputs[0])?;
         Ok(parts.into_iter().map(|part| Part { fresh, ..part }).collect())
     }
 
-    fn conform_part(
+    pub(super) fn conform_part(
         &self,
         used: &Used,
         reading: &Reading,
-        file: &DataFile,
+        file: usize,
         schema: &Schema,
         part: &Part,
     ) -> Result<Arc<RowGroup>, Stop> {
+        let file = &reading.files[file];
         let mut columns = Vec::with_capacity(schema.0.len());
         for field in &schema.0 {
             let to = type_text(&field.ty);
@@ -408,6 +449,12 @@ impl Context<'_> {
         self.listing_writer("segments", reading, file).finish()
     }
 
+    /// Returns the keys under which a listing is: of what the file holds, and of its path if it can be read on from there.
+    fn listing_keys(&self, reading: &Reading, file: &DataFile, listing: &Listing) -> impl Iterator<Item = Key> {
+        let last = (!listing.blocks.is_empty()).then(|| self.last_key(reading, file));
+        std::iter::once(self.listing_key(reading, file)).chain(last)
+    }
+
     /// Reads a blob of plain data.
     pub fn json<T: serde::de::DeserializeOwned>(&self, hash: Hash) -> Result<T, Stop> {
         serde_json::from_slice(&self.get(hash)?).map_err(|_| Stop::Missing(hash))
@@ -415,7 +462,7 @@ impl Context<'_> {
 }
 
 /// Finds the columns and types that all parts agree on.
-fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
+pub(super) fn unify(reading: &Reading, parts: &[(usize, Part)]) -> Result<Schema, Stop> {
     let mut unifier = Unifier::new();
     for (segment, (at, part)) in parts.iter().enumerate() {
         let file = &reading.files[*at];

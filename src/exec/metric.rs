@@ -67,6 +67,11 @@ impl Flow<'_> {
         aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))
     }
 
+    /// Makes the state of a row group before it is the metric's turn, which says what is wrong.
+    pub(super) fn fold_eagerly(&self, bound: &BoundMetric, schema: &Schema, group: &RowGroup) -> Result<(), Stop> {
+        self.fold(&|_, _| Stop::Pending, bound, schema, group).map(drop)
+    }
+
     fn fold(
         &self,
         wrong: &(dyn Fn(&Batch, RowError) -> Stop + Sync),

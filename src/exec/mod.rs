@@ -11,6 +11,7 @@ mod dataset;
 mod desk;
 mod dialogue;
 mod door;
+mod eager;
 mod event;
 mod example;
 mod export;

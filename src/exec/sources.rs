@@ -56,7 +56,8 @@ impl Sources {
                                 Ok(hash) => {
                                     let stat = workspace.settled(&file);
                                     let bytes = file.absolute.metadata().map_or(0, |data| data.len());
-                                    let read = DataFile { file, format, compression, hash, bytes, stat };
+                                    let blocks = workspace.blocks(hash);
+                                    let read = DataFile { file, format, compression, hash, bytes, stat, blocks };
                                     found.insert(read.file.path.clone(), read);
                                 }
                                 Err(error) => problems.push(
@@ -126,6 +127,7 @@ impl Sources {
             files: found,
             span: files.patterns[0].span.clone(),
             told: &|_| (),
+            eager: None,
         })
     }
 }
@@ -135,7 +137,7 @@ pub fn rows_of_file(context: &Context, graph: &Graph, id: NodeId, path: &str, ha
     let format = files_maker(graph, id)?.format.as_ref().map(|format| (format.value, compression(path)));
     let (format, compression) = format.or_else(|| Format::by_extension(path))?;
     let file = FoundFile { path: path.to_owned(), absolute: path.into() };
-    let file = DataFile { file, format, compression, hash, bytes: 0, stat: None };
+    let file = DataFile { file, format, compression, hash, bytes: 0, stat: None, blocks: None };
     let sources = Sources(HashMap::from([(id, vec![file])]));
     context.known_files(&sources.reading(graph, id)?).ok()?
 }

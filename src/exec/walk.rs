@@ -5,6 +5,7 @@ use super::around::Arounds;
 use super::context::{Context, Mode, Stop, TableRef, Used};
 use super::count::Place;
 use super::desk::Desk;
+use super::eager::{Eager, EagerFile};
 use super::event::{Event, Progress};
 use super::files::Reading;
 use super::record::{LostRows, NodeRecord, Output, encode_keys};
@@ -41,6 +42,8 @@ pub(super) struct Walk<'a> {
     pub(super) tests: HashMap<NodeId, Vec<BoundTest>>,
     /// What was done to read the files of a node, before it was its turn.
     pub(super) read: HashMap<NodeId, Work>,
+    /// The files of exports that were written before it was their turn.
+    pub(super) eager: HashMap<NodeId, EagerFile>,
     /// What exports found in their places.
     pub(super) outputs: HashMap<NodeId, Option<Hash>>,
     /// Datasets that steps of others look into, and what those are made from.
@@ -80,6 +83,7 @@ impl<'a> Walk<'a> {
             metrics: HashMap::new(),
             tests: HashMap::new(),
             read: HashMap::new(),
+            eager: HashMap::new(),
             outputs: HashMap::new(),
             looked_into: looked_into(request.graph, &order),
             heirs: heirs_of(request.graph, &order),
@@ -244,8 +248,17 @@ impl<'a> Walk<'a> {
 
     /// Returns about how many rows of a dataset models are asked, if it asks any. Datasets that others look into stay whole: with
     /// fewer rows in them, other things would be asked.
-    fn limit(&self, id: NodeId) -> Option<u64> {
+    pub(super) fn limit(&self, id: NodeId) -> Option<u64> {
         self.request.rows.filter(|_| !self.looked_into.contains(&id) && self.request.graph.asks(id))
+    }
+
+    /// Returns the nodes to be made that read the table of a node.
+    pub(super) fn stale_readers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        let reads = move |reader: &NodeId| {
+            let first = self.request.graph.node(*reader).inputs.first();
+            first.is_some_and(|input| input.node == id && input.part.is_none()) && !self.states.contains_key(reader)
+        };
+        self.order.iter().copied().filter(reads)
     }
 
     /// Looks a node up by its key; returns whether it is up to date.
@@ -369,7 +382,11 @@ impl<'a> Walk<'a> {
                 events(Event::Begin { node: id });
                 let told = |rows| events(Event::Group { node: id, rows });
                 let key = reading.key.clone();
-                let (schema, work) = self.context.files_schema(&Reading { told: &told, ..reading })?;
+                let eager = Eager::new(self, id);
+                let read = self.context.files_schema(&Reading { told: &told, eager: Some(&eager), ..reading });
+                let files = eager.into_files();
+                let (schema, work) = read?;
+                self.eager.extend(files);
                 self.read.insert(id, work);
                 Some(Shape { schema, key })
             }

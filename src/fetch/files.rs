@@ -1,13 +1,16 @@
 //! Finding data files by name and pattern, and reading them so that what was hashed is what was read.
 
+mod blocks;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use read::{DataFile, Known, hash_file, open, open_whole, read_full};
+pub use blocks::{Blocks, Checked, common_prefix, hash_file};
+pub use read::{DataFile, Known, open, open_whole, read_full};
 pub use write::HashedFile;
+pub(super) use write::Sum;
 
 use super::plain;
 use crate::diag::{list, nearest};

@@ -13,7 +13,7 @@ pub use git::{commit, file_at_revision};
 pub use seen::{Questions, Same, Seen, hash_of};
 pub use state::StateFolder;
 pub use whole::write_whole;
-pub use workspace::{Texts, Workspace};
+pub use workspace::{Draft, Texts, Workspace};
 
 /// Says what went wrong with a file, without the number that the operating system gives it.
 pub fn plain(error: &std::io::Error) -> String {

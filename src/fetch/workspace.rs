@@ -1,12 +1,13 @@
 //! The project's folder: data files by content, template texts, and the files that exports write.
 
-use super::files::{FilesError, FoundFile, HashedFile, expand_noting, hash_file};
+use super::files::{Blocks, FilesError, FoundFile, HashedFile, Sum, expand_noting, hash_file};
 use super::seen::{Closer, Matches, Questions, Same, Seen, hash_of};
 use super::{StateFolder, is_absence};
 use crate::diag::Source;
 use crate::hash::Hash;
 use crate::store::{FileStat, RealDisk, StatCache, StoreError, stat};
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -29,12 +30,29 @@ pub struct Workspace {
     /// Loaded when it is first asked.
     stat: OnceLock<StatCache>,
     seen: Mutex<Seen>,
+    /// The blocks of the files that were hashed, by the hashes of the files.
+    blocks: Mutex<HashMap<Hash, Blocks>>,
+}
+
+/// A file beside the place of an output. It is removed when this is dropped, unless it was published.
+pub struct Draft {
+    path: String,
+    target: PathBuf,
+    beside: PathBuf,
+    sum: Arc<Mutex<Sum>>,
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Best effort: what stays behind is swept away by the next file for the same place.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
 impl Workspace {
     /// Opens the project in `root`.
     pub fn open(root: &Path) -> Workspace {
-        Workspace { root: root.to_owned(), stat: OnceLock::new(), seen: Mutex::default() }
+        Workspace { root: root.to_owned(), stat: OnceLock::new(), seen: Mutex::default(), blocks: Mutex::default() }
     }
 
     /// Returns the project's folder.
@@ -117,7 +135,10 @@ impl Workspace {
             return Ok((known, Some(now)));
         }
         let checked_at = SystemTime::now();
-        let hash = hash_file(file)?;
+        let (hash, blocks) = hash_file(file)?;
+        if !blocks.is_empty() {
+            self.blocks.lock().expect("no thread panics with this lock").insert(hash, blocks);
+        }
         // The stat is of before the reading: if the file changes meanwhile, it will not agree.
         self.cache().set(&file.path, now, hash, checked_at);
         Ok((hash, now.settled_at(checked_at).then_some(now)))
@@ -126,6 +147,11 @@ impl Workspace {
     /// Returns the hashes of many files.
     pub fn hash_all(&self, files: &[FoundFile]) -> Vec<Result<Hash, FilesError>> {
         files.par_iter().map(|file| self.hash(file)).collect()
+    }
+
+    /// Returns the blocks of a file of this hash, if it was hashed now and has several.
+    pub fn blocks(&self, hash: Hash) -> Option<Blocks> {
+        self.blocks.lock().expect("no thread panics with this lock").get(&hash).cloned()
     }
 
     /// Returns what the system said of a data file when it was hashed, if no later change can look the same.
@@ -169,27 +195,35 @@ impl Workspace {
         path: &str,
         write: impl FnOnce(HashedFile) -> Result<(), E>,
     ) -> Result<(Hash, u64), E> {
+        let (file, draft) = self.draft(path)?;
+        write(file)?;
+        Ok(self.publish(draft)?)
+    }
+
+    /// Begins a file beside the place of an output, for [`Workspace::publish`] once all of it is written.
+    ///
+    /// # Errors
+    /// If the path leads out of the project, or nothing can be written there.
+    pub fn draft(&self, path: &str) -> io::Result<(HashedFile, Draft)> {
         let target = self.inside(path)?;
         let folder = target.parent().expect("a file in a project has a folder");
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         sweep(folder, &name);
         let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-        let written = fs::File::create(&beside).map_err(E::from).and_then(|file| {
-            let (file, sum) = HashedFile::new(file);
-            write(file)?;
-            let (hash, bytes) = sum.lock().expect("no thread panics with this lock").of();
-            fs::rename(&beside, &target)?;
-            if let Ok(now) = stat(&target) {
-                self.cache().set(path, now, hash, SystemTime::now());
-            }
-            // Just written, so its times do not tell enough yet.
-            self.note(path, hash, None);
-            Ok((hash, bytes))
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&beside);
+        let (file, sum) = HashedFile::new(fs::File::create(&beside)?);
+        Ok((file, Draft { path: path.to_owned(), target, beside, sum }))
+    }
+
+    /// Puts a file that was written whole into its place; returns its hash and size in bytes.
+    pub fn publish(&self, draft: Draft) -> io::Result<(Hash, u64)> {
+        let (hash, bytes) = draft.sum.lock().expect("no thread panics with this lock").of();
+        fs::rename(&draft.beside, &draft.target)?;
+        if let Ok(now) = stat(&draft.target) {
+            self.cache().set(&draft.path, now, hash, SystemTime::now());
         }
-        written
+        // Just written, so its times do not tell enough yet.
+        self.note(&draft.path, hash, None);
+        Ok((hash, bytes))
     }
 
     /// Returns the place of an output, with its folder made; refuses one that a link would lead out of the project.

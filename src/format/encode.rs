@@ -1,7 +1,7 @@
 //! Rows as text: JSONL, CSV and TSV, a group of rows at a time, so that groups can be encoded on several threads.
 
 use super::{Format, Problem};
-use crate::table::{Batch, Schema};
+use crate::table::{Batch, Picked, Schema};
 use crate::time;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
@@ -15,10 +15,15 @@ use std::sync::Arc;
 ///
 /// JSONL has every column in every row. NaN and the infinities, which JSON lacks, become null there.
 pub fn encode_rows(format: Format, batch: &Batch) -> Result<Vec<u8>, Problem> {
-    let mut out = Vec::with_capacity(batch.columns.iter().map(|(_, array)| array.get_array_memory_size()).sum());
+    encode_picked(format, &Picked::from(batch))
+}
+
+/// Does the same with rows that are picked, without copying them first.
+pub fn encode_picked(format: Format, rows: &Picked) -> Result<Vec<u8>, Problem> {
+    let mut out = Vec::with_capacity(rows.columns.iter().map(|(_, array, _)| array.get_array_memory_size()).sum());
     match format.delimiter() {
-        Some(delimiter) => delimited(delimiter, batch, &mut out),
-        None if format == Format::Jsonl => jsonl(batch, &mut out),
+        Some(delimiter) => delimited(delimiter, rows, &mut out),
+        None if format == Format::Jsonl => jsonl(rows, &mut out),
         None => return Err(not_text(format)),
     }
     Ok(out)
@@ -64,19 +69,33 @@ pub(super) fn texts(array: &ArrayRef) -> ArrayRef {
     Arc::new(texts.finish())
 }
 
-fn jsonl(batch: &Batch, out: &mut Vec<u8>) {
-    let columns: Vec<(Vec<u8>, Cells)> = named(batch.columns.iter().map(|(name, array)| (name.as_str(), array)));
-    for row in 0..batch.rows {
-        object(out, &columns, row);
-        out.push(b'\n');
+fn jsonl(rows: &Picked, out: &mut Vec<u8>) {
+    let named = named(rows.columns.iter().map(|(name, array, _)| (name.as_str(), array)));
+    let columns: Vec<_> = named.into_iter().zip(positions(rows)).collect();
+    for row in 0..rows.rows {
+        if columns.is_empty() {
+            out.push(b'{');
+        }
+        for ((before, cells), at) in &columns {
+            out.extend_from_slice(before);
+            cells.json(out, at(row));
+        }
+        out.extend_from_slice(b"}\n");
     }
 }
 
-fn delimited(delimiter: u8, batch: &Batch, out: &mut Vec<u8>) {
-    let columns: Vec<Cells> = batch.columns.iter().map(|(_, array)| Cells::of(array)).collect();
+/// Returns for each column where in it a row is.
+fn positions(rows: &Picked) -> impl Iterator<Item = impl Fn(usize) -> usize> {
+    let takes = rows.columns.iter().map(|(_, _, take)| take.as_ref().map(|take| take.indices()));
+    takes.map(|take| move |row| take.map_or(row, |take| take[row] as usize))
+}
+
+fn delimited(delimiter: u8, rows: &Picked, out: &mut Vec<u8>) {
+    let columns: Vec<_> = rows.columns.iter().map(|(_, array, _)| Cells::of(array)).zip(positions(rows)).collect();
     let mut scratch = Vec::new();
-    for row in 0..batch.rows {
-        for (i, cells) in columns.iter().enumerate() {
+    for row in 0..rows.rows {
+        for (i, (cells, at)) in columns.iter().enumerate() {
+            let row = at(row);
             if i > 0 {
                 out.push(delimiter);
             }

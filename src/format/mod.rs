@@ -27,8 +27,8 @@ mod write;
 mod tests;
 
 pub use conform::{Misfit, conform};
-pub use encode::{encode_header, encode_rows};
-pub use row_groups::{ParquetEncoder, full_row_groups};
+pub use encode::{encode_header, encode_picked, encode_rows};
+pub use row_groups::{ParquetEncoder, RowGroup as ParquetGroup, full_row_groups};
 pub use salvage::BadRow;
 pub use split::{Header, Segment, Splitter};
 pub use stream::StreamEncoder;

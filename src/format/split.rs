@@ -16,6 +16,8 @@ pub struct Segment {
     pub bytes: Vec<u8>,
     /// The line of the file that it begins in, from 1.
     pub first_line: u64,
+    /// The byte of the file that follows it.
+    pub end: u64,
     /// The header of the file, where the format has one.
     pub header: Option<Arc<Header>>,
 }
@@ -35,8 +37,9 @@ pub struct Splitter {
     cutter: Cutter,
     key: Key,
     header: Option<Arc<Header>>,
-    /// The line that `gathered` begins in, from 1.
+    /// The line and the byte that `gathered` begins at; lines count from 1.
     line: u64,
+    from: u64,
     /// The segment so far.
     gathered: Vec<u8>,
     /// Where in `gathered` the unfinished record begins.
@@ -92,11 +95,23 @@ impl Splitter {
             },
             header: None,
             line: 1,
+            from: 0,
             gathered: Vec::new(),
             open: 0,
             gap: 0,
             seen: 0,
         }
+    }
+
+    /// Goes on in a file behind a segment that was cut before: from the byte and the line after it.
+    ///
+    /// # Errors
+    /// If the header does not have the key.
+    pub fn resume(mut self, header: Option<&[String]>, from: u64, line: u64) -> Result<Splitter, ParseError> {
+        debug_assert_ne!(self.format, Format::Json, "the elements of an array are told by what comes before them");
+        (self.stage, self.from, self.line, self.seen) = (Stage::Records, from, line, 1);
+        header.map_or(Ok(()), |names| self.set_header(names.to_vec()))?;
+        Ok(self)
     }
 
     /// Takes the next bytes of the file, and emits the segments that end in them.
@@ -154,7 +169,9 @@ impl Splitter {
             return Err(self.error("the file is UTF-16").help("convert it: iconv -f UTF-16 -t UTF-8"));
         }
         self.stage = if self.format == Format::Json { Stage::Bracket } else { Stage::Records };
-        self.records(first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first), emit)
+        let rest = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+        self.from = (first.len() - rest.len()) as u64;
+        self.records(rest, emit)
     }
 
     fn records(&mut self, mut piece: &[u8], emit: &mut dyn FnMut(Segment)) -> Result<(), ParseError> {
@@ -236,6 +253,7 @@ impl Splitter {
                 let record = self.gathered[self.open..].to_vec();
                 self.take_header(&record)?;
                 self.line += memchr::memchr_iter(b'\n', &self.gathered).count() as u64;
+                self.from += self.gathered.len() as u64;
                 self.gathered.clear();
                 self.gap = 0;
                 Ok(false)
@@ -254,7 +272,8 @@ impl Splitter {
         (self.open, self.gap) = (0, 0);
         let first_line = self.line;
         self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        emit(Segment { bytes, first_line, header: self.header.clone() });
+        self.from += bytes.len() as u64;
+        emit(Segment { bytes, first_line, end: self.from, header: self.header.clone() });
     }
 
     fn take_header(&mut self, record: &[u8]) -> Result<(), ParseError> {
@@ -264,6 +283,10 @@ impl Splitter {
             let help = "the first row of the file names its columns, each with a name of its own";
             self.error(title).help(help)
         })?;
+        self.set_header(names)
+    }
+
+    fn set_header(&mut self, names: Vec<String>) -> Result<(), ParseError> {
         for key in &self.key.names {
             let position = names.iter().position(|name| name == key).ok_or_else(|| {
                 let help = format!("its columns are {}", crate::diag::list(names.iter().map(String::as_str)));

@@ -16,6 +16,13 @@ impl Hash {
         Hash(*blake3::hash(bytes).as_bytes())
     }
 
+    /// Hashes pieces that follow each other.
+    pub fn of_pieces(pieces: &[impl AsRef<[u8]>]) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        pieces.iter().for_each(|piece| _ = hasher.update(piece.as_ref()));
+        Hash(*hasher.finalize().as_bytes())
+    }
+
     /// Wraps the 32 bytes of a hash that was computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Hash {
         Hash(bytes)

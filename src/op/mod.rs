@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 40] = [
+pub const VERSIONS: [(&str, u32); 41] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -69,6 +69,7 @@ pub const VERSIONS: [(&str, u32); 40] = [
     ("join", 1),
     ("join-keys", 1),
     ("judge", 2),
+    ("last-read", 1),
     ("leaks", 1),
     ("lines", 1),
     ("mix", 2),

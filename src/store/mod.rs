@@ -185,16 +185,24 @@ impl Store {
 
     /// Puts a blob in the store and returns its hash. A blob that is there costs one look-up.
     pub fn put(&self, contents: &[u8]) -> Result<Hash, StoreError> {
-        let hash = Hash::of(contents);
-        if contents.len() <= SMALL {
+        self.put_pieces(&[contents])
+    }
+
+    /// Does the same with a blob whose contents come in pieces that follow each other.
+    pub fn put_pieces(&self, pieces: &[&[u8]]) -> Result<Hash, StoreError> {
+        let hash = Hash::of_pieces(pieces);
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if length <= SMALL {
             self.ready();
-            self.index.add_small(hash, contents, || self.journal.push(|out| log::put_blob(out, hash, contents)));
+            let contents = pieces.concat();
+            self.index.add_small(hash, &contents, || self.journal.push(|out| log::put_blob(out, hash, &contents)));
             self.journal.flush_if_due(&*self.disk, &self.log_folder())?;
         } else if self.bad.has(&hash) || !(self.index.knows(&hash) || self.finds_file(&hash)) {
             let path = self.blob_path(&hash);
             // As it is: `pack` compresses what is kept.
-            let (plain, trailer) = frame::seal(contents, Codec::Plain);
-            self.disk.write_new(&path, &[&plain, &trailer]).map_err(|error| StoreError::io("write", &path, error))?;
+            let trailer = frame::trailer(length as u64, Codec::Plain as u8);
+            let parts = [pieces, &[&trailer]].concat();
+            self.disk.write_new(&path, &parts).map_err(|error| StoreError::io("write", &path, error))?;
             self.index.add_file(hash);
         }
         self.bad.forget(&hash);

@@ -7,36 +7,66 @@ use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecon
 use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, NullArray, PrimitiveArray, StringArray, StructArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{Field as ArrowField, Fields};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The first bytes of a chunk.
 pub(super) const CHUNK: &[u8; 8] = b"dmcol\0\0\x01";
 
 /// Writes the chunk's contents.
+pub fn encode_chunk(column: &ArrayRef) -> Vec<u8> {
+    chunk_pieces(column).concat()
+}
+
+/// Writes the chunk's contents in pieces that follow each other; the bytes of texts are not copied where they lie as they are written.
 ///
 /// # Panics
 /// If the array is not of a table's type; ops make no others.
-pub fn encode_chunk(column: &ArrayRef) -> Vec<u8> {
+pub fn chunk_pieces(column: &ArrayRef) -> [Cow<'_, [u8]>; 3] {
     let ty = Type::of(column.data_type()).expect("columns are of a table's type");
-    let mut out = Vec::with_capacity(column.get_array_memory_size() / 2 + 64);
-    out.extend_from_slice(CHUNK);
+    let mut out = CHUNK.to_vec();
     put_type(&mut out, &ty);
     put_len(&mut out, column.len());
     put_pad(&mut out);
-    put_array(&mut out, &ty, column);
-    out
+    if ty != Type::String {
+        put_array(&mut out, &ty, column);
+        return [out.into(), Cow::default(), Cow::default()];
+    }
+    put_nulls(&mut out, column);
+    let texts = put_texts(&mut out, column.as_string());
+    let pad = vec![0; texts.len().next_multiple_of(8) - texts.len()];
+    [out.into(), texts, pad.into()]
 }
 
-fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
-    if *ty == Type::Null {
-        return;
-    }
+/// Writes which values there are; returns it too, unless all are.
+fn put_nulls<'a>(out: &mut Vec<u8>, column: &'a ArrayRef) -> Option<&'a NullBuffer> {
     let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
     out.push(u8::from(nulls.is_some()));
     put_pad(out);
     if let Some(nulls) = nulls {
         put_bits(out, nulls.len(), |i| nulls.is_valid(i));
     }
+    nulls
+}
+
+/// Writes where texts end, and returns their bytes. Null slots may hide some: only those of valid ones are returned.
+fn put_texts<'a>(out: &mut Vec<u8>, texts: &'a StringArray) -> Cow<'a, [u8]> {
+    let valid = |i: usize| texts.is_valid(i);
+    let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
+    put_offsets(out, offsets, valid);
+    let all = &bytes[offsets[0] as usize..offsets[texts.len()] as usize];
+    let hidden = (0..texts.len()).any(|i| !valid(i) && offsets[i] < offsets[i + 1]);
+    match hidden {
+        true => texts.iter().flatten().flat_map(str::bytes).collect::<Vec<u8>>().into(),
+        false => all.into(),
+    }
+}
+
+fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
+    if *ty == Type::Null {
+        return;
+    }
+    let nulls = put_nulls(out, column);
     let valid = |i: usize| nulls.is_none_or(|nulls| nulls.is_valid(i));
     match ty {
         Type::Null => {}
@@ -56,16 +86,8 @@ fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
             put_pad(out);
         }
         Type::String => {
-            let values = column.as_string::<i32>();
-            let (offsets, bytes) = (values.value_offsets(), values.value_data());
-            put_offsets(out, offsets, valid);
-            match nulls {
-                // Null slots may hide bytes: only valid ones are written.
-                Some(_) => (0..values.len())
-                    .filter(|i| valid(*i))
-                    .for_each(|i| out.extend_from_slice(values.value(i).as_bytes())),
-                None => out.extend_from_slice(&bytes[offsets[0] as usize..offsets[values.len()] as usize]),
-            }
+            let texts = put_texts(out, column.as_string());
+            out.extend_from_slice(&texts);
             put_pad(out);
         }
         Type::List(item) => {
@@ -123,6 +145,7 @@ fn put_words<T: Copy + Default, const N: usize>(
     valid: impl Fn(usize) -> bool,
     bytes: impl Fn(T) -> [u8; N],
 ) {
+    out.reserve(values.len() * N);
     for (i, value) in values.iter().enumerate() {
         out.extend_from_slice(&bytes(if valid(i) { *value } else { T::default() }));
     }
@@ -130,6 +153,7 @@ fn put_words<T: Copy + Default, const N: usize>(
 
 fn put_offsets(out: &mut Vec<u8>, offsets: &[i32], valid: impl Fn(usize) -> bool) {
     let mut at = 0u32;
+    out.reserve(offsets.len() * 4);
     out.extend_from_slice(&at.to_le_bytes());
     for (i, pair) in offsets.windows(2).enumerate() {
         if valid(i) {

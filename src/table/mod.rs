@@ -9,7 +9,7 @@ mod take;
 mod types;
 
 pub use bytes::{Malformed, Reader, put_type};
-pub use chunk::{decode_chunk, encode_chunk};
+pub use chunk::{chunk_pieces, decode_chunk, encode_chunk};
 pub use cut::{Cutter, Limits, row_hashes, row_sizes};
 pub use take::Take;
 pub use types::{DEEPEST, Field, Schema, Type};
@@ -68,6 +68,33 @@ impl Batch {
             Field::new(name, Type::of(array.data_type()).expect("a batch holds table types"))
         };
         Schema(self.columns.iter().map(field).collect())
+    }
+}
+
+/// Columns in memory, and which rows of each are meant: `rows` of them.
+#[derive(Clone, Debug, Default)]
+pub struct Picked {
+    pub rows: usize,
+    /// The name, all rows, and those that are meant.
+    pub columns: Vec<(String, ArrayRef, Option<Arc<Take>>)>,
+}
+
+impl Picked {
+    /// Copies the rows that are meant.
+    pub fn gather(&self) -> Batch {
+        let gather = |column: &ArrayRef, take: &Option<Arc<Take>>| match take {
+            Some(take) => take.apply(column),
+            None => column.clone(),
+        };
+        let columns = self.columns.iter().map(|(name, column, take)| (name.clone(), gather(column, take)));
+        Batch { rows: self.rows, columns: columns.collect() }
+    }
+}
+
+impl From<&Batch> for Picked {
+    fn from(batch: &Batch) -> Picked {
+        let columns = batch.columns.iter().map(|(name, column)| (name.clone(), column.clone(), None));
+        Picked { rows: batch.rows, columns: columns.collect() }
     }
 }
 

@@ -7,8 +7,10 @@ use super::super::count::{Place, nth};
 use super::super::dialogue::{Dialogue, Standing};
 use super::super::event::Progress;
 use super::super::example::{Example, SHOWN};
+use super::super::failure::FailedAs;
+use super::super::lost::Lost;
 use super::super::rows::stays;
-use super::super::stage::Effort;
+use super::super::stage::{Effort, Flow};
 use super::super::too_many::held;
 use super::Ahead;
 use super::counter::Waiting;
@@ -198,19 +200,35 @@ impl<'a> Ahead<'a> {
 
     /// Counts rows that cannot be computed, and lets nothing more be asked once they are too many; returns which they are.
     fn fail(&mut self, parcel: &Parcel, failed: HashMap<usize, (Span, RowError)>) -> HashSet<usize> {
-        let pipe = &self.pipes[parcel.pipe];
         let rows: BTreeMap<usize, (Span, RowError)> = failed.into_iter().collect();
-        let (count, examples) = &mut self.failed[parcel.pipe];
-        *count += rows.len() as u64;
-        let shown = rows.iter().take(SHOWN - examples.len());
-        examples.extend(shown.map(|(row, (span, error))| {
+        let examples = rows.iter().take(SHOWN).map(|(row, (span, error))| {
             Example::new(span, &parcel.batch, *row, error.message.clone(), error.help.clone())
-        }));
-        if *count > pipe.most_failed {
-            self.context.hold(pipe.node, held(pipe.name, *count, examples));
-            self.broken.insert(parcel.pipe);
-        }
+        });
+        self.too_many(parcel.pipe, rows.len() as u64, examples.collect());
         rows.into_keys().collect()
+    }
+
+    /// Counts rows of which it was known before that they cannot be computed.
+    pub(super) fn count_failed(&mut self, pipe: usize, flow: &Flow, at: usize, lost: &Lost) -> Result<(), Stop> {
+        let of = &self.pipes[pipe];
+        let uncomputable = |(word, rows): (String, u64)| if word == FailedAs::Uncomputable.word() { rows } else { 0 };
+        let count = lost.reasons(Some(&of.stages[at])).into_iter().map(uncomputable).sum();
+        if count > 0 {
+            self.too_many(pipe, count, flow.examples(&of.stages[at], lost, of.schema(at), &[])?);
+        }
+        Ok(())
+    }
+
+    fn too_many(&mut self, pipe: usize, rows: u64, shown: Vec<Example>) {
+        let (count, examples) = &mut self.failed[pipe];
+        *count += rows;
+        let room = SHOWN - examples.len();
+        examples.extend(shown.into_iter().take(room));
+        let of = &self.pipes[pipe];
+        if *count > of.most_failed {
+            self.context.hold(of.node, held(of.name, *count, examples));
+            self.broken.insert(pipe);
+        }
     }
 
     fn place(&self, parcel: &Parcel, endpoint: usize) -> Place {

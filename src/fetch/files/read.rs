@@ -1,9 +1,9 @@
 //! Reading a file once, hashing its bytes on the way, and noticing when it changes meanwhile.
 
-use super::{FilesError, FoundFile};
+use super::{FilesError, FoundFile, blocks};
 use crate::format::Compression;
 use crate::hash::Hash;
-use crate::store::{FileStat, stat};
+use crate::store::FileStat;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -95,34 +95,6 @@ impl DataFile {
     }
 }
 
-/// Bytes that are hashed while as many are read.
-const AT_ONCE: usize = 4 << 20;
-
-/// Hashes a file, on all threads, without reading it for anything else: while one block is hashed the next is read.
-pub fn hash_file(found: &FoundFile) -> Result<Hash, FilesError> {
-    let mut hashing = Hashing::open(found)?;
-    // One byte more than a small file has, so that it is read and hashed without another thread.
-    let size = usize::try_from(hashing.before.size).unwrap_or(usize::MAX).clamp(1 << 10, AT_ONCE - 1) + 1;
-    let (mut full, mut empty) = (vec![0; size], Vec::new());
-    let mut filled = read_full(&mut hashing.file, &mut full)?;
-    let mut hasher = blake3::Hasher::new();
-    while filled > 0 {
-        hashing.read += filled as u64;
-        if filled < size {
-            update(&mut hasher, &full[..filled]);
-            filled = read_full(&mut hashing.file, &mut full)?;
-        } else {
-            empty.resize(size, 0);
-            let file = &mut hashing.file;
-            let (read, ()) = rayon::join(|| read_full(file, &mut empty), || update(&mut hasher, &full));
-            filled = read?;
-            std::mem::swap(&mut full, &mut empty);
-        }
-    }
-    hashing.hash = Sum::SoFar(Box::new(hasher));
-    hashing.finish()
-}
-
 /// Reads until `block` is full or the file ends; returns how many bytes that are.
 pub fn read_full(file: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
@@ -162,21 +134,15 @@ enum Sum {
 
 impl Hashing {
     fn open(found: &FoundFile) -> Result<Hashing, FilesError> {
-        // Opening a pipe would wait for somebody to write into it.
-        if !found.absolute.metadata()?.is_file() {
-            return Err(FilesError::new("it is not a regular file"));
-        }
-        let file = File::open(&found.absolute)?;
-        let before = FileStat::from(&file.metadata()?);
+        let (file, before) = blocks::open(found)?;
         Ok(Hashing { path: found.absolute.clone(), file, before, hash: Sum::SoFar(Box::default()), read: 0 })
     }
 
     /// Compares the file at the path, which may be another by now, with the one that was opened.
     fn finish(self) -> Result<Hash, FilesError> {
-        let same = stat(&self.path).is_ok_and(|after| after == self.before) && self.read == self.before.size;
-        if !same {
-            return Err(FilesError::new("it was changed while it was being read")
-                .help("wait until whatever writes it is done, and run the same command again"));
+        blocks::still(&self.path, &self.before)?;
+        if self.read != self.before.size {
+            return Err(blocks::changed());
         }
         Ok(match self.hash {
             Sum::Known(hash) => hash,

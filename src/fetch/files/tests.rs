@@ -174,7 +174,7 @@ fn packed_files_are_unpacked_and_hashed_as_they_are() {
     for (compression, raw) in cases {
         let found = file(&folder, &raw);
         assert_eq!(read(&found, compression), Ok((text.clone(), Hash::of(&raw))), "{compression:?}");
-        assert_eq!(hash_file(&found), Ok(Hash::of(&raw)));
+        assert_eq!(hash_file(&found).map(|(hash, _)| hash), Ok(Hash::of(&raw)));
     }
 }
 
@@ -206,7 +206,7 @@ fn bytes_that_were_not_asked_for_are_hashed_too() {
 fn an_empty_file_has_the_hash_of_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let found = file(&folder, b"");
-    assert_eq!(hash_file(&found), Ok(Hash::of(b"")));
+    assert_eq!(hash_file(&found).map(|(hash, _)| hash), Ok(Hash::of(b"")));
     assert_eq!(read(&found, Compression::None), Ok((Vec::new(), Hash::of(b""))));
 }
 
@@ -278,5 +278,45 @@ proptest! {
         prop_assume!(!pattern.starts_with('/') && !pattern.contains(".."));
         let folder = project(&["a/b.jsonl", "b.csv"]);
         let _ = expand(folder.path(), &[&pattern]);
+    }
+}
+
+#[test]
+fn a_file_hashed_by_blocks_has_the_hash_of_its_bytes_and_reads_on_from_any_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let block = 1 << 20;
+    for size in [block - 1, block, block + 1, 2 * block, 3 * block + 5, 5 * block, 8 * block - 1] {
+        let raw: Vec<u8> = (0..size).map(|i| (i * i % 251) as u8).collect();
+        let found = file(&folder, &raw);
+        let (hash, blocks) = hash_file(&found).unwrap();
+        assert_eq!((hash, blocks.len()), (Hash::of(&raw), if size > block { size.div_ceil(block) } else { 0 }), "{size}");
+        for from in [0, 1, block, block + 1, size - 1, size].into_iter().filter(|from| *from <= size && size > block) {
+            let mut checked = Checked::open(&found, blocks.clone(), from as u64).unwrap();
+            let (mut read, mut piece) = (Vec::new(), vec![0; 700_001]);
+            while let n @ 1.. = checked.read(&mut piece).unwrap() {
+                read.extend_from_slice(&piece[..n]);
+            }
+            assert!(read == raw[from..], "{size} from {from}");
+            checked.finish().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_block_that_is_not_what_was_hashed_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = vec![7; 3 << 20];
+    let (_, blocks) = hash_file(&file(&folder, &raw)).unwrap();
+    for (at, size) in [(0, 3 << 20), ((3 << 20) - 1, 3 << 20), (0, 2 << 20), (0, (3 << 20) + 1)] {
+        let mut other = raw.clone();
+        other.resize(size, 7);
+        if size == raw.len() {
+            other[at] = 8;
+        }
+        let read = Checked::open(&file(&folder, &other), blocks.clone(), 5).and_then(|mut checked| {
+            while checked.read(&mut [0; 1 << 16])? > 0 {}
+            Ok(())
+        });
+        assert_eq!(read.unwrap_err().title, "it was changed while it was being read", "{at} {size}");
     }
 }
