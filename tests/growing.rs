@@ -55,7 +55,7 @@ fn a_large_file_that_is_read_on_from_its_first_change_comes_out_as_one_read_from
             }
             write(&sandbox, format, &lines);
             let ran = sandbox.built().run.ran;
-            assert!(ran * 4 < first, "{format}, edit {edit}: {ran} actions, {first} at first");
+            assert!(ran * 2 < first, "{format}, edit {edit}: {ran} actions, {first} at first");
             assert_eq!(sandbox.results(), sandbox.clean(), "{format}, edit {edit}");
         }
     }
@@ -70,7 +70,7 @@ fn a_file_is_the_same_whether_its_rows_are_at_hand_or_read_back() {
     let rows = |range: std::ops::Range<usize>| range.map(row).collect::<String>();
     let cases = [rows(0..3000), rows(0..4000), rows(3900..4000), String::new()];
     for (number, rows) in cases.iter().enumerate() {
-        for to in ["kept.jsonl", "kept.csv.gz", "kept.parquet", "kept.arrow"] {
+        for to in ["kept.jsonl", "kept.csv", "kept.jsonl.gz", "kept.parquet", "kept.arrow"] {
             let files = [true, false].map(|at_once| {
                 let sandbox = Sandbox::new();
                 sandbox.write("rows.jsonl", rows);

@@ -97,7 +97,8 @@ impl<'a> Eager<'a> {
         });
         let went = chain.as_ref().is_some_and(|chain| {
             // Columns may lack values here and there; new ones, or other types, change those of all segments.
-            let same = unify(reading, &[chain.first.clone(), (file, part.clone())]).is_ok_and(|all| all == chain.schema);
+            let same =
+                unify(reading, &[chain.first.clone(), (file, part.clone())]).is_ok_and(|all| all == chain.schema);
             same && part.is_fresh() && self.went(chain, reading, number, file, part).is_ok()
         });
         if !went {
@@ -105,14 +106,7 @@ impl<'a> Eager<'a> {
         }
     }
 
-    fn went(
-        &self,
-        chain: &Chain,
-        reading: &Reading,
-        number: usize,
-        file: usize,
-        part: &Part,
-    ) -> Result<(), Stop> {
+    fn went(&self, chain: &Chain, reading: &Reading, number: usize, file: usize, part: &Part) -> Result<(), Stop> {
         let (context, used) = (&self.walk.context, Used::eager());
         let group = part.has_rows().then(|| context.conform_part(&used, reading, file, &chain.schema, part));
         self.go(chain, 0, number, group.transpose()?)

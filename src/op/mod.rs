@@ -61,7 +61,7 @@ pub const VERSIONS: [(&str, u32); 41] = [
     ("expression", 1),
     ("failed", 1),
     ("filter", 2),
-    ("fingerprint", 2),
+    ("fingerprint", 3),
     ("fold", 1),
     ("gather", 1),
     ("generate", 2),

@@ -77,7 +77,7 @@ pub fn row_hashes(columns: &[ArrayRef], rows: usize) -> Vec<Hash> {
         .map(|row| {
             let mut hasher = blake3::Hasher::new();
             for column in columns {
-                hash_value(&mut hasher, column, row);
+                hash_value(column, row, &mut |bytes| _ = hasher.update(bytes));
             }
             Hash::from_bytes(*hasher.finalize().as_bytes())
         })
@@ -112,45 +112,52 @@ fn add_sizes(column: &ArrayRef, sizes: &mut [usize]) {
     }
 }
 
-fn hash_value(hasher: &mut blake3::Hasher, column: &ArrayRef, row: usize) {
+/// Hands the bytes by which a value is hashed to `write`: they tell it from all other values.
+pub fn hash_value(column: &ArrayRef, row: usize, write: &mut impl FnMut(&[u8])) {
     use arrow_array::cast::AsArray;
     use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
     use arrow_schema::DataType;
     if column.is_null(row) || *column.data_type() == DataType::Null {
-        hasher.update(&[0]);
-        return;
+        return write(&[0]);
     }
     match column.data_type() {
-        DataType::Utf8 => {
-            let text = column.as_string::<i32>().value(row);
-            hasher.update(&[4]).update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
-        }
+        DataType::Utf8 => hash_text(column.as_string::<i32>().value(row).as_bytes(), write),
         DataType::Int64 => {
             let value = column.as_primitive::<Int64Type>().value(row);
-            hasher.update(&[2]).update(&value.to_le_bytes());
+            write(&[2]);
+            write(&value.to_le_bytes());
         }
         DataType::Boolean => {
-            hasher.update(&chunk_of_one(1, [u8::from(column.as_boolean().value(row)), 0, 0, 0, 0, 0, 0, 0]));
+            write(&chunk_of_one(1, [u8::from(column.as_boolean().value(row)), 0, 0, 0, 0, 0, 0, 0]));
         }
         DataType::Float64 => {
             let value = canonical(column.as_primitive::<Float64Type>().value(row));
-            hasher.update(&chunk_of_one(3, value.to_le_bytes()));
+            write(&chunk_of_one(3, value.to_le_bytes()));
         }
         DataType::Date32 => {
             let value = column.as_primitive::<Date32Type>().value(row);
             // Padded with zeros, whatever the sign.
-            hasher.update(&chunk_of_one(5, u64::from(value as u32).to_le_bytes()));
+            write(&chunk_of_one(5, u64::from(value as u32).to_le_bytes()));
         }
         DataType::Timestamp(..) => {
             let value = column.as_primitive::<TimestampMicrosecondType>().value(row);
-            hasher.update(&chunk_of_one(6, value.to_le_bytes()));
+            write(&chunk_of_one(6, value.to_le_bytes()));
         }
         // Lists and structs are rare in keys: their canonical encoding as a chunk of one row serves.
         _ => {
             let bytes = encode_chunk(&column.slice(row, 1));
-            hasher.update(&[9]).update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+            write(&[9]);
+            write(&(bytes.len() as u64).to_le_bytes());
+            write(&bytes);
         }
     }
+}
+
+/// Does the same with a text, by its bytes.
+pub fn hash_text(text: &[u8], write: &mut impl FnMut(&[u8])) {
+    write(&[4]);
+    write(&(text.len() as u64).to_le_bytes());
+    write(text);
 }
 
 /// What a cell of a type of one byte and one word is hashed as: 9, a length, and the chunk of one row with it.

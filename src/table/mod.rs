@@ -10,7 +10,7 @@ mod types;
 
 pub use bytes::{Malformed, Reader, put_type};
 pub use chunk::{chunk_pieces, decode_chunk, encode_chunk};
-pub use cut::{Cutter, Limits, row_hashes, row_sizes};
+pub use cut::{Cutter, Limits, hash_text, hash_value, row_hashes, row_sizes};
 pub use take::Take;
 pub use types::{DEEPEST, Field, Schema, Type};
 

@@ -9,5 +9,5 @@ mod number;
 
 pub use count::{char_count, line_count, sentence_count, word_count};
 pub use ngrams::{distinct, repetition};
-pub use normalise::normalise;
+pub use normalise::{normalise, normalise_into};
 pub use number::last_number;

@@ -84,7 +84,9 @@ impl EagerFile {
         for (number, batches) in full {
             let encoder = self.parquet.as_ref().expect("other files have no such row groups");
             match encoder.encode(&batches) {
-                Ok(group) => self.encoded.put(number, group, |group| self.write(|writer| writer.write_row_group(group))),
+                Ok(group) => {
+                    self.encoded.put(number, group, |group| self.write(|writer| writer.write_row_group(group)))
+                }
                 Err(_) => return self.give_up(),
             }
         }

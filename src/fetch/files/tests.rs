@@ -284,12 +284,16 @@ proptest! {
 #[test]
 fn a_file_hashed_by_blocks_has_the_hash_of_its_bytes_and_reads_on_from_any_byte() {
     let folder = tempfile::tempdir().unwrap();
-    let block = 1 << 20;
+    let block = 1_usize << 20;
     for size in [block - 1, block, block + 1, 2 * block, 3 * block + 5, 5 * block, 8 * block - 1] {
         let raw: Vec<u8> = (0..size).map(|i| (i * i % 251) as u8).collect();
         let found = file(&folder, &raw);
         let (hash, blocks) = hash_file(&found).unwrap();
-        assert_eq!((hash, blocks.len()), (Hash::of(&raw), if size > block { size.div_ceil(block) } else { 0 }), "{size}");
+        assert_eq!(
+            (hash, blocks.len()),
+            (Hash::of(&raw), if size > block { size.div_ceil(block) } else { 0 }),
+            "{size}"
+        );
         for from in [0, 1, block, block + 1, size - 1, size].into_iter().filter(|from| *from <= size && size > block) {
             let mut checked = Checked::open(&found, blocks.clone(), from as u64).unwrap();
             let (mut read, mut piece) = (Vec::new(), vec![0; 700_001]);
