@@ -76,7 +76,7 @@ impl Flow<'_> {
     }
 
     /// Says of failures what has no value. The op that found them does not know: it is one action, whatever its columns are called.
-    fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
+    pub(super) fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
         let key = op::key("name-failures").hash("failures", failures).text("of", of).finish();
         let outputs = self.action(key, || {
             let column = self.context.column(ColumnRef { chunk: failures, take: None })?;

@@ -3,11 +3,12 @@
 use super::context::Stop;
 use super::record::Leak;
 use super::stage::Flow;
+use super::whole::column_into;
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::value_at;
 use crate::graph::{LeakCheck, Parts};
 use crate::op::{self, Checked, LeakedRow};
-use crate::table::{RowGroup, Table};
+use crate::table::{ColumnRef, RowGroup, Table};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use std::sync::Arc;
 
@@ -25,12 +26,22 @@ struct Found {
 
 impl Flow<'_> {
     /// Checks all that is to be in one part only. What is found is an error, or is returned where a warning is enough.
-    pub(super) fn check_leaks(&self, parts: &Parts, table: &Table) -> Result<Vec<Leak>, Stop> {
+    ///
+    /// By group there are the parts of its rows, and then the two columns of the fingerprints of each check.
+    pub(super) fn check_leaks(
+        &self,
+        parts: &Parts,
+        table: &Table,
+        hashes: &[Vec<ColumnRef>],
+    ) -> Result<Vec<Leak>, Stop> {
         let mut leaks = Vec::new();
-        for check in &parts.checks {
-            let Some(found) = self.leak(parts, check, table)? else { continue };
+        for (at, check) in parts.checks.iter().enumerate() {
+            let columns = |group: &Vec<ColumnRef>| vec![group[2 * at + 1], group[2 * at + 2], group[0]];
+            let columns: Vec<Vec<ColumnRef>> = hashes.iter().map(columns).collect();
+            let Some(found) = self.leak(check, &columns)? else { continue };
             if parts.severity == Severity::Error {
-                return Err(self.leaked(parts, check, table, &found)?.into());
+                let reads = parts.works[at + 1].op.reads();
+                return Err(self.leaked(parts, check, reads, table, &found)?.into());
             }
             leaks.push(found.leak);
         }
@@ -38,15 +49,11 @@ impl Flow<'_> {
     }
 
     /// Finds what is in several parts.
-    fn leak(&self, parts: &Parts, check: &LeakCheck, table: &Table) -> Result<Option<Found>, Stop> {
-        let chunks = self.each(&table.groups, |flow, group| {
-            let prints = flow.column_of(&check.work, &table.schema, group)?;
-            Ok([prints, flow.column_of(&parts.op, &table.schema, group)?].concat())
-        })?;
+    fn leak(&self, check: &LeakCheck, columns: &[Vec<ColumnRef>]) -> Result<Option<Found>, Stop> {
         let mut key = op::key("leaks");
-        chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
+        columns.iter().flatten().for_each(|column| column_into(&mut key, *column));
         let outputs = self.action(key.finish(), || {
-            let columns = self.ints(&chunks)?;
+            let columns = self.ints(columns)?;
             let groups: Vec<Checked> = columns
                 .iter()
                 .map(|group| Checked { high: group[0].values(), low: group[1].values(), part: group[2].values() })
@@ -71,7 +78,14 @@ impl Flow<'_> {
     }
 
     /// Says what is in several parts, where, and how it is kept in one.
-    fn leaked(&self, parts: &Parts, check: &LeakCheck, table: &Table, found: &Found) -> Result<Diagnostic, Stop> {
+    fn leaked(
+        &self,
+        parts: &Parts,
+        check: &LeakCheck,
+        reads: &[String],
+        table: &Table,
+        found: &Found,
+    ) -> Result<Diagnostic, Stop> {
         let (Found { leak: Leak { values, rows, .. }, shown }, text) = (found, &check.text.value);
         let (noun, verb) = if *values == 1 { ("value", "is") } else { ("values", "are") };
         let title = format!("{values} {noun} of `{text}` {verb} in several parts of `{}`, in {rows} rows", self.node);
@@ -83,7 +97,7 @@ impl Flow<'_> {
                 places.push(format!("`{part}` ({})", self.row_of(table, row)?));
             }
             let first = &rows[0];
-            let value = self.cells(check.work.op.reads(), table, &table.groups[first.group], first.row)?.join(", ");
+            let value = self.cells(reads, table, &table.groups[first.group], first.row)?.join(", ");
             problem = problem.note(format!("{value}: {}", places.join(", ")));
         }
         if *values > shown.len() as u64 {

@@ -4,7 +4,6 @@ use super::Progress;
 use super::able::{Action, Failing, Made};
 use super::context::{Context, Mode, Stop, Used};
 use super::example::{Example, WithRows};
-use super::failure::RowFailure;
 use super::filter::Filtered;
 use super::lost::{Lost, Why, together};
 use super::record::Remade;
@@ -53,6 +52,8 @@ pub struct Through {
     pub repeated: u64,
     /// Where programs made other rows of theirs, by stage.
     pub remade: Vec<Remade>,
+    /// By group, what the rows are divided into parts by.
+    pub divided: Vec<Vec<ColumnRef>>,
 }
 
 /// How far an action is taken.
@@ -71,13 +72,13 @@ impl Flow<'_> {
     pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
         let mut lost: Vec<Lost> = Vec::new();
-        let (mut at, mut repeated, mut remade) = (0, 0, Vec::new());
+        let (mut at, mut repeated, mut remade, mut divided) = (0, 0, Vec::new(), Vec::new());
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
-                    let (hashes, failed) = self.hashes(at, hashes, &schemas[at], &mut groups)?;
+                    let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
                     let takes = self.whole(&hashes, *op)?;
                     let (kept, dropped) = self.pick(at, groups, takes)?;
                     groups = kept;
@@ -93,6 +94,13 @@ impl Flow<'_> {
                     if run.program.per != Per::Row {
                         remade.push(Remade { step: at, took: came[at], gave: rows(&groups) });
                     }
+                    at + 1
+                }
+                Stage::Split(parts) => {
+                    came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
+                    let (hashes, failed) = self.hashes(Some(at), &parts.works, &schemas[at], &mut groups)?;
+                    divided = hashes;
+                    lost.extend(failed);
                     at + 1
                 }
                 _ => {
@@ -117,7 +125,7 @@ impl Flow<'_> {
             };
             at = end;
         }
-        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade })
+        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade, divided })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -229,7 +237,9 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
                 self.without_failed(at, &after, group, answered.failed)
             }
-            Stage::Whole { .. } | Stage::Run(_) => unreachable!("whole-table stages are run over all groups"),
+            Stage::Whole { .. } | Stage::Run(_) | Stage::Split(_) => {
+                unreachable!("whole-table stages are run over all groups")
+            }
         }
     }
 
@@ -277,8 +287,7 @@ impl Flow<'_> {
 
     /// Says that a row has no value where every row needs one.
     fn no_value(&self, work: &Work, failed: &Failing) -> Result<Stop, Stop> {
-        let failures = self.context.column(ColumnRef { chunk: failed.failures, take: None })?;
-        let first = RowFailure::of_value(&crate::expr::value_at(&failures, 0)).ok_or(Stop::Missing(failed.failures))?;
+        let (_, first) = self.context.first_failure(failed)?;
         let title = format!("a row of `{}` cannot be computed: {}", self.node, first.detail);
         let mut diagnostic = Diagnostic::error("row-error", title).at(&work.span, "computed here");
         diagnostic.help.extend(first.help);
@@ -334,7 +343,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
             Stage::Run(run) => schema = Schema(run.program.writes.clone()),
-            Stage::Filter(_) | Stage::Whole { .. } => {}
+            Stage::Filter(_) | Stage::Whole { .. } | Stage::Split(_) => {}
         }
         before
     };

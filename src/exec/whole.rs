@@ -4,7 +4,7 @@ use super::context::Stop;
 use super::lost::{Lost, Why};
 use super::stage::Flow;
 use crate::graph::{Parts, WholeOp, Work};
-use crate::hash::Hash;
+use crate::hash::{Hash, KeyWriter};
 use crate::op;
 use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
@@ -16,7 +16,7 @@ impl Flow<'_> {
     /// Makes the columns of hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
     pub(super) fn hashes(
         &self,
-        at: usize,
+        stage: Option<usize>,
         works: &[Work],
         schema: &Schema,
         groups: &mut Vec<Arc<RowGroup>>,
@@ -31,7 +31,7 @@ impl Flow<'_> {
             let failed = flow.any_failed(group.rows, failed)?;
             let take = failed.as_ref().map(|failed| failed.keep_at);
             let hashes: Vec<ColumnRef> = chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
-            let (stays, lost) = flow.without_failed(at, group, group, failed)?;
+            let (stays, lost) = flow.without_failed(stage, group, group, failed)?;
             Ok((stays.into_iter().next().map(|group| (group, hashes)), lost))
         })?;
         groups.clear();
@@ -52,10 +52,7 @@ impl Flow<'_> {
         if let WholeOp::Sample(sampling) = op {
             sampling.write_key(&mut key);
         }
-        for column in hashes.iter().flatten() {
-            key.hash("chunk", column.chunk);
-            column.take.iter().for_each(|take| _ = key.hash("take", *take));
-        }
+        hashes.iter().flatten().for_each(|column| column_into(&mut key, *column));
         self.action(key.finish(), || {
             let columns = self.ints(hashes)?;
             let columns: Vec<Vec<&[i64]>> =
@@ -112,21 +109,23 @@ impl Flow<'_> {
         Ok((kept, lost))
     }
 
-    /// Divides row groups into parts.
-    pub fn split(
+    /// Divides row groups into parts; the first of the columns of each group gives the position of a row's part.
+    pub fn divide(
         &self,
         parts: &Parts,
-        schema: &Schema,
+        hashes: &[Vec<ColumnRef>],
         groups: &[Arc<RowGroup>],
     ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
-        let divided = self.each(groups, |flow, group| {
-            let which = flow.column_of(&parts.op, schema, group)?[0];
-            let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
-            let takes = flow.action(key, || {
-                let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
-                let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
-                let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
+        let groups: Vec<(&Arc<RowGroup>, ColumnRef)> =
+            groups.iter().zip(hashes.iter().map(|columns| columns[0])).collect();
+        let divide = |flow: Flow, (group, which): &(&Arc<RowGroup>, ColumnRef)| {
+            let mut key = op::key("parts");
+            key.int("parts", n as i64);
+            column_into(&mut key, *which);
+            let takes = flow.action(key.finish(), || {
+                let which = &flow.ints(&[vec![*which]])?[0][0];
+                let take = |part| Take::of_mask(which.values().iter().map(|at| *at == part as i64));
                 (0..n).map(|part| flow.context.put_take(&take(part))).collect()
             })?;
             takes
@@ -136,13 +135,20 @@ impl Flow<'_> {
                     Ok((!take.is_empty()).then_some(flow.retake(group, &take)?).map(Arc::new))
                 })
                 .collect::<Result<Vec<_>, Stop>>()
-        })?;
+        };
+        let divided = self.all(&groups, |(group, _)| u64::from(group.rows), divide)?;
         let mut tables = vec![Vec::new(); n];
         for group in divided {
             group.into_iter().enumerate().for_each(|(part, group)| tables[part].extend(group));
         }
         Ok(tables)
     }
+}
+
+/// Writes a column of hashes into a key.
+pub(super) fn column_into(key: &mut KeyWriter, column: ColumnRef) {
+    key.hash("chunk", column.chunk);
+    column.take.iter().for_each(|take| _ = key.hash("take", *take));
 }
 
 pub(super) fn op_name(op: WholeOp) -> &'static str {
