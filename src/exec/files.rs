@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{FoundFile, hash_file, open, open_whole, read_full};
 use crate::format::{
     BadRow, Compression, Format, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
-    parse_segment, read_batches,
+    parse_segment, read_rows,
 };
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::manifest::Dataset;
@@ -308,23 +308,22 @@ impl Context<'_> {
     /// Returns the row groups of a file that knows its columns, as parts.
     fn whole_file(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
         let mut fresh = false;
-        let outputs =
-            self.needed_action(used, self.whole_key(reading, file), || {
-                fresh = true;
-                let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-                let mut recut = Recut::new(self, &reading.key);
-                read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {
-                    Ok(recut.push(batch)?)
-                })
-                .map_err(|stop| match stop {
-                    ReadStop::Stop(stop) => stop,
-                    ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
-                })?;
-                let outputs = recut.finish()?;
-                // What was parsed has to be what was hashed.
-                let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-                if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+        let outputs = self.needed_action(used, self.whole_key(reading, file), || {
+            fresh = true;
+            let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+            let mut recut = Recut::new(self, &reading.key);
+            read_rows::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch, bad| {
+                Ok(recut.push_rows(batch, bad)?)
+            })
+            .map_err(|stop| match stop {
+                ReadStop::Stop(stop) => stop,
+                ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
             })?;
+            let outputs = recut.finish()?;
+            // What was parsed has to be what was hashed.
+            let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+            if now == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+        })?;
         let parts: Vec<Part> = self.json(outputs[0])?;
         Ok(parts.into_iter().map(|part| Part { fresh, ..part }).collect())
     }
