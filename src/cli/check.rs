@@ -1,13 +1,15 @@
 //! `datamake check`: all that is wrong, at once.
 
-use super::session::{Ending, Exit, Session};
+use super::session::{Ending, Exit, Session, exit_of};
 use super::words::things;
-use crate::diag::Diagnostics;
-use crate::project::Project;
+use crate::project::{Findings, Project, Verdict};
 use serde_json::json;
 use std::io::Write;
 
 /// Checks the manifest, its templates and its expressions, and reports every error at once
+///
+/// A mistake in one node hides none in the others: all is checked that does not need it. Exit code 1: nothing is wrong with the project, but
+/// a node failed when it was built as it is: rows of it, or a test.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,9 +32,13 @@ Lines and columns count from 1, bytes from 0. The first label is where to edit."
 impl Check {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
-        let project = session.project()?;
-        let found = project.check();
-        let manifest = &project.graph.manifest;
+        let Findings { graph, problems, verdict } = Project::find_all(&session.root()?, &session.options)?;
+        let exit = match verdict {
+            Verdict::Fine => Exit::Fine,
+            Verdict::Failed => Exit::Failed,
+            Verdict::Wrong => exit_of(&problems),
+        };
+        let manifest = &graph.manifest;
         let counts = [
             ("dataset", manifest.datasets.len()),
             ("model", manifest.models.len()),
@@ -43,11 +49,18 @@ impl Check {
             ("export", manifest.exports.len()),
         ];
         if session.json() {
-            return report(session, &project, found, &counts);
+            let mut value = json!({ "fine": exit == Exit::Fine, "problems": crate::diag::json(&problems) });
+            if exit == Exit::Fine {
+                counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
+            }
+            session.out.json(&value)?;
+            return Ok(exit);
         }
         // Errors and warnings together: whoever mends the one mends the other.
-        session.tell(&project.warnings)?;
-        found?;
+        session.tell(&problems)?;
+        if exit != Exit::Fine {
+            return Ok(exit);
+        }
         let parts = counts.iter().filter(|(_, n)| *n > 0).map(|(thing, n)| things(*n as u64, thing));
         let parts: Vec<String> = parts.collect();
         let what = if parts.is_empty() { "nothing is declared yet".to_owned() } else { parts.join(", ") };
@@ -56,21 +69,4 @@ impl Check {
         }
         Ok(Exit::Fine)
     }
-}
-
-fn report(
-    session: &mut Session,
-    project: &Project,
-    found: Result<(), Diagnostics>,
-    counts: &[(&str, usize)],
-) -> Ending {
-    let mut problems = Diagnostics(project.warnings.0.clone());
-    let fine = found.is_ok();
-    found.err().into_iter().flat_map(|found| found.0).for_each(|problem| problems.push(problem));
-    let mut value = json!({ "fine": fine, "problems": crate::diag::json(&problems) });
-    if fine {
-        counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
-    }
-    session.out.json(&value)?;
-    Ok(if fine { Exit::Fine } else { Exit::Wrong })
 }
