@@ -10,7 +10,7 @@ use super::stage::{Effort, Flow, Through, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
-use crate::graph::{NodeId, Run, Shape, bind_program};
+use crate::graph::{BoundRun, NodeId, Shape, bind_program};
 use crate::manifest::{Maker, Synth};
 use crate::op::{self, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Schema, Table};
@@ -44,6 +44,18 @@ impl From<Vec<Arc<RowGroup>>> for MadeRows {
 }
 
 impl Walk<'_> {
+    /// Returns what runs the stages of a node, in which any number of rows may fail.
+    pub(super) fn flow<'f>(
+        &'f self,
+        id: NodeId,
+        used: &'f Used,
+        progress: &'f Progress,
+        others: &'f Others,
+    ) -> Flow<'f> {
+        let node = &self.request.graph.node(id).name;
+        Flow { context: &self.context, used, node, progress, others, effort: Effort::Run, most_failed: u64::MAX }
+    }
+
     /// Makes the rows of a dataset's maker.
     pub(super) fn made_rows(&self, id: NodeId, inputs: &[TableRef], flow: &Flow) -> Result<MadeRows, Stop> {
         let graph = self.request.graph;
@@ -57,7 +69,7 @@ impl Walk<'_> {
             Maker::Synth(synth) => flow.synth(synth)?.into(),
             Maker::Run(run) => {
                 let around = self.arounds.of(id, None);
-                let run = Run { around, ..bind_program(run, Vec::new()) };
+                let run = BoundRun { around, ..bind_program(run, Vec::new()) };
                 let key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
                 flow.run_table(&run, &Schema::default(), &[], &key)?.into()
             }
@@ -93,9 +105,7 @@ impl Walk<'_> {
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];
         let others = Others::new(inputs);
-        let (context, effort) = (&self.context, Effort::Run);
-        let most_failed = most_failed(dataset);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed };
+        let flow = Flow { most_failed: most_failed(dataset), ..self.flow(id, used, progress, &others) };
         if matches!(dataset.maker, Maker::Files(_)) {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
 use super::choosing::match_by;
-use super::running::{Run, bind_program};
+use super::running::{BoundRun, bind_program};
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
@@ -57,7 +57,7 @@ pub enum Stage {
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Vec<Work>, op: WholeOp },
     /// A program is given row groups or the whole table.
-    Run(Run),
+    Run(BoundRun),
     /// Rows are divided into parts. Nothing goes ahead of the check that no value is in several of them.
     Split(Parts),
 }

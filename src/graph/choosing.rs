@@ -5,7 +5,7 @@ use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::Expr;
 use crate::manifest::{Amount, Mix, Order, Sample, Split, Text};
-use crate::op::{self, By, Fingerprint, Grouped, Matching, Over, Quota, Rank, RowOp, Sampling, Weight, row_identity};
+use crate::op::{self, By, Fingerprint, Grouped, Matching, Over, Quota, Ranking, Sampling, row_identity};
 use crate::table::Type;
 
 impl Binder<'_> {
@@ -27,18 +27,18 @@ impl Binder<'_> {
         let (order, ranked) = match &sample.order {
             Order::Drawn => (By::Draw, None),
             Order::Top(text) => {
-                let op = self.number("top", text, Rank::orders, "a number, a date or a timestamp");
-                (By::Rank, Some((text, op, Box::new(Rank::new(column())) as Box<dyn RowOp>)))
+                let op = self.number("top", text, Ranking::orders, "a number, a date or a timestamp");
+                (By::Rank, Some((text, op, Ranking::by_order(column()))))
             }
             Order::Weighted(text) => {
                 let is_number = |ty: &Type| matches!(ty, Type::Int | Type::Float);
                 let op = self.number("weight", text, is_number, "a number");
-                (By::Weight, Some((text, op, Box::new(Weight::new(column())) as Box<dyn RowOp>)))
+                (By::Weight, Some((text, op, Ranking::by_weight(column()))))
             }
         };
         let by = self.exprs(&sample.by);
         if let Some((text, expr, inner)) = ranked {
-            hashes.push(Work::new("sample", Over::new(vec![expr?], inner), &text.span));
+            hashes.push(Work::new("sample", Over::new(vec![expr?], Box::new(inner)), &text.span));
         }
         let by = by?;
         let grouped = if by.is_empty() { Grouped::No } else { Grouped::Yes };
