@@ -7,15 +7,15 @@ use serde_json::json;
 use std::io::Write;
 
 /// Checks the manifest, its templates and its expressions, and reports every error at once
-///
-/// A mistake in one node hides none in the others: all is checked that does not need it. Exit code 1: nothing is wrong with the project, but
-/// a node failed when it was built as it is: rows of it, or a test.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   datamake check
   datamake check --profile quick     with a profile laid on
-  datamake check --json              for editors: places as lines, columns and bytes")]
+  datamake check --json              for editors: places as lines, columns and bytes
+
+A mistake in one node hides none in the others: all is checked that does not need it. Exit code 1: nothing is wrong with the project, but a node failed when
+it was built as it is: its rows, or a test. Exit code 2: something is wrong with it.")]
 pub struct Check {}
 
 /// The form of the JSON.
