@@ -335,3 +335,13 @@ fn a_row_of_a_mix_whose_kind_cannot_be_computed_is_not_taken_and_fails() {
     let text = problem(&sandbox, &self::built(&sandbox));
     assert!(text.contains("a row of `made` cannot be computed: division by zero"), "{text}");
 }
+
+#[test]
+fn nothing_is_asked_about_a_row_that_fails_at_a_split_before_it() {
+    let split = "max_failed = 4\nsplit = { parts = { a = 0.5, b = 0.5 }, group_by = \"10 / n\" }";
+    let (sandbox, server) = asking(&format!(
+        "{split}\n[dataset.said]\nfrom = \"made\"\ngenerate = {{ prompt = \"more\", model = \"writer\", into = \"said\" }}"
+    ));
+    assert_eq!(sandbox.plan().cost.iter().map(|cost| cost.count.requests).sum::<u64>(), 16);
+    assert_eq!((problem(&sandbox, &built(&sandbox)), server.requests()), (String::new(), 16));
+}

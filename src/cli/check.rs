@@ -2,6 +2,7 @@
 
 use super::session::{Ending, Exit, Session, exit_of};
 use super::words::things;
+use crate::manifest::Manifest;
 use crate::project::{Findings, Project, Verdict};
 use serde_json::json;
 use std::io::Write;
@@ -32,27 +33,18 @@ Lines and columns count from 1, bytes from 0. The first label is where to edit."
 impl Check {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
-        let Findings { graph, problems, verdict } = Project::find_all(&session.root()?, &session.options)?;
-        let exit = match verdict {
-            Verdict::Fine => Exit::Fine,
-            Verdict::Failed => Exit::Failed,
-            Verdict::Wrong => exit_of(&problems),
+        let found = Project::find_all(&session.root()?, &session.options);
+        let (problems, counts, exit) = match found {
+            Ok(Findings { graph, problems, verdict: Verdict::Fine }) => (problems, counts(&graph.manifest), Exit::Fine),
+            Ok(Findings { problems, verdict: Verdict::Failed, .. }) => (problems, Vec::new(), Exit::Failed),
+            Ok(Findings { problems, .. }) | Err(problems) => {
+                let exit = exit_of(&problems);
+                (problems, Vec::new(), exit)
+            }
         };
-        let manifest = &graph.manifest;
-        let counts = [
-            ("dataset", manifest.datasets.len()),
-            ("model", manifest.models.len()),
-            ("prompt", manifest.prompts.len()),
-            ("filter", manifest.filters.len()),
-            ("metric", manifest.metrics.len()),
-            ("test", manifest.tests.len()),
-            ("export", manifest.exports.len()),
-        ];
         if session.json() {
             let mut value = json!({ "fine": exit == Exit::Fine, "problems": crate::diag::json(&problems) });
-            if exit == Exit::Fine {
-                counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
-            }
+            counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
             session.out.json(&value)?;
             return Ok(exit);
         }
@@ -69,4 +61,17 @@ impl Check {
         }
         Ok(Exit::Fine)
     }
+}
+
+/// Counts what a manifest declares.
+fn counts(manifest: &Manifest) -> Vec<(&'static str, usize)> {
+    vec![
+        ("dataset", manifest.datasets.len()),
+        ("model", manifest.models.len()),
+        ("prompt", manifest.prompts.len()),
+        ("filter", manifest.filters.len()),
+        ("metric", manifest.metrics.len()),
+        ("test", manifest.tests.len()),
+        ("export", manifest.exports.len()),
+    ]
 }

@@ -118,7 +118,7 @@ impl Walk<'_> {
             None => flow.run(&bound.stages, &bound.made.schema, groups)?,
             Some(_) => Through::default(),
         };
-        let Through { groups, lost, came, repeated, mut remade, divided } = through;
+        let Through { groups, lost, came, repeated, mut remade } = through;
         let (unmade, shape, mut examples) = match unmade {
             Some(Unmade { lost, shape, examples }) => (Some(lost), shape, examples),
             None => (None, Shape::default(), Vec::new()),
@@ -158,9 +158,9 @@ impl Walk<'_> {
         let mut leaks = Vec::new();
         if let Some(split) = bound.split() {
             if problem.is_none() {
-                leaks = flow.check_leaks(split, &table, &divided)?;
+                leaks = flow.check_leaks(split, &table)?;
             }
-            let divided = flow.divide(split, &divided, &table.groups)?;
+            let divided = flow.split(split, &table.schema, &table.groups)?;
             for (name, groups) in split.names.iter().zip(divided) {
                 let part = Table { schema: table.schema.clone(), key: table.key.clone(), groups };
                 let rows = part.rows();

@@ -3,12 +3,11 @@
 use super::context::Stop;
 use super::record::Leak;
 use super::stage::Flow;
-use super::whole::column_into;
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::value_at;
-use crate::graph::{LeakCheck, Parts};
+use crate::graph::{LeakCheck, Parts, Work};
 use crate::op::{self, Checked, LeakedRow};
-use crate::table::{ColumnRef, RowGroup, Table};
+use crate::table::{RowGroup, Table};
 use arrow_array::{Array, ArrayRef, Int64Array};
 use std::sync::Arc;
 
@@ -26,22 +25,12 @@ struct Found {
 
 impl Flow<'_> {
     /// Checks all that is to be in one part only. What is found is an error, or is returned where a warning is enough.
-    ///
-    /// By group there are the parts of its rows, and then the two columns of the fingerprints of each check.
-    pub(super) fn check_leaks(
-        &self,
-        parts: &Parts,
-        table: &Table,
-        hashes: &[Vec<ColumnRef>],
-    ) -> Result<Vec<Leak>, Stop> {
+    pub(super) fn check_leaks(&self, parts: &Parts, table: &Table) -> Result<Vec<Leak>, Stop> {
         let mut leaks = Vec::new();
-        for (at, check) in parts.checks.iter().enumerate() {
-            let columns = |group: &Vec<ColumnRef>| vec![group[2 * at + 1], group[2 * at + 2], group[0]];
-            let columns: Vec<Vec<ColumnRef>> = hashes.iter().map(columns).collect();
-            let Some(found) = self.leak(check, &columns)? else { continue };
+        for (check, prints) in parts.checks.iter().zip(&parts.works[1..]) {
+            let Some(found) = self.leak(parts, check, prints, table)? else { continue };
             if parts.severity == Severity::Error {
-                let reads = parts.works[at + 1].op.reads();
-                return Err(self.leaked(parts, check, reads, table, &found)?.into());
+                return Err(self.leaked(parts, check, prints.op.reads(), table, &found)?.into());
             }
             leaks.push(found.leak);
         }
@@ -49,11 +38,15 @@ impl Flow<'_> {
     }
 
     /// Finds what is in several parts.
-    fn leak(&self, check: &LeakCheck, columns: &[Vec<ColumnRef>]) -> Result<Option<Found>, Stop> {
+    fn leak(&self, parts: &Parts, check: &LeakCheck, prints: &Work, table: &Table) -> Result<Option<Found>, Stop> {
+        let chunks = self.each(&table.groups, |flow, group| {
+            let prints = flow.column_of(prints, &table.schema, group)?;
+            Ok([prints, flow.column_of(&parts.works[0], &table.schema, group)?].concat())
+        })?;
         let mut key = op::key("leaks");
-        columns.iter().flatten().for_each(|column| column_into(&mut key, *column));
+        chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
         let outputs = self.action(key.finish(), || {
-            let columns = self.ints(columns)?;
+            let columns = self.ints(&chunks)?;
             let groups: Vec<Checked> = columns
                 .iter()
                 .map(|group| Checked { high: group[0].values(), low: group[1].values(), part: group[2].values() })

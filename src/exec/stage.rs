@@ -52,8 +52,6 @@ pub struct Through {
     pub repeated: u64,
     /// Where programs made other rows of theirs, by stage.
     pub remade: Vec<Remade>,
-    /// By group, what the rows are divided into parts by.
-    pub divided: Vec<Vec<ColumnRef>>,
 }
 
 /// How far an action is taken.
@@ -72,7 +70,7 @@ impl Flow<'_> {
     pub fn run(&self, stages: &[Stage], schema: &Schema, mut groups: Vec<Arc<RowGroup>>) -> Result<Through, Stop> {
         let schemas = schemas(stages, schema);
         let mut lost: Vec<Lost> = Vec::new();
-        let (mut at, mut repeated, mut remade, mut divided) = (0, 0, Vec::new(), Vec::new());
+        let (mut at, mut repeated, mut remade) = (0, 0, Vec::new());
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
@@ -94,13 +92,6 @@ impl Flow<'_> {
                     if run.program.per != Per::Row {
                         remade.push(Remade { step: at, took: came[at], gave: rows(&groups) });
                     }
-                    at + 1
-                }
-                Stage::Split(parts) => {
-                    came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
-                    let (hashes, failed) = self.hashes(Some(at), &parts.works, &schemas[at], &mut groups)?;
-                    divided = hashes;
-                    lost.extend(failed);
                     at + 1
                 }
                 _ => {
@@ -125,7 +116,7 @@ impl Flow<'_> {
             };
             at = end;
         }
-        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade, divided })
+        Ok(Through { groups, lost: together(lost.into_iter()), came, repeated, remade })
     }
 
     /// Runs `work` on each group, on all threads; the results are in the order of the groups.
@@ -205,14 +196,13 @@ impl Flow<'_> {
         };
         match stage {
             Stage::Compute(works) => {
-                let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
-                for work in works {
-                    let made = self.columns_of(work, schema, group)?;
-                    chunks.extend(made.chunks);
-                    failed.extend(made.failed);
-                }
+                let Made { chunks, failed } = self.all_columns_of(works, schema, group)?;
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(chunks) });
-                self.without_failed(at, &after, group, self.any_failed(group.rows, failed)?)
+                self.without_failed(at, &after, group, failed)
+            }
+            Stage::Split(parts) => {
+                let Made { failed, .. } = self.all_columns_of(&parts.works, schema, group)?;
+                self.without_failed(at, group, group, failed)
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
             Stage::Refer { op, input, span } => {
@@ -237,9 +227,7 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
                 self.without_failed(at, &after, group, answered.failed)
             }
-            Stage::Whole { .. } | Stage::Run(_) | Stage::Split(_) => {
-                unreachable!("whole-table stages are run over all groups")
-            }
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("whole-table stages are run over all groups"),
         }
     }
 
@@ -258,6 +246,17 @@ impl Flow<'_> {
             None => Ok(made.chunks),
             Some(failed) => Err(self.no_value(work, &failed)?),
         }
+    }
+
+    /// Returns the chunks that ops make of a row group, and which rows failed at any of them.
+    pub(super) fn all_columns_of(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
+        let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
+        for work in works {
+            let made = self.columns_of(work, schema, group)?;
+            chunks.extend(made.chunks);
+            failed.extend(made.failed);
+        }
+        Ok(Made { chunks, failed: self.any_failed(group.rows, failed)? })
     }
 
     /// Returns the chunks that an op makes of a row group, and which rows failed.

@@ -1,5 +1,6 @@
 //! Steps that see the whole table: hashes are made row by row, and over all of them it is decided which rows stay, or in which part they are.
 
+use super::able::Made;
 use super::context::Stop;
 use super::lost::{Lost, Why};
 use super::stage::Flow;
@@ -22,13 +23,7 @@ impl Flow<'_> {
         groups: &mut Vec<Arc<RowGroup>>,
     ) -> Result<(Vec<Vec<ColumnRef>>, Vec<Lost>), Stop> {
         let made = self.each(groups, |flow, group| {
-            let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
-            for work in works {
-                let made = flow.columns_of(work, schema, group)?;
-                chunks.extend(made.chunks);
-                failed.extend(made.failed);
-            }
-            let failed = flow.any_failed(group.rows, failed)?;
+            let Made { chunks, failed } = flow.all_columns_of(works, schema, group)?;
             let take = failed.as_ref().map(|failed| failed.keep_at);
             let hashes: Vec<ColumnRef> = chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
             let (stays, lost) = flow.without_failed(stage, group, group, failed)?;
@@ -109,23 +104,21 @@ impl Flow<'_> {
         Ok((kept, lost))
     }
 
-    /// Divides row groups into parts; the first of the columns of each group gives the position of a row's part.
-    pub fn divide(
+    /// Divides row groups into parts.
+    pub fn split(
         &self,
         parts: &Parts,
-        hashes: &[Vec<ColumnRef>],
+        schema: &Schema,
         groups: &[Arc<RowGroup>],
     ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
-        let groups: Vec<(&Arc<RowGroup>, ColumnRef)> =
-            groups.iter().zip(hashes.iter().map(|columns| columns[0])).collect();
-        let divide = |flow: Flow, (group, which): &(&Arc<RowGroup>, ColumnRef)| {
-            let mut key = op::key("parts");
-            key.int("parts", n as i64);
-            column_into(&mut key, *which);
-            let takes = flow.action(key.finish(), || {
-                let which = &flow.ints(&[vec![*which]])?[0][0];
-                let take = |part| Take::of_mask(which.values().iter().map(|at| *at == part as i64));
+        let divided = self.each(groups, |flow, group| {
+            let which = flow.column_of(&parts.works[0], schema, group)?[0];
+            let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
+            let takes = flow.action(key, || {
+                let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
+                let which = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(which))?.values();
+                let take = |part| Take::of_mask(which.iter().map(|at| *at == part as i64));
                 (0..n).map(|part| flow.context.put_take(&take(part))).collect()
             })?;
             takes
@@ -135,8 +128,7 @@ impl Flow<'_> {
                     Ok((!take.is_empty()).then_some(flow.retake(group, &take)?).map(Arc::new))
                 })
                 .collect::<Result<Vec<_>, Stop>>()
-        };
-        let divided = self.all(&groups, |(group, _)| u64::from(group.rows), divide)?;
+        })?;
         let mut tables = vec![Vec::new(); n];
         for group in divided {
             group.into_iter().enumerate().for_each(|(part, group)| tables[part].extend(group));

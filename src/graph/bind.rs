@@ -34,7 +34,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Returns the division into parts, which is the last stage where there is one.
+    /// Returns the division into parts: the last stage, if there is one.
     pub fn split(&self) -> Option<&Parts> {
         self.stages.last().and_then(|stage| if let Stage::Split(parts) = stage { Some(parts) } else { None })
     }
@@ -58,14 +58,14 @@ pub enum Stage {
     Whole { hashes: Vec<Work>, op: WholeOp },
     /// A program is given row groups or the whole table.
     Run(BoundRun),
-    /// Rows are divided into parts. Nothing goes ahead of the check that no value is in several of them.
+    /// Rows are to be divided into parts; here those fail of which it cannot be told into which, or whether they leak.
     Split(Parts),
 }
 
 impl Stage {
     /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
     pub fn is_whole(&self) -> bool {
-        matches!(self, Stage::Whole { .. } | Stage::Run(_) | Stage::Split(_))
+        matches!(self, Stage::Whole { .. } | Stage::Run(_))
     }
 }
 

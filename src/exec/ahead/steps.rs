@@ -50,6 +50,15 @@ impl<'a> Ahead<'a> {
                 after.batch.columns.extend(made);
                 after.without(&failed)
             }
+            Stage::Split(parts) => {
+                let mut failed = HashMap::new();
+                for work in parts.works.iter().filter(|work| !parcel.unknown.has(work.op.reads())) {
+                    let Some((_, errors)) = run(work, &parcel.batch) else { return Ok(None) };
+                    note(&mut failed, &work.span, errors);
+                }
+                let failed = self.fail(&parcel, failed);
+                parcel.without(&failed)
+            }
             Stage::Select(columns) => {
                 let schema = pipe.schema(parcel.stage);
                 let names = || columns.iter().map(|(index, new)| (schema.0[*index].name.as_str(), new.as_str()));
@@ -113,7 +122,7 @@ impl<'a> Ahead<'a> {
             }
             Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
             Stage::Ask(ask) => return self.ask(ask, parcel, open),
-            Stage::Whole { .. } | Stage::Run(_) | Stage::Split(_) => unreachable!("a pipe has row-wise stages only"),
+            Stage::Whole { .. } | Stage::Run(_) => unreachable!("a pipe has row-wise stages only"),
         }))
     }
 
