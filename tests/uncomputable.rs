@@ -329,7 +329,7 @@ fn a_row_of_a_mix_whose_kind_cannot_be_computed_is_not_taken_and_fails() {
     sandbox.edit("datamake.toml", "max_failed = 8", "max_failed = 7");
     let text = problem(&sandbox, &self::built(&sandbox));
     assert!(text.contains("8 rows of `made` cannot be computed: division by zero"), "{text}");
-    assert!(text.contains("where `id` is 0, `n` is 0: division by zero"), "{text}");
+    assert!(text.contains("where `id` is 0, `whence` is more, `n` is 0: division by zero"), "{text}");
     // Those of the dataset that is matched are no rows of the mix.
     sandbox.edit("datamake.toml", "where = \"n > 0\"", "where = \"true\"");
     let text = problem(&sandbox, &self::built(&sandbox));

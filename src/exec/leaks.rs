@@ -40,8 +40,8 @@ impl Flow<'_> {
     /// Finds what is in several parts.
     fn leak(&self, parts: &Parts, check: &LeakCheck, prints: &Work, table: &Table) -> Result<Option<Found>, Stop> {
         let chunks = self.each(&table.groups, |flow, group| {
-            let prints = flow.column_of(prints, &table.schema, group)?;
-            Ok([prints, flow.column_of(&parts.works[0], &table.schema, group)?].concat())
+            let prints = flow.column_again(prints, &table.schema, group)?;
+            Ok([prints, flow.column_again(&parts.works[0], &table.schema, group)?].concat())
         })?;
         let mut key = op::key("leaks");
         chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));

@@ -248,6 +248,14 @@ impl Flow<'_> {
         }
     }
 
+    /// Returns the chunks that an op made of a row group at its stage. Of one that rows failed of there, they are made of what is left.
+    pub(super) fn column_again(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Vec<Hash>, Stop> {
+        match (Flow { effort: Effort::Look, ..*self }).column_of(work, schema, group) {
+            Err(Stop::Pending) => self.column_of(work, schema, group),
+            known => known,
+        }
+    }
+
     /// Returns the chunks that ops make of a row group, and which rows failed at any of them.
     pub(super) fn all_columns_of(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
         let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());

@@ -113,7 +113,7 @@ impl Flow<'_> {
     ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
         let divided = self.each(groups, |flow, group| {
-            let which = flow.column_of(&parts.works[0], schema, group)?[0];
+            let which = flow.column_again(&parts.works[0], schema, group)?[0];
             let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
             let takes = flow.action(key, || {
                 let column = flow.context.column(ColumnRef { chunk: which, take: None })?;

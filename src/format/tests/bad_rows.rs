@@ -104,8 +104,11 @@ proptest! {
     }
 }
 
-/// Reads a file of columns without its bad rows: the values of `a`, and line, column, value and title of those.
-fn read_around(column: ArrayRef, ty: &str) -> (Vec<String>, Vec<(u32, u32, String, String)>) {
+/// Line, column, value and title of a bad row.
+type Bad = (u32, u32, String, String);
+
+/// Reads a file of columns without its bad rows: the values of `a`, and those.
+fn read_around(column: ArrayRef, ty: &str) -> (Vec<String>, Vec<Bad>) {
     let number: ArrayRef = Arc::new(Int64Array::from_iter_values(0..column.len() as i64));
     let batch = RecordBatch::try_from_iter([("n", number), ("a", column)]).unwrap();
     let mut bytes = Vec::new();
