@@ -261,7 +261,9 @@ fn a_row_that_fails_at_a_split_is_in_none_of_its_parts_and_the_others_are_where_
 /// Two datasets whose `n` is int in the first and float in the second; two ints are no floats.
 fn unlike(keys: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    let int = |id: u64| format!("{{\"id\": {id}, \"n\": {}}}\n", if id % 5 == 0 { 9_007_199_254_740_993 } else { id });
+    let int = |id: u64| {
+        format!("{{\"id\": {id}, \"n\": {}}}\n", if id.is_multiple_of(5) { 9_007_199_254_740_993 } else { id })
+    };
     sandbox.write("ints.jsonl", (0..10).map(int).collect::<String>());
     sandbox.write("floats.jsonl", (10..15).map(|id| format!("{{\"id\": {id}, \"n\": {id}.5}}\n")).collect::<String>());
     let rows = |name: &str| format!("[dataset.{name}]\nfiles = \"{name}.jsonl\"\nkey = \"id\"\n");
