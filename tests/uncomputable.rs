@@ -309,6 +309,7 @@ fn a_value_that_has_no_form_of_the_common_type_fails_its_row_in_concat_and_mix()
    |            ^^^^ computed here
    |
    = note: in that row `id` is 0
+   = help: convert it with `columns` first, for example `cast(x as string)`
    = help: `datamake show made --failed` has the rows
    = help: `max_failed` in the dataset lets rows go
 "#;

@@ -30,7 +30,7 @@ impl Context<'_> {
                 let misfit = |misfit: Misfit| RowError {
                     row: misfit.row,
                     message: format!("a value {}", misfit.title),
-                    help: None,
+                    help: Some("convert it with `columns` first, for example `cast(x as string)`".to_owned()),
                 };
                 conform(&batch.columns[0].1, ty).map(|column| vec![column]).map_err(misfit)
             };
