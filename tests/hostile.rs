@@ -133,7 +133,7 @@ fn each_wrong_line_of_a_file_is_told_with_a_caret_and_the_rest_is_read() {
     !   = help: inside a string it is written \u0000
     !   = help: `datamake show notes --failed` has them
     !   = help: `max_failed` in the dataset lets rows go
-    exit code 2
+    exit code 1
     "#);
     insta::assert_snapshot!(told(&sandbox, "plan"), @r#"
     new  notes
@@ -298,7 +298,7 @@ fn integers_are_never_rounded_in_silence() {
     insta::assert_snapshot!(told(&sandbox, "build"), @r#"
     failed a
 
-    built 0 nodes, 1 failed; 1 action run, 3 reused; 0.00 s (build 2)
+    built 0 nodes, 1 failed; 2 actions run, 3 reused; 0.00 s (build 2)
     ! error[wrong-type]: a value of `n` in 1.jsonl is 9007199254740993, which no float is
     !  --> datamake.toml:2:10
     !   |
@@ -422,6 +422,22 @@ fn names_may_have_dots_spaces_and_emoji() {
     !   |          ^^^^^ in this place
     !   |
     !   = note: a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`
+    !
+    ! error[unknown-name]: there is no dataset `a`
+    !  --> datamake.toml:6:8
+    !   |
+    ! 6 | on = ["a"]
+    !   |        ^ no such dataset
+    !   |
+    !   = note: declared: `é🐈`
+    !
+    ! error[unknown-name]: there is no dataset `a`
+    !  --> datamake.toml:9:9
+    !   |
+    ! 9 | from = "a"
+    !   |         ^ no such dataset
+    !   |
+    !   = note: declared: `é🐈`
     exit code 2
     "#);
 }

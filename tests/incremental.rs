@@ -501,7 +501,7 @@ impl Model {
                 let into = format!("into = \"a{id}\", noise = {noise}, intensity = \"n / 20.0\", edits = \"e{id}\"");
                 format!("{{ augment = {{ column = \"text\", {into}, n = {}, variant = \"v{id}\" }} }}", 1 + at % 2)
             }
-            Step::Split(0) => "{ split = { parts = { a = 0.8, b = 0.2 }, group_by = [\"tag\", \"n % 5\"], leak_check = { by = \"text\", severity = \"warning\" } } }".to_owned(),
+            Step::Split(0) => "{ split = { parts = { a = 0.8, b = 0.2 }, group_by = [\"tag\", \"n % 5\"], leak_check = { by = [\"text\", \"10 / (n - 1)\"], severity = \"warning\" } } }".to_owned(),
             Step::Split(seed) => format!("{{ split = {{ parts = {{ a = 0.8, b = 0.2 }}, seed = {seed} }} }}"),
         }
     }

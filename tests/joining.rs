@@ -4,40 +4,8 @@ mod common;
 
 use common::{Sandbox, build, fine, record};
 use datamake::diag::{Style, render};
-use datamake::exec::State;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// Builds, and returns how many actions ran for each dataset that was not fresh.
-fn actions(sandbox: &Sandbox) -> BTreeMap<String, u64> {
-    let project = sandbox.project().expect("the manifest is right");
-    let built = build(&project, &[], sandbox.jobs).expect("nothing is wrong");
-    fine(&built);
-    let done = built.run.nodes.iter().filter_map(|node| match node.state {
-        State::Done(work) => Some((project.graph.node(node.node).name.clone(), work.actions)),
-        _ => None,
-    });
-    done.collect()
-}
-
-/// Says what is wrong with a project, which something is.
-fn mistakes(sandbox: &Sandbox) -> String {
-    let problems = match sandbox.project() {
-        Err(problems) => problems,
-        Ok(project) => match build(&project, &[], None) {
-            Err(problems) => problems,
-            Ok(built) => {
-                let failed = built.run.nodes.into_iter().find_map(|node| match node.state {
-                    State::Failed(problems) => Some(problems),
-                    _ => None,
-                });
-                failed.expect("something is wrong")
-            }
-        },
-    };
-    render(&problems, Style::Plain)
-}
 
 /// Numbers that look random and are the same in every run.
 struct Random(u64);
@@ -154,7 +122,7 @@ fn joined() -> Sandbox {
 fn a_column_of_the_other_table_that_is_not_taken_joins_nothing_anew() {
     let sandbox = joined();
     sandbox.edit("theirs/b.jsonl", "\"c 30\"", "\"another\"");
-    assert_eq!(actions(&sandbox)["both"], 0);
+    assert_eq!(sandbox.actions()["dataset.both"], 0);
     assert_eq!(sandbox.results(), sandbox.clean());
 }
 
@@ -162,7 +130,7 @@ fn a_column_of_the_other_table_that_is_not_taken_joins_nothing_anew() {
 fn a_column_that_is_taken_is_gathered_again_for_one_row_group_and_nothing_is_matched() {
     let sandbox = joined();
     sandbox.edit("theirs/b.jsonl", "\"b 30\"", "\"another\"");
-    let ran = actions(&sandbox)["both"];
+    let ran = sandbox.actions()["dataset.both"];
     assert!((1..=3).contains(&ran), "the row groups that match rows of the changed one: {ran}");
     assert_eq!(sandbox.rows("both")[30], json!({ "n": 30, "id": 30, "a": "a 30", "b": "another" }));
     assert_eq!(sandbox.results(), sandbox.clean());
@@ -172,9 +140,9 @@ fn a_column_that_is_taken_is_gathered_again_for_one_row_group_and_nothing_is_mat
 fn a_changed_key_joins_its_row_group_alone() {
     let sandbox = joined();
     sandbox.edit("own/a.jsonl", "\"a 30\"", "\"another\"");
-    assert_eq!(actions(&sandbox)["both"], 0, "a column that is no key");
+    assert_eq!(sandbox.actions()["dataset.both"], 0, "a column that is no key");
     sandbox.edit("own/a.jsonl", "\"id\":30", "\"id\":31");
-    let ran = actions(&sandbox)["both"];
+    let ran = sandbox.actions()["dataset.both"];
     assert!((1..=6).contains(&ran), "keys, matches and what is gathered of one row group, or of two: {ran}");
     assert_eq!(sandbox.rows("both")[30]["b"], "b 31");
     assert_eq!(sandbox.results(), sandbox.clean());
@@ -189,7 +157,7 @@ fn a_row_that_comes_into_the_other_table_and_matches_nothing_gathers_nothing() {
     };
     let text = std::fs::read_to_string(sandbox.file("theirs/b.jsonl")).unwrap();
     sandbox.write("theirs/b.jsonl", format!("{text}{{\"id\": 900, \"b\": \"x\", \"c\": \"y\"}}\n"));
-    let ran = actions(&sandbox)["both"];
+    let ran = sandbox.actions()["dataset.both"];
     // Every row group is matched against the new keys, which is quick; of the last one or two of the other table the keys are new,
     // and what was gathered of them is gathered again.
     assert!(ran <= groups + 2 + 4, "{ran} actions for {groups} row groups");
@@ -226,7 +194,7 @@ fn one_key_that_is_everywhere_is_joined_within_the_limit_and_refused_beyond_it()
     assert_eq!(rows, ["9 2998", "9 2999", "10 0"], "in the order of both tables");
     sandbox.limits = datamake::table::Limits::DEFAULT;
     sandbox.edit("datamake.toml", "rows = 20,", "rows = 4000,");
-    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    insta::assert_snapshot!(sandbox.mistakes(), @r#"
     error[too-many-rows]: 4,000 rows of `both` would become 12,000,000 by a join, more than 4,000,000
      --> datamake.toml:7:1
       |
@@ -266,7 +234,7 @@ from = "own"
 explode = "a"
 "#,
     );
-    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    insta::assert_snapshot!(sandbox.mistakes(), @r#"
     error[unknown-column]: `columns` has no column `lang` here
       --> datamake.toml:11:40
        |
@@ -396,14 +364,14 @@ fn lists_taken_apart_are_what_a_loop_makes_of_them_and_a_changed_row_redoes_its_
         .collect();
     assert_eq!(sandbox.rows("flat"), expected);
     sandbox.edit("data/a.jsonl", "\"text 100\"", "\"another\"");
-    assert_eq!(actions(&sandbox)["flat"], 0, "a column that is not read");
+    assert_eq!(sandbox.actions()["dataset.flat"], 0, "a column that is not read");
     let (old, new) = (format!("{}", rows[100]["items"]), "[1, 2, 3]");
     sandbox.edit(
         "data/a.jsonl",
         &format!("\"items\":{old},\"text\":\"another\""),
         &format!("\"items\":{new},\"text\":\"another\""),
     );
-    let ran = actions(&sandbox)["flat"];
+    let ran = sandbox.actions()["dataset.flat"];
     assert!((1..=2).contains(&ran), "{ran}");
     assert_eq!(sandbox.results(), sandbox.clean());
 }

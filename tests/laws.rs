@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Sandbox, build, fine};
+use common::Sandbox;
 use datamake::exec::State;
 use datamake::store::MemoryDisk;
 use datamake::table::Limits;
@@ -63,21 +63,9 @@ fn with_blobs_as_files() -> Sandbox {
     sandbox
 }
 
-/// Builds, and returns how many actions ran for each node that was not fresh.
-fn actions(sandbox: &Sandbox) -> BTreeMap<String, u64> {
-    let project = sandbox.project().expect("the manifest is right");
-    let built = build(&project, &[], sandbox.jobs).expect("nothing is wrong");
-    fine(&built);
-    let done = built.run.nodes.iter().filter_map(|node| match node.state {
-        State::Done(work) => Some((project.graph.node(node.node).full_name(), work.actions)),
-        _ => None,
-    });
-    done.collect()
-}
-
 /// A build that does not even look at a node's actions.
 fn nothing(sandbox: &Sandbox) {
-    assert_eq!(actions(sandbox), BTreeMap::new());
+    assert_eq!(sandbox.actions(), BTreeMap::new());
 }
 
 fn settle() {
@@ -94,7 +82,7 @@ fn a_second_build_has_nothing_to_do() {
 fn changing_a_column_the_filter_does_not_read_leaves_the_filter_fresh() {
     let sandbox = project();
     sandbox.edit("data/a.jsonl", "text 10\"", "other 10\"");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert!(ran["dataset.rows"] > 0 || ran.contains_key("dataset.rows"), "{ran:?}");
     assert_eq!(ran["dataset.kept"], 0, "no action of the filter ran: {ran:?}");
     assert_eq!(ran["dataset.asked"], 0, "the prompt reads `n` and `id` alone: {ran:?}");
@@ -106,7 +94,7 @@ fn changing_a_column_the_filter_does_not_read_leaves_the_filter_fresh() {
 fn changing_a_column_the_filter_reads_runs_the_filter_on_that_row_group_alone() {
     let sandbox = project();
     sandbox.edit("data/a.jsonl", "\"id\": 11, \"n\": 4", "\"id\": 11, \"n\": 5");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert!((1..=2).contains(&ran["dataset.kept"]), "a mask, and a take if it changed: {ran:?}");
     assert_eq!(ran["dataset.asked"], 1, "one row group is rendered again: {ran:?}");
     assert_eq!(ran["metric.mean"], 1, "{ran:?}");
@@ -123,7 +111,7 @@ fn each_condition_that_and_joins_is_remembered_for_itself() {
     // Of row groups that look alike one is enough.
     let ran = |text: &str, most: u64| {
         condition(text);
-        let ran = actions(&sandbox)["dataset.kept"];
+        let ran = sandbox.actions()["dataset.kept"];
         assert!((most - groups + 1..=most).contains(&ran), "{text}: {ran} actions for {groups} row groups");
     };
     ran("length(text) > 6 and n >= 3 and id <> 40", 3 * groups);
@@ -136,7 +124,7 @@ fn each_condition_that_and_joins_is_remembered_for_itself() {
 fn a_filter_that_keeps_the_same_rows_leaves_all_after_it_fresh() {
     let sandbox = project();
     sandbox.edit("datamake.toml", "n >= ${params.least}", "n > ${params.least} - 1");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert!(ran["dataset.kept"] > 0, "{ran:?}");
     assert_eq!(ran.len(), 1, "the table came out the same: {ran:?}");
 }
@@ -158,7 +146,7 @@ fn comments_spaces_and_the_order_of_keys_and_nodes_change_nothing() {
 fn spaces_and_comments_inside_an_expression_run_no_action() {
     let sandbox = project();
     sandbox.edit("datamake.toml", "n >= ${params.least}", "( n  >=  ${params.least} ) -- as before");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert_eq!(ran, BTreeMap::from([("dataset.kept".to_owned(), 0)]));
 }
 
@@ -206,14 +194,14 @@ fn renaming_a_node_runs_no_action() {
     let sandbox = project();
     sandbox.edit("datamake.toml", "[dataset.kept]", "[dataset.good]");
     sandbox.edit("datamake.toml", "\"kept\"", "\"good\"");
-    assert_eq!(actions(&sandbox).values().sum::<u64>(), 0);
+    assert_eq!(sandbox.actions().values().sum::<u64>(), 0);
 }
 
 #[test]
 fn renaming_a_data_file_or_its_folder_runs_no_action() {
     let sandbox = project();
     std::fs::rename(sandbox.file("data/a.jsonl"), sandbox.file("data/z.jsonl")).expect("it is there");
-    assert_eq!(actions(&sandbox).values().sum::<u64>(), 0);
+    assert_eq!(sandbox.actions().values().sum::<u64>(), 0);
 }
 
 #[test]
@@ -238,7 +226,7 @@ fn other_content_under_an_older_mtime_is_seen() {
     file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1)))
         .expect("times can be set");
     drop(file);
-    assert!(actions(&sandbox).contains_key("dataset.rows"));
+    assert!(sandbox.actions().contains_key("dataset.rows"));
     assert_eq!(sandbox.results(), sandbox.clean());
 }
 
@@ -257,7 +245,7 @@ fn other_content_of_the_same_size_inode_and_mtime_is_seen() {
         .and_then(|f| f.set_times(FileTimes::new().set_modified(modified)))
         .expect("times");
     assert_eq!(std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("it is there"), modified);
-    assert!(actions(&sandbox).contains_key("dataset.rows"));
+    assert!(sandbox.actions().contains_key("dataset.rows"));
     assert_eq!(sandbox.results(), sandbox.clean());
 }
 
@@ -266,7 +254,7 @@ fn content_changed_right_after_a_build_is_seen() {
     for value in 0..20 {
         let sandbox = project();
         sandbox.edit("data/a.jsonl", "\"id\": 11, \"n\": 4", &format!("\"id\": 11, \"n\": {}", value % 3));
-        assert!(actions(&sandbox).contains_key("dataset.rows"));
+        assert!(sandbox.actions().contains_key("dataset.rows"));
     }
 }
 
@@ -308,7 +296,7 @@ fn going_back_to_a_former_input_runs_no_action() {
     sandbox.built();
     sandbox.edit("datamake.toml", "least = 5", "least = 3");
     sandbox.edit("data/a.jsonl", "other 10\"", "text 10\"");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert_eq!(ran.iter().filter(|(name, _)| !name.starts_with("export")).map(|(_, n)| n).sum::<u64>(), 0, "{ran:?}");
 }
 
@@ -322,7 +310,7 @@ fn another_clone_with_the_same_store_runs_no_action_but_writes_its_exports() {
         sandbox.write("prompts/ask.md", "What is {{ n }} of {{ id }}?");
     }
     here.built();
-    assert_eq!(actions(&there), BTreeMap::from([("export.out".to_owned(), 1)]));
+    assert_eq!(there.actions(), BTreeMap::from([("export.out".to_owned(), 1)]));
     assert_eq!(std::fs::read(here.file("out/asked.jsonl")).ok(), std::fs::read(there.file("out/asked.jsonl")).ok());
 }
 
@@ -373,7 +361,7 @@ fn a_plan_names_what_a_build_then_makes() {
         plan.nodes.iter().filter(|node| matches!(node.state, State::Stale(_))).map(|node| node.node.index()).collect();
     assert_eq!(stale.len(), 2, "the questions, and the export of them");
     let State::Stale(work) = plan.nodes[stale[0]].state else { unreachable!("it was just found stale") };
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert_eq!(ran["dataset.asked"], work.groups_made, "{ran:?}");
     assert_eq!(ran["dataset.asked"], work.groups, "a prompt changes all rows");
 }

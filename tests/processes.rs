@@ -50,13 +50,14 @@ fn project(count: u64) -> Sandbox {
 fn datamake(sandbox: &Sandbox, store: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_datamake"));
     command.args(words).current_dir(sandbox.path()).env("DATAMAKE_STORE", store);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 fn finish(child: Child) {
     let output = child.wait_with_output().expect("the process can be waited for");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success(), "{}: {said}", output.status);
 }
 
 fn run(sandbox: &Sandbox, store: &Path, words: &[&str]) {

@@ -2,42 +2,11 @@
 
 mod common;
 
-use common::{Sandbox, build, fine};
-use datamake::diag::{Style, render};
+use common::Sandbox;
 use datamake::exec::State;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// Builds, and returns how many actions ran for each dataset that was not fresh.
-fn actions(sandbox: &Sandbox) -> BTreeMap<String, u64> {
-    let project = sandbox.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
-    let built = build(&project, &[], sandbox.jobs).expect("nothing is wrong");
-    fine(&built);
-    let done = built.run.nodes.iter().filter_map(|node| match node.state {
-        State::Done(work) => Some((project.graph.node(node.node).name.clone(), work.actions)),
-        _ => None,
-    });
-    done.collect()
-}
-
-/// Says what is wrong with a project, which something is.
-fn mistakes(sandbox: &Sandbox) -> String {
-    let problems = match sandbox.project() {
-        Err(problems) => problems,
-        Ok(project) => match build(&project, &[], None) {
-            Err(problems) => problems,
-            Ok(built) => {
-                let failed = built.run.nodes.into_iter().find_map(|node| match node.state {
-                    State::Failed(problems) => Some(problems),
-                    _ => None,
-                });
-                failed.expect("something is wrong")
-            }
-        },
-    };
-    render(&problems, Style::Plain)
-}
 
 const PROJECT: &str = r#"
 [dataset.answers]
@@ -115,19 +84,19 @@ fn only_the_columns_that_a_query_reads_make_it_stale() {
     let sandbox = project();
     sandbox.edit("people/a.jsonl", "\"age\": 3", "\"age\": 30");
     sandbox.edit("answers/a.jsonl", "text 10\"", "another\"");
-    let ran = actions(&sandbox);
+    let ran = sandbox.actions();
     assert_eq!(
-        (ran["best"], ran["towns"], ran.get("trained").copied().unwrap_or(0)),
+        (ran["dataset.best"], ran["dataset.towns"], ran.get("dataset.trained").copied().unwrap_or(0)),
         (0, 0, 0),
         "columns that no query reads"
     );
     assert_eq!(sandbox.results(), sandbox.clean());
     sandbox.edit("people/a.jsonl", "\"town\": \"Bonn\", \"age\": 1", "\"town\": \"Ulm\", \"age\": 1");
-    let ran = actions(&sandbox);
-    assert_eq!((ran["best"], ran["towns"], ran.get("trained")), (1, 1, None));
+    let ran = sandbox.actions();
+    assert_eq!((ran["dataset.best"], ran["dataset.towns"], ran.get("dataset.trained")), (1, 1, None));
     assert_eq!(sandbox.results(), sandbox.clean());
     sandbox.edit("queries/towns.sql", "order by p.town", "order by n, p.town");
-    assert_eq!(actions(&sandbox), BTreeMap::from([("towns".to_owned(), 1)]));
+    assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.towns".to_owned(), 1)]));
     assert_eq!(sandbox.results(), sandbox.clean());
 }
 
@@ -152,7 +121,7 @@ fn mistakes_in_queries_are_told_at_their_places_and_all_at_once() {
         ),
     );
     sandbox.write("queries/towns.sql", TOWNS.replace("avg(a.score)", "avg(a.socre)"));
-    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    insta::assert_snapshot!(sandbox.mistakes(), @r#"
     error[not-repeatable]: this query is refused: `random` gives something else each time
       --> datamake.toml:28:40
        |
@@ -193,7 +162,7 @@ fn mistakes_in_queries_are_told_at_their_places_and_all_at_once() {
        = help: did you mean `score`?
     "#);
     sandbox.write("queries/towns.sql", TOWNS.replace("people", "peple"));
-    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    insta::assert_snapshot!(sandbox.mistakes(), @r#"
     error[unknown-name]: there is no dataset `peple`
      --> queries/towns.sql:2:24
       |
@@ -212,7 +181,7 @@ fn a_value_without_the_type_of_its_column_is_told_with_its_row() {
         "datamake.toml",
         format!("{PROJECT}\n[dataset.mixed]\nsql = {{ query = \"select id from answers union all select name from people\", types = {{ id = \"int\" }} }}\n"),
     );
-    insta::assert_snapshot!(mistakes(&sandbox), @r#"
+    insta::assert_snapshot!(sandbox.mistakes(), @r#"
     error[wrong-type]: row 61 of the query of `mixed` has the text "p0" in `id`, which is int
       --> datamake.toml:26:18
        |

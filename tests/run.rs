@@ -512,8 +512,11 @@ fn a_program_that_is_said_to_stay_is_started_once_and_answers_all_row_groups() {
 }
 
 #[test]
-fn what_a_killed_build_left_never_shares_a_folder_with_a_later_one() {
-    let script = "echo $$ >> pids; echo $TMPDIR >> folders; [ -e go ] || sleep 1000; sed 's/.*/{\"n\": 1}/'";
+fn what_a_killed_build_left_running_is_ended_by_the_next_and_shares_no_folder_with_it() {
+    // The shell does not hear SIGTERM, and what it starts leaves its process group.
+    let waits =
+        "trap '' TERM; setsid sleep 1000 & echo $! >> pids; echo $$ >> pids; echo $TMPDIR >> folders; wait; sleep 1000";
+    let script = &format!("[ -e go ] || {{ {waits}; }}; echo $TMPDIR >> folders; sed 's/.*/{{\"n\": 1}}/'");
     let sandbox = project(1, &sh(script, "columns = { n = \"int\" }"));
     let lines = |name: &str| std::fs::read_to_string(sandbox.path(name)).unwrap_or_default();
     let mut build = sandbox.command("build").spawn().unwrap();
@@ -527,9 +530,8 @@ fn what_a_killed_build_left_never_shares_a_folder_with_a_later_one() {
     assert_eq!(scratch(&sandbox), 1, "nobody was left to remove it");
     sandbox.write("go", "");
     builds(&sandbox);
-    // It leads its own process group.
-    let orphan = lines("pids").lines().next().unwrap().to_owned();
-    Command::new("kill").args(["-KILL", "--", &format!("-{orphan}")]).status().unwrap();
+    assert_eq!(lines("pids").lines().count(), 2);
+    assert!(lines("pids").lines().all(is_gone), "nobody but the next build could end them");
     let folders = lines("folders");
     let folders: Vec<&str> = folders.lines().collect();
     assert_eq!(folders.len(), 2);

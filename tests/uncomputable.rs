@@ -54,7 +54,7 @@ fn ids(sandbox: &Sandbox) -> Vec<u64> {
 /// The steps, what the rows 0, 5, 10 and 15 fail of, and the ids of the rows that are left.
 type Failing = (&'static str, &'static str, fn(u64) -> bool);
 
-const STEPS: [Failing; 6] = [
+const STEPS: [Failing; 8] = [
     ("columns = { share = \"10 / n\", more = \"n + 1\" }", "share", |_| true),
     ("where = \"10 / n < 6\"", "where", |id| id % 5 > 1),
     ("dedup = { by = \"10 / n\" }", "dedup", |id| id < 5),
@@ -65,6 +65,10 @@ const STEPS: [Failing; 6] = [
         "few",
         |id| id % 5 < 4,
     ),
+    ("split = { parts = { a = 0.5, b = 0.5 }, group_by = \"10 / n\" }", "split", |_| true),
+    ("split = { parts = { a = 0.5, b = 0.5 }, group_by = \"n\", leak_check = [\"n\", \"10 / n\"] }", "10 / n", |_| {
+        true
+    }),
 ];
 
 #[test]
@@ -229,4 +233,118 @@ fn rows_that_fail_on_their_way_stay_behind_and_more_than_may_let_nothing_more_be
     let text = problem(&sandbox, &built(&sandbox));
     assert!(text.contains("cannot be computed: division by zero") && text.contains("nothing more was asked"), "{text}");
     assert!(server.requests() < 16, "{}", server.requests());
+}
+
+#[test]
+fn a_row_that_fails_at_a_split_is_in_none_of_its_parts_and_the_others_are_where_they_were() {
+    let split = "steps = [{ columns = { m = \"n + 1\" } }, { split = { parts = { a = 0.5, b = 0.5 }, group_by = \"10 / KEY\" } }]";
+    let divided = |key: &str| {
+        let sandbox = sandbox(&format!("max_failed = 4\n{}", split.replace("KEY", key)));
+        let built = built(&sandbox);
+        assert_eq!(problem(&sandbox, &built), "");
+        let failed = failed(&sandbox, &built);
+        let steps = record(&sandbox.project().unwrap(), &built, "made").failed;
+        assert!(steps.iter().all(|lost| lost.step == Some(1)), "the second step");
+        let ids =
+            |part: &str| -> Vec<u64> { sandbox.rows(part).iter().map(|row| row["id"].as_u64().unwrap()).collect() };
+        (ids("made.a"), ids("made.b"), failed.len())
+    };
+    let (some_a, some_b, failed) = divided("n");
+    assert_eq!((some_a.len() + some_b.len(), failed), (16, 4));
+    // Of the same values all rows have one: 10 / (n + 1) is another, so divide by what is n where it is not 0.
+    let (all_a, all_b, failed) = divided("case when n = 0 then 7 else n end");
+    assert_eq!((all_a.len() + all_b.len(), failed), (20, 0));
+    let without = |ids: Vec<u64>| ids.into_iter().filter(|id| id % 5 != 0).collect::<Vec<_>>();
+    assert_eq!((some_a, some_b), (without(all_a), without(all_b)));
+}
+
+/// Two datasets whose `n` is int in the first and float in the second; two ints are no floats.
+fn unlike(keys: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let int = |id: u64| {
+        format!("{{\"id\": {id}, \"n\": {}}}\n", if id.is_multiple_of(5) { 9_007_199_254_740_993 } else { id })
+    };
+    sandbox.write("ints.jsonl", (0..10).map(int).collect::<String>());
+    sandbox.write("floats.jsonl", (10..15).map(|id| format!("{{\"id\": {id}, \"n\": {id}.5}}\n")).collect::<String>());
+    let rows = |name: &str| format!("[dataset.{name}]\nfiles = \"{name}.jsonl\"\nkey = \"id\"\n");
+    let some = "[dataset.some]\nfrom = \"ints\"\nwhere = \"id <> 5\"\n";
+    sandbox.write("datamake.toml", format!("{}{}{some}\n[dataset.made]\n{keys}\n", rows("ints"), rows("floats")));
+    sandbox
+}
+
+#[test]
+fn a_value_that_has_no_form_of_the_common_type_fails_its_row_in_concat_and_mix() {
+    for (maker, ints, rows) in [
+        ("concat = [\"ints\", \"floats\"]", vec![0, 5], 13),
+        ("concat = { of = [\"ints\", \"floats\"], source = \"whence\" }", vec![0, 5], 13),
+        // The row is in the chunk, and not among the rows.
+        ("concat = [\"some\", \"floats\"]", vec![0], 13),
+        ("mix = { of = { ints = 2, floats = 1 } }", vec![0, 5], 13),
+        (
+            "mix = { source = \"whence\", epoch = \"time\", of = { ints = { share = 4, epochs = 2 }, floats = 1 } }",
+            vec![0, 5, 0, 5],
+            21,
+        ),
+    ] {
+        let sandbox = unlike(&format!("{maker}\nmax_failed = 4"));
+        let built = built(&sandbox);
+        assert_eq!(problem(&sandbox, &built), "", "{maker}");
+        let mut failed = failed(&sandbox, &built);
+        failed.sort_unstable();
+        let mut expect: Vec<(u64, String)> = ints.iter().map(|id| (*id, "n".to_owned())).collect();
+        expect.sort_unstable();
+        assert_eq!(failed, expect, "{maker}");
+        assert_eq!(sandbox.rows("made").len(), rows, "{maker}");
+        let Output::Table { made, .. } = record(&sandbox.project().unwrap(), &built, "made").output else { panic!() };
+        assert_eq!(made as usize, rows + ints.len(), "rows in = rows out + failed");
+        assert_eq!(self::built(&sandbox).run.ran, 0);
+    }
+    let sandbox = unlike("concat = [\"some\", \"floats\"]");
+    let expect = r#"error[failed-rows]: 1 row of `made` cannot be computed: a value is 9007199254740993, which no float is
+  --> datamake.toml:12:12
+   |
+11 | [dataset.made]
+   |          ---- `max_failed` lets 0 fail
+12 | concat = ["some", "floats"]
+   |            ^^^^ computed here
+   |
+   = note: in that row `id` is 0
+   = help: convert it with `columns` first, for example `cast(x as string)`
+   = help: `datamake show made --failed` has the rows
+   = help: `max_failed` in the dataset lets rows go
+"#;
+    assert_eq!(problem(&sandbox, &built(&sandbox)), expect);
+}
+
+#[test]
+fn a_row_of_a_mix_whose_kind_cannot_be_computed_is_not_taken_and_fails() {
+    let sandbox = sandbox("");
+    let made = "mix = { of = { rows = 1, more = 1 }, source = \"whence\", match = { to = \"like\", by = [\"10 / n\"] } }\nmax_failed = 8\n\
+         [dataset.more]\nfiles = \"rows.jsonl\"\nkey = \"id\"\n[dataset.like]\nfrom = \"rows\"\nwhere = \"n > 0\"";
+    sandbox.edit("datamake.toml", "from = \"rows\"\n", made);
+    let built = built(&sandbox);
+    assert_eq!(problem(&sandbox, &built), "");
+    let expect: Vec<(u64, String)> = [0, 5, 10, 15, 0, 5, 10, 15].map(|id| (id, "match".to_owned())).into();
+    assert_eq!(failed(&sandbox, &built), expect);
+    let rows = failures(&sandbox.project().unwrap(), &record(&sandbox.project().unwrap(), &built, "made"));
+    assert_eq!((&rows[0]["whence"], &rows[7]["whence"]), (&json!("more"), &json!("rows")), "the columns of the mix");
+    assert_eq!(sandbox.rows("made").len(), 32);
+    sandbox.edit("datamake.toml", "max_failed = 8", "max_failed = 7");
+    let text = problem(&sandbox, &self::built(&sandbox));
+    assert!(text.contains("8 rows of `made` cannot be computed: division by zero"), "{text}");
+    assert!(text.contains("where `id` is 0, `whence` is more, `n` is 0: division by zero"), "{text}");
+    // Those of the dataset that is matched are no rows of the mix.
+    sandbox.edit("datamake.toml", "where = \"n > 0\"", "where = \"true\"");
+    let text = problem(&sandbox, &self::built(&sandbox));
+    assert!(text.contains("a row of `made` cannot be computed: division by zero"), "{text}");
+}
+
+#[test]
+fn nothing_is_asked_about_a_row_that_fails_at_a_split_before_it() {
+    let split = "max_failed = 4\nsplit = { parts = { a = 0.5, b = 0.5 }, group_by = \"10 / n\" }";
+    let (sandbox, server) = asking(&format!(
+        "{split}\n[dataset.said]\nfrom = \"made\"\ngenerate = {{ prompt = \"more\", model = \"writer\", into = \"said\" }}"
+    ));
+    assert_eq!(sandbox.plan().cost.iter().map(|cost| cost.count.requests).sum::<u64>(), 16);
+    assert_eq!((problem(&sandbox, &built(&sandbox)), server.requests()), (String::new(), 16));
 }

@@ -189,3 +189,40 @@ fn a_file_that_is_another_when_it_is_read_than_when_it_was_hashed_is_told() {
         }
     }
 }
+
+#[test]
+fn a_row_of_a_parquet_or_arrow_file_with_a_value_that_cannot_be_read_fails_alone() {
+    for format in ["parquet", "arrow"] {
+        let sandbox = Sandbox::new();
+        let row = |id: u64| {
+            format!("{{\"id\": {id}, \"n\": \"{}\"}}\n", if id % 5000 == 17 { "none".into() } else { id.to_string() })
+        };
+        sandbox.write("rows.jsonl", (0..12_000).map(row).collect::<String>());
+        let export = format!("[export.rows]\nfrom = \"rows\"\nto = \"out/rows.{format}\"\n");
+        sandbox.write("datamake.toml", format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n{export}"));
+        sandbox.built();
+        let read =
+            format!("[dataset.notes]\nfiles = \"out/rows.{format}\"\ntypes = {{ n = \"int\" }}\nmax_failed = 2\n");
+        sandbox.write("datamake.toml", &read);
+        let built = run(&sandbox);
+        let State::Failed(problems) = &built.run.nodes[0].state else { panic!("more failed than may") };
+        let text = datamake::diag::render(problems, datamake::diag::Style::Plain);
+        let place = format!("--> out/rows.{format}:18:1\n");
+        let line = "   18 | none\n      | ^ `n` is declared int, and is \"none\"\n";
+        for part in ["3 rows of `notes` cannot be read", &place, line] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        sandbox.edit("datamake.toml", "max_failed = 2", "max_failed = 3");
+        let built = run(&sandbox);
+        assert_eq!((state(&sandbox, &built, "notes"), built.run.ran), ("done".to_owned(), 0), "nothing is read again");
+        let project = sandbox.project().unwrap();
+        let record = record(&project, &built, "notes");
+        let Output::Table { rows, made, .. } = record.output else { panic!("a dataset is a table") };
+        assert_eq!((rows, made), (11_997, 12_000));
+        let told: Vec<_> = failures(&project, &record).into_iter().map(|row| row["failure"].clone()).collect();
+        let places: Vec<_> = told.iter().map(|why| (why["line"].clone(), why["column"].clone())).collect();
+        assert_eq!(places, [18, 5018, 10_018].map(|line| (json!(line), json!(2))));
+        assert_eq!(told[0]["text"], "id: 17, n: none");
+        assert_eq!(told[0]["file"], format!("out/rows.{format}"));
+    }
+}

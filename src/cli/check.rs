@@ -1,9 +1,9 @@
 //! `datamake check`: all that is wrong, at once.
 
-use super::session::{Ending, Exit, Session};
+use super::session::{Ending, Exit, Session, exit_of};
 use super::words::things;
-use crate::diag::Diagnostics;
-use crate::project::Project;
+use crate::manifest::Manifest;
+use crate::project::{Findings, Project, Verdict};
 use serde_json::json;
 use std::io::Write;
 
@@ -13,7 +13,10 @@ use std::io::Write;
 Examples:
   datamake check
   datamake check --profile quick     with a profile laid on
-  datamake check --json              for editors: places as lines, columns and bytes")]
+  datamake check --json              for editors: places as lines, columns and bytes
+
+A mistake in one node hides none in the others: all is checked that does not need it. Exit code 1: nothing is wrong with the project, but a node failed when
+it was built as it is: its rows, or a test. Exit code 2: something is wrong with it.")]
 pub struct Check {}
 
 /// The form of the JSON.
@@ -30,24 +33,26 @@ Lines and columns count from 1, bytes from 0. The first label is where to edit."
 impl Check {
     /// Runs the command.
     pub fn run(self, session: &mut Session) -> Ending {
-        let project = session.project()?;
-        let found = project.check();
-        let manifest = &project.graph.manifest;
-        let counts = [
-            ("dataset", manifest.datasets.len()),
-            ("model", manifest.models.len()),
-            ("prompt", manifest.prompts.len()),
-            ("filter", manifest.filters.len()),
-            ("metric", manifest.metrics.len()),
-            ("test", manifest.tests.len()),
-            ("export", manifest.exports.len()),
-        ];
+        let found = Project::find_all(&session.root()?, &session.options);
+        let (problems, counts, exit) = match found {
+            Ok(Findings { graph, problems, verdict: Verdict::Fine }) => (problems, counts(&graph.manifest), Exit::Fine),
+            Ok(Findings { problems, verdict: Verdict::Failed, .. }) => (problems, Vec::new(), Exit::Failed),
+            Ok(Findings { problems, .. }) | Err(problems) => {
+                let exit = exit_of(&problems);
+                (problems, Vec::new(), exit)
+            }
+        };
         if session.json() {
-            return report(session, &project, found, &counts);
+            let mut value = json!({ "fine": exit == Exit::Fine, "problems": crate::diag::json(&problems) });
+            counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
+            session.out.json(&value)?;
+            return Ok(exit);
         }
         // Errors and warnings together: whoever mends the one mends the other.
-        session.tell(&project.warnings)?;
-        found?;
+        session.tell(&problems)?;
+        if exit != Exit::Fine {
+            return Ok(exit);
+        }
         let parts = counts.iter().filter(|(_, n)| *n > 0).map(|(thing, n)| things(*n as u64, thing));
         let parts: Vec<String> = parts.collect();
         let what = if parts.is_empty() { "nothing is declared yet".to_owned() } else { parts.join(", ") };
@@ -58,19 +63,15 @@ impl Check {
     }
 }
 
-fn report(
-    session: &mut Session,
-    project: &Project,
-    found: Result<(), Diagnostics>,
-    counts: &[(&str, usize)],
-) -> Ending {
-    let mut problems = Diagnostics(project.warnings.0.clone());
-    let fine = found.is_ok();
-    found.err().into_iter().flat_map(|found| found.0).for_each(|problem| problems.push(problem));
-    let mut value = json!({ "fine": fine, "problems": crate::diag::json(&problems) });
-    if fine {
-        counts.iter().for_each(|(thing, n)| value[format!("{thing}s")] = json!(n));
-    }
-    session.out.json(&value)?;
-    Ok(if fine { Exit::Fine } else { Exit::Wrong })
+/// Counts what a manifest declares.
+fn counts(manifest: &Manifest) -> Vec<(&'static str, usize)> {
+    vec![
+        ("dataset", manifest.datasets.len()),
+        ("model", manifest.models.len()),
+        ("prompt", manifest.prompts.len()),
+        ("filter", manifest.filters.len()),
+        ("metric", manifest.metrics.len()),
+        ("test", manifest.tests.len()),
+        ("export", manifest.exports.len()),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::out::{Out, note};
-use crate::diag::{Diagnostic, Diagnostics, Style, json, render};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Style, json, render};
 use crate::manifest::Options;
 use crate::project::{Project, find_root, nothing_to_do};
 use serde_json::json;
@@ -113,9 +113,14 @@ impl Session {
         Ok(folder.components().collect())
     }
 
+    /// Returns the folder of the project that the folder is in.
+    pub fn root(&self) -> Result<PathBuf, Fail> {
+        Ok(find_root(&self.directory()?)?)
+    }
+
     /// Opens the project that the folder is in.
     pub fn project(&self) -> Result<Project, Fail> {
-        Ok(Project::open(&find_root(&self.directory()?)?, &self.options)?)
+        Ok(Project::open(&self.root()?, &self.options)?)
     }
 
     /// Returns how many nodes are fresh, if that is all there is to say of a build.
@@ -185,7 +190,9 @@ impl Session {
 /// The codes of problems that no edit of the project mends.
 const OUTSIDE: &[&str] = &["store", "unwritable", "damaged-store", "lost-blob", "threads", "interrupted"];
 
-fn exit_of(problems: &Diagnostics) -> Exit {
-    let outside = problems.0.iter().all(|problem| OUTSIDE.contains(&problem.code));
+/// Returns how the program ends with these errors.
+pub fn exit_of(problems: &Diagnostics) -> Exit {
+    let mut errors = problems.0.iter().filter(|problem| problem.severity == Severity::Error);
+    let outside = errors.all(|problem| OUTSIDE.contains(&problem.code));
     if outside { Exit::Failed } else { Exit::Wrong }
 }

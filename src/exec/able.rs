@@ -8,7 +8,7 @@ use crate::diag::Span;
 use crate::expr::value_at;
 use crate::hash::{Hash, Key};
 use crate::op;
-use crate::table::{Batch, ColumnRef, RowError, Take, Type};
+use crate::table::{Batch, ColumnRef, RowError, Take, Type, failing_alone};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_null_array};
 
 /// What an op made of a row group.
@@ -76,7 +76,7 @@ impl Flow<'_> {
     }
 
     /// Says of failures what has no value. The op that found them does not know: it is one action, whatever its columns are called.
-    fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
+    pub(super) fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
         let key = op::key("name-failures").hash("failures", failures).text("of", of).finish();
         let outputs = self.action(key, || {
             let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
@@ -169,24 +169,10 @@ pub(super) fn unable(
     if error.row == usize::MAX {
         return Err(error);
     }
-    let mut failed = Vec::new();
-    // Halves of which nothing fails are done; few rows that fail among many are found with few runs.
-    let mut open = vec![(0..batch.rows as u32, Some(error.clone()))];
-    while let Some((rows, known)) = open.pop() {
-        let found = match known {
-            Some(error) => Err(error),
-            None => run(&take_rows(batch, rows.clone().collect())),
-        };
-        match found {
-            Ok(()) => {}
-            Err(found) if rows.len() == 1 => failed.push(RowError { row: rows.start as usize, ..found }),
-            Err(_) => {
-                let half = rows.start + rows.len() as u32 / 2;
-                open.push((half..rows.end, None));
-                open.push((rows.start..half, None));
-            }
-        }
-    }
+    let fails = |rows: std::ops::Range<u32>| run(&take_rows(batch, rows.collect())).err();
+    let failed = failing_alone(batch.rows as u32, error.clone(), fails);
+    let failed: Vec<RowError> =
+        failed.into_iter().map(|(row, error)| RowError { row: row as usize, ..error }).collect();
     if failed.is_empty() { Err(error) } else { Ok(failed) }
 }
 

@@ -17,12 +17,9 @@ use std::sync::Arc;
 pub struct Arounds(HashMap<NodeId, BTreeMap<Option<usize>, Arc<Around>>>);
 
 impl Arounds {
-    /// Looks at what is around the programs of the given nodes.
-    ///
-    /// # Errors
-    /// Every file that is not there or not declared, and every variable that a program must not get.
-    pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace) -> Result<Arounds, Diagnostics> {
-        let mut problems = Diagnostics::default();
+    /// Looks at what is around the programs of the given nodes, and says what is wrong: every file that is not there or not
+    /// declared, and every variable that a program must not get.
+    pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace, problems: &mut Diagnostics) -> Arounds {
         let mut arounds = Arounds::default();
         let (mut secrets, none): (Option<BTreeSet<String>>, _) = (None, BTreeSet::new());
         for id in nodes {
@@ -40,12 +37,12 @@ impl Arounds {
                     secrets.get_or_insert_with(find);
                 }
                 let secrets = secrets.as_ref().unwrap_or(&none);
-                let around = around(run, workspace, secrets, &mut problems);
+                let around = around(run, workspace, secrets, problems);
                 arounds.0.entry(*id).or_default().insert(step, Arc::new(around));
             }
         }
-        arounds.overwritten(graph, &mut problems);
-        if problems.has_errors() { Err(problems) } else { Ok(arounds) }
+        arounds.overwritten(graph, problems);
+        arounds
     }
 
     /// Returns whether a node is made with programs.

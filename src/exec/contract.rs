@@ -6,7 +6,7 @@ use super::example::{Example, SHOWN, WithRows};
 use super::lost::Why;
 use super::record::{LostRows, Output, Tested};
 use super::refer::Others;
-use super::stage::{Effort, Flow, Through};
+use super::stage::{Flow, Through};
 use super::walk::{Made, Walk};
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::Value;
@@ -37,8 +37,7 @@ impl Walk<'_> {
         let node = self.request.graph.node(id);
         let test = &self.request.graph.manifest.tests[node.declaration];
         let others = Others::default();
-        let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed: u64::MAX };
+        let flow = self.flow(id, used, progress, &others);
         let mut made = Made::of(Output::Test(Vec::new()));
         let (mut tables, mut problem) = (Vec::new(), None);
         for (at, (input, bound)) in inputs.iter().zip(&self.tests[&id]).enumerate() {

@@ -2,6 +2,7 @@
 
 use super::Progress;
 use super::context::{Stop, TableRef, Used};
+use super::example::Example;
 use super::lost::{Lost, Why};
 use super::record::{Gave, LostRows, Output, PartOutput};
 use super::refer::Others;
@@ -9,11 +10,10 @@ use super::stage::{Effort, Flow, Through, schemas};
 use super::too_many::{most_failed, too_many_failed};
 use super::walk::{Made, Walk};
 use crate::diag::Diagnostic;
-use crate::graph::{NodeId, Run, Shape, bind_program};
-use crate::manifest::{Maker, Synth, Text};
+use crate::graph::{BoundRun, NodeId, Shape, bind_program};
+use crate::manifest::{Maker, Synth};
 use crate::op::{self, synth_column, synth_groups};
 use crate::table::{ColumnRef, RowGroup, Schema, Table};
-use arrow_array::{ArrayRef, StringArray};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,10 +23,18 @@ pub(super) struct MadeRows {
     pub groups: Vec<Arc<RowGroup>>,
     /// What each input gave, of a mix.
     pub gave: Vec<Gave>,
-    /// Rows that came to nothing: they have no columns but why.
-    pub failed: Option<Lost>,
+    pub failed: Option<Unmade>,
     /// Why the dataset is not to be published, whatever its steps do; then nothing is handed on.
     pub problem: Option<Diagnostic>,
+}
+
+/// Rows of a maker that came to nothing.
+pub(super) struct Unmade {
+    pub lost: Lost,
+    /// The columns that they have, beside the one that says why.
+    pub shape: Shape,
+    /// The first of them, where there is something to show.
+    pub examples: Vec<Example>,
 }
 
 impl From<Vec<Arc<RowGroup>>> for MadeRows {
@@ -36,6 +44,18 @@ impl From<Vec<Arc<RowGroup>>> for MadeRows {
 }
 
 impl Walk<'_> {
+    /// Returns what runs the stages of a node, in which any number of rows may fail.
+    pub(super) fn flow<'f>(
+        &'f self,
+        id: NodeId,
+        used: &'f Used,
+        progress: &'f Progress,
+        others: &'f Others,
+    ) -> Flow<'f> {
+        let node = &self.request.graph.node(id).name;
+        Flow { context: &self.context, used, node, progress, others, effort: Effort::Run, most_failed: u64::MAX }
+    }
+
     /// Makes the rows of a dataset's maker.
     pub(super) fn made_rows(&self, id: NodeId, inputs: &[TableRef], flow: &Flow) -> Result<MadeRows, Stop> {
         let graph = self.request.graph;
@@ -49,7 +69,7 @@ impl Walk<'_> {
             Maker::Synth(synth) => flow.synth(synth)?.into(),
             Maker::Run(run) => {
                 let around = self.arounds.of(id, None);
-                let run = Run { around, ..bind_program(run, Vec::new()) };
+                let run = BoundRun { around, ..bind_program(run, Vec::new()) };
                 let key: Vec<String> = dataset.key.iter().map(|column| column.value.clone()).collect();
                 flow.run_table(&run, &Schema::default(), &[], &key)?.into()
             }
@@ -57,7 +77,7 @@ impl Walk<'_> {
             Maker::Concat(concat) => {
                 let names = concat.of.iter().collect::<Vec<_>>();
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
-                flow.concat(&tables, shape, &names, concat.source.is_some())?.into()
+                flow.concat(&tables, shape, &names, concat.source.is_some())?
             }
             Maker::Sql(_) => {
                 let tables = self.tables(&inputs[..graph.node(id).made_of])?;
@@ -65,8 +85,7 @@ impl Walk<'_> {
             }
             Maker::Mix(mix) => {
                 let tables = self.tables(inputs)?;
-                let (groups, gave) = flow.mix(mix, &tables, shape, &self.bound[&id].matched)?;
-                MadeRows { groups, gave, failed: None, problem: None }
+                flow.mix(mix, &tables, shape, &self.bound[&id].matched)?
             }
         })
     }
@@ -86,9 +105,7 @@ impl Walk<'_> {
         let node = graph.node(id);
         let dataset = &graph.manifest.datasets[node.declaration];
         let others = Others::new(inputs);
-        let (context, effort) = (&self.context, Effort::Run);
-        let most_failed = most_failed(dataset);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed };
+        let flow = Flow { most_failed: most_failed(dataset), ..self.flow(id, used, progress, &others) };
         if matches!(dataset.maker, Maker::Files(_)) {
             // They were read for their columns; now it costs look-ups only.
             progress.read(self.read.get(&id).copied().unwrap_or_default());
@@ -96,12 +113,16 @@ impl Walk<'_> {
         let MadeRows { groups, gave, failed: unmade, problem: unreadable } = self.made_rows(id, inputs, &flow)?;
         let count = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         let bound = &self.bound[&id];
-        let made = count(&groups) + unmade.iter().flat_map(|lost| &lost.counts).sum::<u64>();
+        let made = count(&groups) + unmade.iter().flat_map(|unmade| &unmade.lost.counts).sum::<u64>();
         let through = match unreadable {
             None => flow.run(&bound.stages, &bound.made.schema, groups)?,
             Some(_) => Through::default(),
         };
         let Through { groups, lost, came, repeated, mut remade } = through;
+        let (unmade, shape, mut examples) = match unmade {
+            Some(Unmade { lost, shape, examples }) => (Some(lost), shape, examples),
+            None => (None, Shape::default(), Vec::new()),
+        };
         let lost: Vec<Lost> = unmade.into_iter().chain(lost).collect();
         let lost_rows: u64 = lost.iter().flat_map(|lost| &lost.counts).sum();
         let (took, given) = remade.iter().fold((0, 0), |(took, given), one| (took + one.took, given + one.gave));
@@ -109,10 +130,10 @@ impl Walk<'_> {
         assert_eq!(rows_in, count(&groups) + lost_rows + took, "rows in = rows out + dropped + failed");
         remade.iter_mut().for_each(|one| one.step = bound.steps[one.step]);
         let before = schemas(&bound.stages, &bound.made.schema);
-        let (mut dropped, mut failed, mut examples) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut dropped, mut failed) = (Vec::new(), Vec::new());
         for lost in lost {
             let (table, came) = match lost.stage {
-                None => (lost.table(&Schema::default(), &[]), made),
+                None => (lost.table(&shape.schema, &shape.key), made),
                 Some(stage) => {
                     if lost.why == Why::Failed {
                         examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
@@ -135,8 +156,10 @@ impl Walk<'_> {
         let mut tables = Vec::new();
         let mut parts = std::collections::BTreeMap::new();
         let mut leaks = Vec::new();
-        if let Some(split) = &bound.split {
-            leaks = flow.check_leaks(split, &table)?;
+        if let Some(split) = bound.split() {
+            if problem.is_none() {
+                leaks = flow.check_leaks(split, &table)?;
+            }
             let divided = flow.split(split, &table.schema, &table.groups)?;
             for (name, groups) in split.names.iter().zip(divided) {
                 let part = Table { schema: table.schema.clone(), key: table.key.clone(), groups };
@@ -178,61 +201,5 @@ impl Flow<'_> {
             Ok(Arc::new(RowGroup { rows: (rows.end - rows.start) as u32, columns }))
         };
         self.all(&ranges, |rows| rows.end - rows.start, make)
-    }
-
-    /// Puts the row groups of all tables one after the other, with the columns of `shape`.
-    fn concat(
-        &self,
-        tables: &[Arc<Table>],
-        shape: &Shape,
-        names: &[&Text],
-        add_source: bool,
-    ) -> Result<Vec<Arc<RowGroup>>, Stop> {
-        let mut groups = Vec::new();
-        for (table, name) in tables.iter().zip(names) {
-            let source = add_source.then_some(name.value.as_str());
-            groups.extend(self.each(&table.groups, |flow, group| flow.widen(table, shape, group, source))?);
-        }
-        Ok(groups)
-    }
-
-    /// Gives a row group the columns of `shape`: the ones it has, brought to their types, and nulls.
-    pub(super) fn widen(
-        &self,
-        table: &Table,
-        shape: &Shape,
-        group: &RowGroup,
-        source: Option<&str>,
-    ) -> Result<Arc<RowGroup>, Stop> {
-        let mut columns = Vec::with_capacity(shape.schema.0.len());
-        let own = shape.schema.0.len() - usize::from(source.is_some());
-        for field in &shape.schema.0[..own] {
-            let column = match table.schema.index(&field.name) {
-                Some(at) if table.schema.0[at].ty == field.ty => group.columns[at],
-                Some(at) => {
-                    let from = group.columns[at];
-                    let chunk = self.context.conform(self.used, from.chunk, &field.ty, |misfit| {
-                        Diagnostic::error("wrong-type", format!("a value of `{}` {}", field.name, misfit.title))
-                    })?;
-                    ColumnRef { chunk, take: from.take }
-                }
-                None => self.context.nulls(self.used, &field.ty, group.rows)?,
-            };
-            columns.push(column);
-        }
-        if let Some(source) = source {
-            columns.push(self.same_text(source, group.rows)?);
-        }
-        Ok(Arc::new(RowGroup { rows: group.rows, columns }))
-    }
-
-    /// Makes a column that says the same in every row.
-    fn same_text(&self, text: &str, rows: u32) -> Result<ColumnRef, Stop> {
-        let key = op::key("constant").text("value", text).int("rows", i64::from(rows)).finish();
-        let outputs = self.action(key, || {
-            let column: ArrayRef = Arc::new(StringArray::from(vec![text; rows as usize]));
-            Ok(vec![self.context.put_column(&column)?])
-        })?;
-        Ok(ColumnRef { chunk: outputs[0], take: None })
     }
 }

@@ -135,9 +135,7 @@ impl<'a> Eager<'a> {
         let mut group = group;
         for (at, (stage, schema)) in link.bound.stages.iter().zip(&link.schemas).enumerate() {
             match (stage, &group) {
-                (Stage::Compute(_) | Stage::Select(_) | Stage::Filter(_), Some(rows)) => {
-                    group = flow.stage(at, stage, schema, rows)?.0.pop();
-                }
+                (stage, Some(rows)) if goes_on(stage) => group = flow.stage(at, stage, schema, rows)?.0.pop(),
                 (Stage::Whole { hashes, .. }, Some(rows)) => {
                     return hashes.iter().try_for_each(|work| flow.columns_of(work, schema, rows).map(drop));
                 }
@@ -149,9 +147,6 @@ impl<'a> Eager<'a> {
         let schema = &link.bound.shape.schema;
         if let Some(rows) = &group {
             link.metrics.iter().try_for_each(|metric| flow.fold_eagerly(metric, schema, rows))?;
-            if let Some(parts) = &link.bound.split {
-                flow.columns_of(&parts.op, schema, rows)?;
-            }
         }
         link.next.iter().try_for_each(|next| self.go(chain, *next, number, group.clone()))?;
         for (_, file) in &link.files {
@@ -181,8 +176,6 @@ impl<'a> Eager<'a> {
         let (at, shape) = (links.len(), bound.shape.clone());
         let schemas = schemas(&bound.stages, &made.schema);
         links.push(Link { node: id, bound, schemas, metrics: Vec::new(), files: Vec::new(), next: Vec::new() });
-        // Rows that are many, or of which others decide, do not go on.
-        let goes_on = |stage: &Stage| matches!(stage, Stage::Compute(_) | Stage::Select(_) | Stage::Filter(_));
         if !links[at].bound.stages.iter().all(goes_on) {
             return Ok(());
         }
@@ -209,6 +202,11 @@ impl<'a> Eager<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether a row group goes on through a stage: alone, as one or none, and without a look at what may not be there yet.
+fn goes_on(stage: &Stage) -> bool {
+    matches!(stage, Stage::Compute(_) | Stage::Select(_) | Stage::Filter(_) | Stage::Split(_))
 }
 
 /// Returns whether a dataset takes its rows from one alone, and looks into no other.

@@ -6,7 +6,7 @@ use super::lost::{Lost, Why};
 use super::stage::Flow;
 use crate::diag::{Diagnostic, Span};
 use crate::expr::{Value, value_at};
-use crate::graph::Stage;
+use crate::graph::{Parts, Stage};
 use crate::table::{Batch, Schema};
 use arrow_array::Array;
 
@@ -38,8 +38,20 @@ impl Example {
 impl Flow<'_> {
     /// Shows the first rows that a stage dropped, or that could not be computed there; `before` are the columns that came to it.
     pub fn examples(&self, stage: &Stage, lost: &Lost, before: &Schema, key: &[String]) -> Result<Vec<Example>, Stop> {
+        let computed = |of: &str| computed(stage, of);
+        self.examples_of(lost, &lost.reasons(Some(stage)), before, key, computed)
+    }
+
+    /// Shows such rows of whatever they were lost at; `computed` returns where what a row failed of stands, and what it reads.
+    pub fn examples_of<'s>(
+        &self,
+        lost: &Lost,
+        reasons: &[(String, u64)],
+        before: &Schema,
+        key: &[String],
+        computed: impl Fn(&str) -> Option<(&'s Span, &'s [String])>,
+    ) -> Result<Vec<Example>, Stop> {
         let mut examples = Vec::new();
-        let reasons = lost.reasons(Some(stage));
         for group in &lost.groups {
             let Some((why, columns)) = group.columns.split_last() else { continue };
             let why = self.context.column(*why)?;
@@ -56,7 +68,7 @@ impl Flow<'_> {
                     (Why::Dropped, _) => None,
                 };
                 let Some(failure) = failure.filter(|one| one.kind == FailedAs::Uncomputable) else { continue };
-                let Some((span, reads)) = computed(stage, failure.of.as_deref().unwrap_or_default()) else { continue };
+                let Some((span, reads)) = computed(failure.of.as_deref().unwrap_or_default()) else { continue };
                 // A key of all columns tells nothing.
                 let key = key.iter().filter(|_| key.len() < before.0.len());
                 let mut names: Vec<&String> = key.filter(|name| !reads.contains(name)).collect();
@@ -79,7 +91,7 @@ impl Flow<'_> {
 /// Returns where that stands which a row failed of, and what it reads.
 fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> {
     match stage {
-        Stage::Compute(works) | Stage::Filter(works) => {
+        Stage::Compute(works) | Stage::Filter(works) | Stage::Split(Parts { works, .. }) => {
             works.iter().find(|work| work.name == of).map(|work| (&work.span, work.op.reads()))
         }
         Stage::Whole { hashes, .. } => hashes.first().map(|work| (&work.span, work.op.reads())),

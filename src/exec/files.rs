@@ -14,8 +14,8 @@ use super::eager::Eager;
 use crate::diag::{Diagnostic, Span};
 use crate::fetch::files::{Blocks, FoundFile, hash_file, open_whole};
 use crate::format::{
-    BadRow, Compression, Format, Misfit, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
-    conform, declaration, parse_segment, read_batches,
+    BadRow, Compression, Format, Parsed, ParsedColumn, Place, Problem, Segment, Splitter, Types, Unifier,
+    parse_segment, read_rows,
 };
 use crate::hash::{Hash, Key, KeyWriter};
 use crate::manifest::Dataset;
@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use unread::BadRows;
-use wrong::{changed, unreadable, wrong_file, wrong_record};
+use wrong::{changed, misfit, unreadable, wrong_file, wrong_record};
 
 /// A data file and what it holds by the last look at it.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl Context<'_> {
             None => self.conform_parts(used, reading, &parts)?.groups,
             Some(_) => Vec::new(),
         };
-        Ok(MadeRows { groups, gave: Vec::new(), failed: unread.into_lost(), problem })
+        Ok(MadeRows { groups, gave: Vec::new(), failed: unread.into_unmade(), problem })
     }
 
     /// Returns the columns of files, and how many row groups and rows had to be parsed for that.
@@ -348,23 +348,22 @@ impl Context<'_> {
     /// Returns the row groups of a file that knows its columns, as parts.
     fn whole_file(&self, used: &Used, reading: &Reading, file: &DataFile) -> Result<Vec<Part>, Stop> {
         let mut fresh = false;
-        let outputs =
-            self.needed_action(used, self.whole_key(reading, file), || {
-                fresh = true;
-                let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-                let mut recut = Recut::new(self, &reading.key);
-                read_batches::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch| {
-                    Ok(recut.push(batch)?)
-                })
-                .map_err(|stop| match stop {
-                    ReadStop::Stop(stop) => stop,
-                    ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
-                })?;
-                let outputs = recut.finish()?;
-                // What was parsed has to be what was hashed.
-                let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
-                if now.0 == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+        let outputs = self.needed_action(used, self.whole_key(reading, file), || {
+            fresh = true;
+            let opened = open_whole(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+            let mut recut = Recut::new(self, &reading.key);
+            read_rows::<ReadStop>(file.format, Box::new(opened), &reading.types, &mut |batch, bad| {
+                Ok(recut.push_rows(batch, bad)?)
+            })
+            .map_err(|stop| match stop {
+                ReadStop::Stop(stop) => stop,
+                ReadStop::Problem(problem) => wrong_file(reading, file, &problem),
             })?;
+            let outputs = recut.finish()?;
+            // What was parsed has to be what was hashed.
+            let now = hash_file(&file.file).map_err(|error| unreadable(reading, file, &error))?;
+            if now.0 == file.hash { Ok(outputs) } else { Err(changed(reading, file)) }
+        })?;
         let parts: Vec<Part> = self.json(outputs[0])?;
         Ok(parts.into_iter().map(|part| Part { fresh, ..part }).collect())
     }
@@ -391,12 +390,12 @@ impl Context<'_> {
                     if *is == to {
                         chunk
                     } else {
-                        self.conform(used, chunk, &field.ty, |misfit| {
-                            let title = format!("a value of `{}` in {} {}", field.name, file.file.path, misfit.title);
-                            let place = format!("row {} of those from line {} on", misfit.row + 1, part.first_line);
-                            let help = format!("declare the column: {}", declaration(&field.name, "string"));
-                            Diagnostic::error("wrong-type", title).at(&reading.span, "read here").note(place).help(help)
-                        })?
+                        let conformed = self.conform(used, chunk, &field.ty)?;
+                        if let Some(misfits) = &conformed.failed {
+                            let (row, failure) = self.first_failure(misfits)?;
+                            return Err(misfit(reading, file, &field.name, part.first_line, row, &failure.detail));
+                        }
+                        conformed.chunk
                     }
                 }
                 None => self.nulls(used, &field.ty, part.rows)?.chunk,
@@ -404,23 +403,6 @@ impl Context<'_> {
             columns.push(ColumnRef { chunk, take: None });
         }
         Ok(Arc::new(RowGroup { rows: part.rows, columns }))
-    }
-
-    /// Brings a chunk to another type; `wrong` places the first value that has no such form.
-    pub fn conform(
-        &self,
-        used: &Used,
-        chunk: Hash,
-        ty: &Type,
-        wrong: impl FnOnce(&Misfit) -> Diagnostic,
-    ) -> Result<Hash, Stop> {
-        let key = op::key("conform").text("type", &type_text(ty)).hash("chunk", chunk).finish();
-        let outputs = self.action(used, key, || {
-            let column = self.column(ColumnRef { chunk, take: None })?;
-            let conformed = conform(&column, ty).map_err(|misfit| wrong(&misfit))?;
-            Ok(vec![self.put_column(&conformed)?])
-        })?;
-        Ok(outputs[0])
     }
 
     /// Makes a column of nulls.
@@ -525,7 +507,7 @@ fn types_into(key: &mut KeyWriter, types: &BTreeMap<String, Type>) {
 }
 
 /// Writes a type so that it can be read back, whatever the names of its fields.
-fn type_text(ty: &Type) -> TypeText {
+pub(super) fn type_text(ty: &Type) -> TypeText {
     let mut bytes = Vec::new();
     crate::table::put_type(&mut bytes, ty);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -5,7 +5,7 @@ use super::record::Leak;
 use super::stage::Flow;
 use crate::diag::{Diagnostic, Severity};
 use crate::expr::value_at;
-use crate::graph::{LeakCheck, Parts};
+use crate::graph::{LeakCheck, Parts, Work};
 use crate::op::{self, Checked, LeakedRow};
 use crate::table::{RowGroup, Table};
 use arrow_array::{Array, ArrayRef, Int64Array};
@@ -27,10 +27,10 @@ impl Flow<'_> {
     /// Checks all that is to be in one part only. What is found is an error, or is returned where a warning is enough.
     pub(super) fn check_leaks(&self, parts: &Parts, table: &Table) -> Result<Vec<Leak>, Stop> {
         let mut leaks = Vec::new();
-        for check in &parts.checks {
-            let Some(found) = self.leak(parts, check, table)? else { continue };
+        for (check, prints) in parts.checks.iter().zip(&parts.works[1..]) {
+            let Some(found) = self.leak(parts, check, prints, table)? else { continue };
             if parts.severity == Severity::Error {
-                return Err(self.leaked(parts, check, table, &found)?.into());
+                return Err(self.leaked(parts, check, prints.op.reads(), table, &found)?.into());
             }
             leaks.push(found.leak);
         }
@@ -38,10 +38,10 @@ impl Flow<'_> {
     }
 
     /// Finds what is in several parts.
-    fn leak(&self, parts: &Parts, check: &LeakCheck, table: &Table) -> Result<Option<Found>, Stop> {
+    fn leak(&self, parts: &Parts, check: &LeakCheck, prints: &Work, table: &Table) -> Result<Option<Found>, Stop> {
         let chunks = self.each(&table.groups, |flow, group| {
-            let prints = flow.column_of(&check.work, &table.schema, group)?;
-            Ok([prints, flow.column_of(&parts.op, &table.schema, group)?].concat())
+            let prints = flow.column_again(prints, &table.schema, group)?;
+            Ok([prints, flow.column_again(&parts.works[0], &table.schema, group)?].concat())
         })?;
         let mut key = op::key("leaks");
         chunks.iter().flatten().for_each(|chunk| _ = key.hash("chunk", *chunk));
@@ -71,7 +71,14 @@ impl Flow<'_> {
     }
 
     /// Says what is in several parts, where, and how it is kept in one.
-    fn leaked(&self, parts: &Parts, check: &LeakCheck, table: &Table, found: &Found) -> Result<Diagnostic, Stop> {
+    fn leaked(
+        &self,
+        parts: &Parts,
+        check: &LeakCheck,
+        reads: &[String],
+        table: &Table,
+        found: &Found,
+    ) -> Result<Diagnostic, Stop> {
         let (Found { leak: Leak { values, rows, .. }, shown }, text) = (found, &check.text.value);
         let (noun, verb) = if *values == 1 { ("value", "is") } else { ("values", "are") };
         let title = format!("{values} {noun} of `{text}` {verb} in several parts of `{}`, in {rows} rows", self.node);
@@ -83,7 +90,7 @@ impl Flow<'_> {
                 places.push(format!("`{part}` ({})", self.row_of(table, row)?));
             }
             let first = &rows[0];
-            let value = self.cells(check.work.op.reads(), table, &table.groups[first.group], first.row)?.join(", ");
+            let value = self.cells(reads, table, &table.groups[first.group], first.row)?.join(", ");
             problem = problem.note(format!("{value}: {}", places.join(", ")));
         }
         if *values > shown.len() as u64 {

@@ -46,7 +46,7 @@ impl Flow<'_> {
     /// Takes rows of a group for lost; `reasons` has a value for each of them.
     pub(super) fn lose(
         &self,
-        (at, why): (usize, Why),
+        (stage, why): (impl Into<Option<usize>>, Why),
         group: &RowGroup,
         rows: &Take,
         reasons: Hash,
@@ -57,20 +57,20 @@ impl Flow<'_> {
         }
         let mut lost = self.retake(group, rows)?;
         lost.columns.push(ColumnRef { chunk: reasons, take: None });
-        Ok(Some(Lost { stage: Some(at), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
+        Ok(Some(Lost { stage: stage.into(), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
     }
 
-    /// Takes the rows of a group that failed from it.
+    /// Takes the rows of a group that failed from it; `stage` is none where they failed in the maker.
     pub(super) fn without_failed(
         &self,
-        at: usize,
+        stage: impl Into<Option<usize>>,
         after: &Arc<RowGroup>,
         before: &RowGroup,
         failed: Option<Failing>,
     ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
         let Some(Failing { keep, failures, .. }) = failed else { return Ok((vec![after.clone()], Vec::new())) };
         let counts = || self.context.count_failures(failures);
-        let lost = self.lose((at, Why::Failed), before, &keep.complement(), failures, counts)?;
+        let lost = self.lose((stage, Why::Failed), before, &keep.complement(), failures, counts)?;
         Ok((self.staying(after, &keep)?, lost.into_iter().collect()))
     }
 }

@@ -6,7 +6,7 @@ use super::example::{Example, WithRows};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::refer::Others;
 use super::rows::stays;
-use super::stage::{Effort, Flow};
+use super::stage::Flow;
 use super::walk::{Made, Walk};
 use crate::diag::{Diagnostic, Span};
 use crate::expr::{Slice, State};
@@ -28,8 +28,7 @@ impl Walk<'_> {
         let node = self.request.graph.node(id);
         let metric = &self.request.graph.manifest.metrics[node.declaration];
         let others = Others::default();
-        let (context, effort) = (&self.context, Effort::Run);
-        let flow = Flow { context, used, node: &node.name, progress, others: &others, effort, most_failed: u64::MAX };
+        let flow = self.flow(id, used, progress, &others);
         let mut values = Vec::with_capacity(inputs.len());
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;

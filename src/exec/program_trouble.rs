@@ -3,14 +3,14 @@
 use super::context::Stop;
 use crate::diag::Diagnostic;
 use crate::fetch::programs::Failure;
-use crate::graph::Run;
+use crate::graph::BoundRun;
 use crate::op::{Per, Wrong};
 
 /// Lines of stderr that are shown.
 const LINES: usize = 12;
 
 /// Says why a program came to nothing.
-pub(super) fn failed(run: &Run, node: &str, failure: Failure) -> Stop {
+pub(super) fn failed(run: &BoundRun, node: &str, failure: Failure) -> Stop {
     let program = run.program.shown();
     let what = match run.program.per {
         Per::Row | Per::Group => "a row group",
@@ -71,7 +71,7 @@ pub(super) fn failed(run: &Run, node: &str, failure: Failure) -> Stop {
 }
 
 /// Says that a file was not left alone while a program ran.
-pub(super) fn changed(run: &Run, node: &str, path: &str) -> Stop {
+pub(super) fn changed(run: &BoundRun, node: &str, path: &str) -> Stop {
     Diagnostic::error("changed-file", format!("{path} changed while `{}` was using it", run.program.shown()))
         .at(&run.span, format!("run for `{node}`"))
         .note("it is among its `inputs`, and what it held when the build began is in the key of the answers")
@@ -80,7 +80,7 @@ pub(super) fn changed(run: &Run, node: &str, path: &str) -> Stop {
 }
 
 /// Says what is wrong with what a program wrote.
-pub(super) fn wrong(run: &Run, node: &str, wrong: Wrong) -> Stop {
+pub(super) fn wrong(run: &BoundRun, node: &str, wrong: Wrong) -> Stop {
     let title = format!("`{}` {}", run.program.shown(), wrong.title);
     let mut diagnostic = Diagnostic::error("program-output", title).at(&run.span, format!("run for `{node}`"));
     if let Some(line) = wrong.line {

@@ -12,7 +12,7 @@ use super::stage::Flow;
 use crate::fetch::Workspace;
 use crate::fetch::programs::{self, Feed, Folder, Pool, Workshop, run_whole};
 use crate::format::{Format, Problem, Segment, Splitter, StreamEncoder, read_batches};
-use crate::graph::Run;
+use crate::graph::BoundRun;
 use crate::hash::KeyWriter;
 use crate::op::{Per, Wrong, wrong_line};
 use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Take};
@@ -30,7 +30,13 @@ const AT_ONCE: usize = 32 << 20;
 
 impl Flow<'_> {
     /// Hands row groups to the program of a stage.
-    pub(super) fn program(&self, at: usize, run: &Run, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Ran, Stop> {
+    pub(super) fn program(
+        &self,
+        at: usize,
+        run: &BoundRun,
+        schema: &Schema,
+        groups: &[Arc<RowGroup>],
+    ) -> Result<Ran, Stop> {
         let ran = match run.program.per {
             Per::Row => {
                 let pool = Pool::new(self.start_of(run));
@@ -51,7 +57,14 @@ impl Flow<'_> {
     }
 
     /// Adds the columns that a program makes, row by row.
-    fn run_rows(&self, at: usize, run: &Run, pool: &Pool, schema: &Schema, group: &Arc<RowGroup>) -> Result<Ran, Stop> {
+    fn run_rows(
+        &self,
+        at: usize,
+        run: &BoundRun,
+        pool: &Pool,
+        schema: &Schema,
+        group: &Arc<RowGroup>,
+    ) -> Result<Ran, Stop> {
         let mut key = run.program.key(key_of(&run.around));
         self.reads(run, schema, group, &mut key);
         let outputs = self.action(key.finish(), || {
@@ -86,7 +99,7 @@ impl Flow<'_> {
     /// Makes other rows of those of a group.
     fn run_group(
         &self,
-        run: &Run,
+        run: &BoundRun,
         pool: &Pool,
         schema: &Schema,
         group: &Arc<RowGroup>,
@@ -110,7 +123,7 @@ impl Flow<'_> {
     /// Makes rows of all rows, or of nothing; `key` are the columns by which they are cut into groups, where not by all.
     pub(super) fn run_table(
         &self,
-        run: &Run,
+        run: &BoundRun,
         schema: &Schema,
         groups: &[Arc<RowGroup>],
         key: &[String],
@@ -143,7 +156,7 @@ impl Flow<'_> {
     }
 
     /// Runs a program once over all rows.
-    fn run_once(&self, run: &Run, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Folder, Stop> {
+    fn run_once(&self, run: &BoundRun, schema: &Schema, groups: &[Arc<RowGroup>]) -> Result<Folder, Stop> {
         self.may_start()?;
         let start = self.start_of(run);
         let trouble = |failure| failed(run, self.node, failure);
@@ -178,7 +191,7 @@ impl Flow<'_> {
     }
 
     /// Reads lines that a program wrote, and cuts them into row groups as those of a file.
-    fn take_lines(&self, run: &Run, folder: &Folder, key: &[String]) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    fn take_lines(&self, run: &BoundRun, folder: &Folder, key: &[String]) -> Result<Vec<Arc<RowGroup>>, Stop> {
         let unreadable =
             |error| failed(run, self.node, programs::Failure::NoScratch { why: crate::fetch::plain(&error) });
         let mut file = File::open(folder.output()).map_err(unreadable)?;
@@ -215,7 +228,7 @@ impl Flow<'_> {
     }
 
     /// Reads a stream of Arrow IPC that a program wrote, and cuts it into row groups as a file.
-    fn take_arrow(&self, run: &Run, folder: &Folder, key: &[String]) -> Result<Vec<Arc<RowGroup>>, Stop> {
+    fn take_arrow(&self, run: &BoundRun, folder: &Folder, key: &[String]) -> Result<Vec<Arc<RowGroup>>, Stop> {
         let unreadable =
             |error| failed(run, self.node, programs::Failure::NoScratch { why: crate::fetch::plain(&error) });
         let file = File::open(folder.output()).map_err(unreadable)?;
@@ -242,7 +255,7 @@ impl Flow<'_> {
     }
 
     /// Asks a process for its answer to some rows.
-    fn answer_of(&self, run: &Run, pool: &Pool, batch: &Batch) -> Result<Vec<u8>, Stop> {
+    fn answer_of(&self, run: &BoundRun, pool: &Pool, batch: &Batch) -> Result<Vec<u8>, Stop> {
         self.may_start()?;
         let rows = run.program.encode(batch).map_err(|problem| self.not_given(run, problem))?;
         let answer = pool.answer(rows, self.context.cancel());
@@ -252,7 +265,7 @@ impl Flow<'_> {
     }
 
     /// Refuses an answer if a file that the program reads is no longer the one of its key: who knows which it saw.
-    fn unchanged(&self, run: &Run) -> Result<(), Stop> {
+    fn unchanged(&self, run: &BoundRun) -> Result<(), Stop> {
         let (_, workspace) = self.workshop();
         match run.around.files.iter().find(|(path, hash)| !workspace.still_has(path, *hash)) {
             None => Ok(()),
@@ -264,7 +277,7 @@ impl Flow<'_> {
         self.context.workshop.as_ref().expect("whoever runs stages says where programs work")
     }
 
-    fn not_given(&self, run: &Run, problem: Problem) -> Stop {
+    fn not_given(&self, run: &BoundRun, problem: Problem) -> Stop {
         let title = format!("cannot be given its rows: {}", problem.title);
         wrong(run, self.node, Wrong { title, line: None, help: problem.help })
     }
@@ -275,7 +288,7 @@ impl Flow<'_> {
     }
 
     /// Adds the chunks that a program reads of a row group to a key.
-    fn reads(&self, run: &Run, schema: &Schema, group: &RowGroup, key: &mut KeyWriter) {
+    fn reads(&self, run: &BoundRun, schema: &Schema, group: &RowGroup, key: &mut KeyWriter) {
         for column in of(schema, group, &run.program.reads) {
             key.hash("chunk", column.chunk).maybe("take", column.take);
         }
@@ -283,14 +296,14 @@ impl Flow<'_> {
     }
 
     /// Returns the rows of a group as a program is given them.
-    fn given(&self, run: &Run, schema: &Schema, group: &RowGroup) -> Result<Batch, Stop> {
+    fn given(&self, run: &BoundRun, schema: &Schema, group: &RowGroup) -> Result<Batch, Stop> {
         let named = run.program.reads.iter().zip(of(schema, group, &run.program.reads));
         let columns = named.map(|(name, at)| Ok((name.clone(), self.context.column(at)?)));
         Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
     }
 
     /// Returns how the program of a stage is started.
-    fn start_of(&self, run: &Run) -> programs::Program {
+    fn start_of(&self, run: &BoundRun) -> programs::Program {
         let names: Vec<&str> = run.program.writes.iter().map(|field| field.name.as_str()).collect();
         let names = serde_json::to_string(&names).expect("a list of texts is plain data");
         let told = vec![

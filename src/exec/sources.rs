@@ -17,15 +17,13 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Sources(HashMap<NodeId, Vec<DataFile>>);
 
 impl Sources {
-    /// Finds and hashes the files of the given nodes.
-    ///
-    /// # Errors
-    /// Every pattern that matches nothing, every file that cannot be read or told the format of.
-    pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace) -> Result<Sources, Diagnostics> {
-        let mut problems = Diagnostics::default();
+    /// Finds and hashes the files of the given nodes, and says what is wrong: every pattern that matches nothing, every file that
+    /// cannot be read or told the format of. Nodes of which something is wrong have no files.
+    pub fn find(graph: &Graph, nodes: &[NodeId], workspace: &Workspace, problems: &mut Diagnostics) -> Sources {
         let mut sources = Sources::default();
         for id in nodes {
             let Some(files) = files_maker(graph, *id) else { continue };
+            let before = problems.0.len();
             let mut found: BTreeMap<String, DataFile> = BTreeMap::new();
             for pattern in &files.patterns {
                 match workspace.find(&pattern.value) {
@@ -69,10 +67,17 @@ impl Sources {
                     }
                 }
             }
-            sources.0.insert(*id, found.into_values().collect());
+            if problems.0.len() == before {
+                sources.0.insert(*id, found.into_values().collect());
+            }
         }
-        sources.overwritten(graph, &mut problems);
-        if problems.has_errors() { Err(problems) } else { Ok(sources) }
+        sources.overwritten(graph, problems);
+        sources
+    }
+
+    /// Returns whether a node has files of which something is wrong.
+    pub(super) fn are_wrong(&self, graph: &Graph, id: NodeId) -> bool {
+        files_maker(graph, id).is_some() && !self.0.contains_key(&id)
     }
 
     /// Reports exports that would write a file that the project is made of.

@@ -4,7 +4,6 @@ use super::Progress;
 use super::able::{Action, Failing, Made};
 use super::context::{Context, Mode, Stop, Used};
 use super::example::{Example, WithRows};
-use super::failure::RowFailure;
 use super::filter::Filtered;
 use super::lost::{Lost, Why, together};
 use super::record::Remade;
@@ -77,7 +76,7 @@ impl Flow<'_> {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
-                    let (hashes, failed) = self.hashes(at, hashes, &schemas[at], &mut groups)?;
+                    let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
                     let takes = self.whole(&hashes, *op)?;
                     let (kept, dropped) = self.pick(at, groups, takes)?;
                     groups = kept;
@@ -197,14 +196,13 @@ impl Flow<'_> {
         };
         match stage {
             Stage::Compute(works) => {
-                let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
-                for work in works {
-                    let made = self.columns_of(work, schema, group)?;
-                    chunks.extend(made.chunks);
-                    failed.extend(made.failed);
-                }
+                let Made { chunks, failed } = self.all_columns_of(works, schema, group)?;
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(chunks) });
-                self.without_failed(at, &after, group, self.any_failed(group.rows, failed)?)
+                self.without_failed(at, &after, group, failed)
+            }
+            Stage::Split(parts) => {
+                let Made { failed, .. } = self.all_columns_of(&parts.works, schema, group)?;
+                self.without_failed(at, group, group, failed)
             }
             Stage::Select(columns) => whole(columns.iter().map(|(index, _)| group.columns[*index]).collect()),
             Stage::Refer { op, input, span } => {
@@ -250,6 +248,25 @@ impl Flow<'_> {
         }
     }
 
+    /// Returns the chunks that an op made of a row group at its stage. Of one that rows failed of there, they are made of what is left.
+    pub(super) fn column_again(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Vec<Hash>, Stop> {
+        match (Flow { effort: Effort::Look, ..*self }).column_of(work, schema, group) {
+            Err(Stop::Pending) => self.column_of(work, schema, group),
+            known => known,
+        }
+    }
+
+    /// Returns the chunks that ops make of a row group, and which rows failed at any of them.
+    pub(super) fn all_columns_of(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
+        let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
+        for work in works {
+            let made = self.columns_of(work, schema, group)?;
+            chunks.extend(made.chunks);
+            failed.extend(made.failed);
+        }
+        Ok(Made { chunks, failed: self.any_failed(group.rows, failed)? })
+    }
+
     /// Returns the chunks that an op makes of a row group, and which rows failed.
     pub(super) fn columns_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
         let reads: Vec<(&String, ColumnRef)> = work
@@ -277,8 +294,7 @@ impl Flow<'_> {
 
     /// Says that a row has no value where every row needs one.
     fn no_value(&self, work: &Work, failed: &Failing) -> Result<Stop, Stop> {
-        let failures = self.context.column(ColumnRef { chunk: failed.failures, take: None })?;
-        let first = RowFailure::of_value(&crate::expr::value_at(&failures, 0)).ok_or(Stop::Missing(failed.failures))?;
+        let (_, first) = self.context.first_failure(failed)?;
         let title = format!("a row of `{}` cannot be computed: {}", self.node, first.detail);
         let mut diagnostic = Diagnostic::error("row-error", title).at(&work.span, "computed here");
         diagnostic.help.extend(first.help);
@@ -334,7 +350,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
             Stage::Run(run) => schema = Schema(run.program.writes.clone()),
-            Stage::Filter(_) | Stage::Whole { .. } => {}
+            Stage::Filter(_) | Stage::Whole { .. } | Stage::Split(_) => {}
         }
         before
     };

@@ -47,7 +47,7 @@ pub(super) fn too_many_failed(
                     step + 1
                 ),
                 None => format!(
-                    "`max_failed` lets {most} of the rows fail, and of those that were read it is {rows} of {came} rows, {here}"
+                    "`max_failed` lets {most} of the rows fail, and of those that were made it is {rows} of {came} rows, {here}"
                 ),
             }
         }

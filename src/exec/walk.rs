@@ -34,6 +34,8 @@ pub(super) struct Walk<'a> {
     limits: String,
     pub(super) sources: Sources,
     pub(super) arounds: Arounds,
+    /// Checking: what is wrong with those, told together with what is wrong with columns.
+    wrong: Diagnostics,
     /// By node; those that are up to date.
     pub(super) outcomes: HashMap<NodeId, Outcome>,
     pub(super) states: HashMap<NodeId, State>,
@@ -68,8 +70,12 @@ impl<'a> Walk<'a> {
         let context = Context::new(request.store, request.mode, request.limits, request.cancel).at(desk);
         let context = context.in_workshop(request.workspace);
         let order = request.graph.closure(request.targets);
-        let sources = Sources::find(request.graph, &order, request.workspace);
-        let (sources, arounds) = both(sources, Arounds::find(request.graph, &order, request.workspace))?;
+        let mut wrong = Diagnostics::default();
+        let sources = Sources::find(request.graph, &order, request.workspace, &mut wrong);
+        let arounds = Arounds::find(request.graph, &order, request.workspace, &mut wrong);
+        if wrong.has_errors() && request.mode != Mode::Check {
+            return Err(wrong.into());
+        }
         Ok(Walk {
             request,
             context,
@@ -77,6 +83,7 @@ impl<'a> Walk<'a> {
             limits: format!("{:?}", request.limits),
             sources,
             arounds,
+            wrong,
             outcomes: HashMap::new(),
             states: HashMap::new(),
             bound: HashMap::new(),
@@ -97,7 +104,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn finish(mut self) -> Result<Run, Stop> {
-        if self.trusts_keys() {
+        if self.trusts_keys() && !self.wrong.has_errors() {
             for id in self.order.clone() {
                 if self.look_up(id)? {
                     self.states.insert(id, State::Fresh);
@@ -306,9 +313,12 @@ impl<'a> Walk<'a> {
     /// Binds all stale nodes before any of them runs, so that all that is wrong is said at once.
     fn bind(&mut self, stale: &[NodeId]) -> Result<(), Stop> {
         let graph = self.request.graph;
-        let mut problems = Diagnostics::default();
+        let mut problems = std::mem::take(&mut self.wrong);
         let mut shapes: HashMap<NodeId, Shape> = HashMap::new();
         for id in stale {
+            if self.sources.are_wrong(graph, *id) {
+                continue;
+            }
             let node = graph.node(*id);
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for input in &node.inputs {
@@ -495,15 +505,6 @@ impl<'a> Walk<'a> {
 
     fn failed(&self, id: NodeId) -> bool {
         matches!(self.states.get(&id), Some(State::Failed(_) | State::Skipped(_)))
-    }
-}
-
-/// Returns two results, or the problems of both.
-fn both<A, B>(one: Result<A, Diagnostics>, other: Result<B, Diagnostics>) -> Result<(A, B), Diagnostics> {
-    match (one, other) {
-        (Ok(one), Ok(other)) => Ok((one, other)),
-        (Err(one), Err(other)) => Err(Diagnostics(one.0.into_iter().chain(other.0).collect())),
-        (Err(problems), _) | (_, Err(problems)) => Err(problems),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Steps that see the whole table: hashes are made row by row, and over all of them it is decided which rows stay, or in which part they are.
 
+use super::able::Made;
 use super::context::Stop;
 use super::lost::{Lost, Why};
 use super::stage::Flow;
 use crate::graph::{Parts, WholeOp, Work};
-use crate::hash::Hash;
+use crate::hash::{Hash, KeyWriter};
 use crate::op;
 use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
@@ -16,22 +17,16 @@ impl Flow<'_> {
     /// Makes the columns of hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
     pub(super) fn hashes(
         &self,
-        at: usize,
+        stage: Option<usize>,
         works: &[Work],
         schema: &Schema,
         groups: &mut Vec<Arc<RowGroup>>,
     ) -> Result<(Vec<Vec<ColumnRef>>, Vec<Lost>), Stop> {
         let made = self.each(groups, |flow, group| {
-            let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
-            for work in works {
-                let made = flow.columns_of(work, schema, group)?;
-                chunks.extend(made.chunks);
-                failed.extend(made.failed);
-            }
-            let failed = flow.any_failed(group.rows, failed)?;
+            let Made { chunks, failed } = flow.all_columns_of(works, schema, group)?;
             let take = failed.as_ref().map(|failed| failed.keep_at);
             let hashes: Vec<ColumnRef> = chunks.into_iter().map(|chunk| ColumnRef { chunk, take }).collect();
-            let (stays, lost) = flow.without_failed(at, group, group, failed)?;
+            let (stays, lost) = flow.without_failed(stage, group, group, failed)?;
             Ok((stays.into_iter().next().map(|group| (group, hashes)), lost))
         })?;
         groups.clear();
@@ -52,10 +47,7 @@ impl Flow<'_> {
         if let WholeOp::Sample(sampling) = op {
             sampling.write_key(&mut key);
         }
-        for column in hashes.iter().flatten() {
-            key.hash("chunk", column.chunk);
-            column.take.iter().for_each(|take| _ = key.hash("take", *take));
-        }
+        hashes.iter().flatten().for_each(|column| column_into(&mut key, *column));
         self.action(key.finish(), || {
             let columns = self.ints(hashes)?;
             let columns: Vec<Vec<&[i64]>> =
@@ -121,7 +113,7 @@ impl Flow<'_> {
     ) -> Result<Vec<Vec<Arc<RowGroup>>>, Stop> {
         let n = parts.names.len();
         let divided = self.each(groups, |flow, group| {
-            let which = flow.column_of(&parts.op, schema, group)?[0];
+            let which = flow.column_again(&parts.works[0], schema, group)?[0];
             let key = op::key("parts").int("parts", n as i64).hash("chunk", which).finish();
             let takes = flow.action(key, || {
                 let column = flow.context.column(ColumnRef { chunk: which, take: None })?;
@@ -143,6 +135,12 @@ impl Flow<'_> {
         }
         Ok(tables)
     }
+}
+
+/// Writes a column of hashes into a key.
+pub(super) fn column_into(key: &mut KeyWriter, column: ColumnRef) {
+    key.hash("chunk", column.chunk);
+    column.take.iter().for_each(|take| _ = key.hash("take", *take));
 }
 
 pub(super) fn op_name(op: WholeOp) -> &'static str {

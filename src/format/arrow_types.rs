@@ -30,10 +30,8 @@ pub(super) fn to_table(name: &str, array: &ArrayRef, declared: Option<&Type>) ->
     match conform(&array, ty) {
         Ok(array) => Ok(array),
         Err(_) if *ty == Type::String => Ok(texts(&array)),
-        Err(misfit) => {
-            let title = format!("`{name}` is declared {ty}, and {} in row {} of a batch", misfit.title, misfit.row + 1);
-            Err(Problem::new(title).help("declare the column as another type"))
-        }
+        Err(misfit) => Err(Problem::new(format!("`{name}` is declared {ty}, and {}", misfit.title))
+            .help("declare the column as another type")),
     }
 }
 

@@ -3,8 +3,9 @@
 //! Formats of *records* (JSONL, JSON, CSV, TSV, lines) are read in two steps: [`Splitter`] cuts the bytes into segments of
 //! whole records, by content, and [`parse_segment`] makes columns of one segment, knowing nothing of the others. So the
 //! columns of a segment can be remembered under the hash of its bytes. [`Unifier`] then finds the type that all
-//! segments agree on and [`conform`] brings each column to it. Formats of *columns* (Parquet, Arrow) are read by [`read_batches`].
+//! segments agree on and [`conform`] brings each column to it. Formats of *columns* (Parquet, Arrow) are read by [`read_rows`] or [`read_batches`].
 
+mod apart;
 mod arrow_types;
 mod build;
 mod conform;
@@ -34,7 +35,7 @@ pub use split::{Header, Segment, Splitter};
 pub use stream::StreamEncoder;
 pub use text::parse_text;
 pub use unify::{Conflict, Place, Unifier};
-pub use whole::{Source, panic_is_expected, read_batches};
+pub use whole::{Source, panic_is_expected, read_batches, read_rows};
 pub use write::{WriteError, Writer};
 
 use crate::table::Type;

@@ -1,9 +1,10 @@
 //! Parquet and Arrow IPC: files that know their columns, read batch by batch.
 
-use super::arrow_types::{distinct, to_table};
-use super::{Format, Problem, Types, pieces};
+use super::apart::{convert, convert_rows};
+use super::arrow_types::distinct;
+use super::{BadRow, Format, Problem, Types, pieces};
 use crate::table::{Batch, Type};
-use arrow_array::{RecordBatch, RecordBatchReader, new_empty_array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, new_empty_array};
 use arrow_schema::{ArrowError, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -22,15 +23,42 @@ impl<S: Read + Seek + Send> Source for S {}
 /// Bytes that a batch of Parquet has, about.
 const BATCH: i64 = 16 << 20;
 
-/// Reads a Parquet or Arrow file batch by batch, with bounded memory.
+/// Reads a Parquet or Arrow file batch by batch, with bounded memory; a row that cannot be read is an error.
 ///
 /// Columns become those of tables: `docs/formats.md` says how. Every batch has the same columns; of a file without rows there is one
 /// batch of none.
 pub fn read_batches<E: From<Problem>>(
     format: Format,
-    mut source: Box<dyn Source>,
+    source: Box<dyn Source>,
     types: &Types,
     emit: &mut dyn FnMut(Batch) -> Result<(), E>,
+) -> Result<(), E> {
+    let convert =
+        |names: &[&str], rows, columns: &[ArrayRef], _| Ok((convert(names, rows, columns, types)?, Vec::new()));
+    read(format, source, &convert, &mut |batch, _| emit(batch))
+}
+
+/// Reads such a file without the rows that cannot be read: they come beside the batch that they are not in. Their lines are their
+/// numbers in the file, and their columns count the columns.
+pub fn read_rows<E: From<Problem>>(
+    format: Format,
+    source: Box<dyn Source>,
+    types: &Types,
+    emit: &mut dyn FnMut(Batch, Vec<BadRow>) -> Result<(), E>,
+) -> Result<(), E> {
+    let convert =
+        |names: &[&str], rows, columns: &[ArrayRef], before| convert_rows(names, rows, columns, types, before);
+    read(format, source, &convert, emit)
+}
+
+/// Makes columns of a table of so many rows of some columns, after so many other rows.
+type Convert<'a> = dyn Fn(&[&str], usize, &[ArrayRef], u64) -> Result<(Batch, Vec<BadRow>), Problem> + 'a;
+
+fn read<E: From<Problem>>(
+    format: Format,
+    mut source: Box<dyn Source>,
+    convert: &Convert,
+    emit: &mut dyn FnMut(Batch, Vec<BadRow>) -> Result<(), E>,
 ) -> Result<(), E> {
     match format {
         Format::Parquet => {
@@ -50,7 +78,7 @@ pub fn read_batches<E: From<Problem>>(
             };
             let reader = guard(format, open)?;
             let schema = reader.schema();
-            each(format, &schema, reader, types, emit)
+            each(format, &schema, reader, convert, emit)
         }
         Format::Arrow => {
             let mut magic = [0; 6];
@@ -74,11 +102,11 @@ pub fn read_batches<E: From<Problem>>(
             if magic == *b"ARROW1" {
                 let reader = guard(format, || arrow_ipc::reader::FileReader::try_new(source, None))?;
                 let schema = reader.schema();
-                each(format, &schema, reader, types, emit)
+                each(format, &schema, reader, convert, emit)
             } else {
                 let reader = guard(format, || arrow_ipc::reader::StreamReader::try_new(source, None))?;
                 let schema = reader.schema();
-                each(format, &schema, reader, types, emit)
+                each(format, &schema, reader, convert, emit)
             }
         }
         _ => Err(Problem::new(format!("{format} files are read by records")).into()),
@@ -115,39 +143,29 @@ fn each<E: From<Problem>>(
     format: Format,
     schema: &Schema,
     mut batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-    types: &Types,
-    emit: &mut dyn FnMut(Batch) -> Result<(), E>,
+    convert: &Convert,
+    emit: &mut dyn FnMut(Batch, Vec<BadRow>) -> Result<(), E>,
 ) -> Result<(), E> {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     distinct(&names).map_err(|name| Problem::new(format!("the file has two columns `{name}`")))?;
     // What cannot be read is said before anything is read.
     let nothing =
         schema.fields().iter().map(|field| guard(format, || Ok::<_, Problem>(new_empty_array(field.data_type()))));
-    let nothing = convert(&names, 0, nothing.collect::<Result<Vec<_>, _>>()?, types)?;
+    let (nothing, _) = convert(&names, 0, &nothing.collect::<Result<Vec<_>, _>>()?, 0)?;
     if let Some(field) = nothing.schema().0.iter().find(|field| depth(&field.ty) > crate::table::DEEPEST) {
         return Err(Problem::new(format!("`{}` is nested more than {} deep", field.name, crate::table::DEEPEST)).into());
     }
-    let mut rows = 0;
+    let mut rows = 0u64;
     while let Some(batch) = guard(format, || batches.next().transpose())? {
-        rows += batch.num_rows();
         for piece in guard(format, || Ok::<_, Problem>(pieces::of(batch)))? {
-            let converted =
-                guard_convert(format, || convert(&names, piece.num_rows(), piece.columns().to_vec(), types))?;
-            emit(converted)?;
+            // Values may be damaged in ways that only show here; a problem that is known is said as it is.
+            let convert = || Ok::<_, Problem>(convert(&names, piece.num_rows(), piece.columns(), rows));
+            let (converted, bad) = guard(format, convert)??;
+            emit(converted, bad)?;
+            rows += piece.num_rows() as u64;
         }
     }
-    if rows == 0 { emit(nothing) } else { Ok(()) }
-}
-
-/// Converts values that may be damaged in ways that only show here; a problem that is known is said as it is.
-fn guard_convert(format: Format, convert: impl FnOnce() -> Result<Batch, Problem>) -> Result<Batch, Problem> {
-    guard(format, || Ok::<_, Problem>(convert()))?
-}
-
-fn convert(names: &[&str], rows: usize, columns: Vec<arrow_array::ArrayRef>, types: &Types) -> Result<Batch, Problem> {
-    let columns = names.iter().zip(columns);
-    let columns = columns.map(|(name, array)| Ok(((*name).to_owned(), to_table(name, &array, types.get(*name))?)));
-    Ok(Batch { rows, columns: columns.collect::<Result<_, Problem>>()? })
+    if rows == 0 { emit(nothing, Vec::new()) } else { Ok(()) }
 }
 
 fn depth(ty: &Type) -> u32 {

@@ -1,7 +1,7 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
 use super::choosing::match_by;
-use super::running::{Run, bind_program};
+use super::running::{BoundRun, bind_program};
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
@@ -31,7 +31,13 @@ pub struct Bound {
     pub steps: Vec<usize>,
     /// What comes out of the last stage.
     pub shape: Shape,
-    pub split: Option<Parts>,
+}
+
+impl Bound {
+    /// Returns the division into parts: the last stage, if there is one.
+    pub fn split(&self) -> Option<&Parts> {
+        self.stages.last().and_then(|stage| if let Stage::Split(parts) = stage { Some(parts) } else { None })
+    }
 }
 
 /// One step over row groups. All but `Whole` see one group at a time.
@@ -51,7 +57,9 @@ pub enum Stage {
     /// Hashes are made row by row; which rows stay is decided over all of them.
     Whole { hashes: Vec<Work>, op: WholeOp },
     /// A program is given row groups or the whole table.
-    Run(Run),
+    Run(BoundRun),
+    /// Rows are to be divided into parts; here those fail of which it cannot be told into which, or whether they leak.
+    Split(Parts),
 }
 
 impl Stage {
@@ -160,20 +168,20 @@ pub enum WholeOp {
     Sample(Sampling),
 }
 
-/// The division of a dataset: `op` gives the position of a row's part.
+/// The division of a dataset.
 pub struct Parts {
     pub names: Vec<String>,
-    pub op: Work,
+    /// The first gives the position of a row's part; the others make fingerprints, each of what is checked.
+    pub works: Vec<Work>,
     /// What is to be in one part only.
     pub checks: Vec<LeakCheck>,
     /// What it is if it is not.
     pub severity: Severity,
 }
 
-/// A value that is to be in one part of a split only: `work` makes a fingerprint of it.
+/// A value that is to be in one part of a split only.
 pub struct LeakCheck {
     pub text: Text,
-    pub work: Work,
     /// The expression by which rows with such values are kept together.
     pub remedy: String,
 }
@@ -309,7 +317,6 @@ pub fn bind_dataset(
     let dataset = &graph.manifest.datasets[node.declaration];
     let mut binder = Binder { graph, node, inputs, shape: made.clone(), problems: Diagnostics::default() };
     let (mut stages, mut steps) = (Vec::new(), Vec::new());
-    let mut split = None;
     for (at, step) in dataset.steps.iter().enumerate() {
         if step.asks()
             && let Some(rows) = rows.take()
@@ -317,11 +324,7 @@ pub fn bind_dataset(
             let hashes = vec![Work::new("rows", row_identity(binder.shape.key.clone()), &step.span())];
             stages.push(Stage::Whole { hashes, op: WholeOp::Sample(Sampling::of(rows, 0)) });
         }
-        match binder.step(at, step) {
-            Some(Bind::Stages(bound)) => stages.extend(bound),
-            Some(Bind::Split(parts)) => split = Some(parts),
-            None => {}
-        }
+        stages.extend(binder.step(at, step).unwrap_or_default());
         steps.resize(stages.len(), at);
     }
     if binder.problems.has_errors() {
@@ -329,18 +332,7 @@ pub fn bind_dataset(
     }
     let (shape, made_of) = (binder.shape, &dataset.maker);
     let matched = if let Maker::Mix(mix) = made_of { match_by(node, mix, inputs)? } else { Vec::new() };
-    Ok(Bound { made, matched, stages, steps, shape, split })
-}
-
-enum Bind {
-    Stages(Vec<Stage>),
-    Split(Parts),
-}
-
-impl From<Stage> for Bind {
-    fn from(stage: Stage) -> Bind {
-        Bind::Stages(vec![stage])
-    }
+    Ok(Bound { made, matched, stages, steps, shape })
 }
 
 /// Binds one step after the other.
@@ -354,16 +346,16 @@ pub(super) struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn step(&mut self, at: usize, step: &Step) -> Option<Bind> {
+    fn step(&mut self, at: usize, step: &Step) -> Option<Vec<Stage>> {
         match step {
-            Step::Where(text) => Some(Stage::Filter(vec![self.condition("where", text)?]).into()),
+            Step::Where(text) => Some(vec![Stage::Filter(vec![self.condition("where", text)?])]),
             Step::Filter(names) => {
                 let mut ops = Vec::new();
                 for name in names {
                     let filter = self.graph.manifest.filters.iter().find(|f| f.name.value == name.value)?;
                     ops.extend(self.condition(&name.value, &filter.condition));
                 }
-                Some(Stage::Filter(ops).into())
+                Some(vec![Stage::Filter(ops)])
             }
             Step::Columns(columns) => {
                 let before = self.shape.schema.clone();
@@ -375,9 +367,9 @@ impl Binder<'_> {
                     self.add(name, ty);
                     ops.extend(expr.map(|expr| Work::new(&name.value, Computed::new(expr), &text.span)));
                 }
-                Some(Stage::Compute(ops).into())
+                Some(vec![Stage::Compute(ops)])
             }
-            Step::Select(entries) => self.select(entries).map(|columns| Stage::Select(columns).into()),
+            Step::Select(entries) => self.select(entries).map(|columns| vec![Stage::Select(columns)]),
             Step::Render(render) => {
                 let template = self.node.templates.get(&at)?.clone();
                 for column in template.reads().iter().filter(|column| self.shape.schema.field(column).is_none()) {
@@ -393,16 +385,16 @@ impl Binder<'_> {
                 }
                 self.add(&render.into, Type::String);
                 let work = Work::new(&render.into.value, Render::new(template), &render.span);
-                Some(Stage::Compute(vec![work]).into())
+                Some(vec![Stage::Compute(vec![work])])
             }
-            Step::Generate(generate) => self.generate(at, generate).map(Bind::Stages),
-            Step::Judge(judge) => self.judge(at, judge).map(Bind::Stages),
-            Step::Embed(embed) => self.embed(embed).map(Bind::Stages),
-            Step::Nearest(nearest) => self.nearest(at, nearest).map(Bind::Stages),
-            Step::Explode(explode) => self.explode(explode).map(Bind::Stages),
-            Step::Join(join) => self.join(at, join).map(Bind::Stages),
-            Step::Augment(augment) => self.augment(at, augment).map(Bind::Stages),
-            Step::Run(run) => Some(self.run(run).into()),
+            Step::Generate(generate) => self.generate(at, generate),
+            Step::Judge(judge) => self.judge(at, judge),
+            Step::Embed(embed) => self.embed(embed),
+            Step::Nearest(nearest) => self.nearest(at, nearest),
+            Step::Explode(explode) => self.explode(explode),
+            Step::Join(join) => self.join(at, join),
+            Step::Augment(augment) => self.augment(at, augment),
+            Step::Run(run) => Some(vec![self.run(run)]),
             Step::Dedup(dedup) => {
                 let matching = match dedup.method {
                     Method::Exact => Matching::Exact,
@@ -416,10 +408,10 @@ impl Binder<'_> {
                     let inner = Fingerprint::new(Over::names(exprs.len()), matching);
                     Work::new("dedup", Over::new(exprs, Box::new(inner)), &dedup.span)
                 };
-                Some(Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup }.into())
+                Some(vec![Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup }])
             }
-            Step::Sample(sample) => self.sample(sample).map(Bind::Stages),
-            Step::Split(split) => self.split(split).map(Bind::Split),
+            Step::Sample(sample) => self.sample(sample),
+            Step::Split(split) => Some(vec![Stage::Split(self.split(split)?)]),
         }
     }
 

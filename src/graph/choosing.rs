@@ -5,7 +5,7 @@ use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::Expr;
 use crate::manifest::{Amount, Mix, Order, Sample, Split, Text};
-use crate::op::{self, By, Fingerprint, Grouped, Matching, Over, Quota, Rank, RowOp, Sampling, Weight, row_identity};
+use crate::op::{self, By, Fingerprint, Grouped, Matching, Over, Quota, Ranking, Sampling, row_identity};
 use crate::table::Type;
 
 impl Binder<'_> {
@@ -27,18 +27,18 @@ impl Binder<'_> {
         let (order, ranked) = match &sample.order {
             Order::Drawn => (By::Draw, None),
             Order::Top(text) => {
-                let op = self.number("top", text, Rank::orders, "a number, a date or a timestamp");
-                (By::Rank, Some((text, op, Box::new(Rank::new(column())) as Box<dyn RowOp>)))
+                let op = self.number("top", text, Ranking::orders, "a number, a date or a timestamp");
+                (By::Rank, Some((text, op, Ranking::by_order(column()))))
             }
             Order::Weighted(text) => {
                 let is_number = |ty: &Type| matches!(ty, Type::Int | Type::Float);
                 let op = self.number("weight", text, is_number, "a number");
-                (By::Weight, Some((text, op, Box::new(Weight::new(column())) as Box<dyn RowOp>)))
+                (By::Weight, Some((text, op, Ranking::by_weight(column()))))
             }
         };
         let by = self.exprs(&sample.by);
         if let Some((text, expr, inner)) = ranked {
-            hashes.push(Work::new("sample", Over::new(vec![expr?], inner), &text.span));
+            hashes.push(Work::new("sample", Over::new(vec![expr?], Box::new(inner)), &text.span));
         }
         let by = by?;
         let grouped = if by.is_empty() { Grouped::No } else { Grouped::Yes };
@@ -81,22 +81,24 @@ impl Binder<'_> {
         };
         let checks = self.leak_checks(split);
         let group_by = group_by?;
-        let op = match group_by.is_empty() {
+        let part = match group_by.is_empty() {
             true => Work::new("split", op, &split.span),
             false => Work::new("split", Over::new(group_by, Box::new(op)), &split.span),
         };
         let names = split.parts.iter().map(|(name, _)| name.value.clone()).collect();
-        Some(Parts { names, op, checks: checks?, severity: split.severity })
+        let (checks, prints): (Vec<LeakCheck>, Vec<Work>) = checks?.into_iter().unzip();
+        let works = std::iter::once(part).chain(prints).collect();
+        Some(Parts { names, works, checks, severity: split.severity })
     }
 
-    fn leak_checks(&mut self, split: &Split) -> Option<Vec<LeakCheck>> {
+    fn leak_checks(&mut self, split: &Split) -> Option<Vec<(LeakCheck, Work)>> {
         let exprs = self.exprs(&split.leak_check)?;
         let check = |(text, expr): (&Text, Expr)| {
             let remedy =
                 if *expr.ty() == Type::String { format!("normalise({})", text.value) } else { text.value.clone() };
             let inner = Fingerprint::new(Over::names(1), Matching::Normalised);
-            let work = Work::new("split", Over::new(vec![expr], Box::new(inner)), &text.span);
-            LeakCheck { text: text.clone(), work, remedy }
+            let work = Work::new(&text.value, Over::new(vec![expr], Box::new(inner)), &text.span);
+            (LeakCheck { text: text.clone(), remedy }, work)
         };
         Some(split.leak_check.iter().zip(exprs).map(check).collect())
     }
@@ -143,7 +145,7 @@ pub(super) fn match_by(node: &Node, mix: &Mix, inputs: &[Shape]) -> Result<Vec<W
                     .help("values of unlike types are never equal: convert one, for example `cast(x as string)`"),
             );
         }
-        works.push(Work::new("mix", identity_over(exprs), &matching.by[0].span));
+        works.push(Work::new("match", identity_over(exprs), &matching.by[0].span));
     }
     if problems.has_errors() {
         return Err(problems);

@@ -18,7 +18,7 @@ pub use bind::{
 };
 pub use contract::{BoundTest, bind_test};
 pub use queries::NodeQuery;
-pub use running::{Run, bind_program};
+pub use running::{BoundRun, bind_program};
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

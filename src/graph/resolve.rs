@@ -62,12 +62,25 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
 
 impl Graph {
     /// Resolves all names of the manifest.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
     pub fn resolve(manifest: Manifest, texts: &dyn Texts) -> Result<Graph, Diagnostics> {
         let mut problems = Diagnostics::default();
+        let (graph, _) = Graph::resolve_sound_parts(manifest, texts, &mut problems);
+        if problems.has_errors() { Err(problems) } else { Ok(graph) }
+    }
+
+    /// Resolves all names of the manifest, and returns with the graph the nodes of which nothing is wrong, nor of what they need.
+    pub fn resolve_sound_parts(
+        manifest: Manifest,
+        texts: &dyn Texts,
+        problems: &mut Diagnostics,
+    ) -> (Graph, Vec<NodeId>) {
         let datasets: Names = manifest.datasets.iter().enumerate().map(|(i, d)| (d.name.value.as_str(), i)).collect();
         let mut reader = TextReader::new(&manifest, texts);
-        let queries = NodeQuery::all(&manifest, &reader, &mut problems);
-        let order = dataset_order(&manifest, &datasets, &queries, &mut problems);
+        let queries = NodeQuery::all(&manifest, &reader, problems);
+        let (order, mut sound) = dataset_order(&manifest, &datasets, &queries, problems);
         let ids: HashMap<usize, NodeId> = order.iter().enumerate().map(|(at, i)| (*i, NodeId(at as u32))).collect();
         let mut nodes = Vec::with_capacity(order.len() + manifest.metrics.len() + manifest.exports.len());
 
@@ -96,9 +109,11 @@ impl Graph {
             node.inputs = inputs(edges);
             for (step, declared) in dataset.steps.iter().enumerate() {
                 match declared {
-                    Step::Filter(names) => add_filters(&manifest, step, names, &mut node, &mut problems),
+                    Step::Filter(names) => sound[*i] &= add_filters(&manifest, step, names, &mut node, problems),
                     Step::Render(render) => {
-                        if let Some(template) = reader.render(&render.text, &mut problems) {
+                        let template = reader.render(&render.text, problems);
+                        sound[*i] &= template.is_some();
+                        if let Some(template) = template {
                             let inline = match render.text {
                                 RenderText::Template(_) => None, // it is in the definition
                                 _ => Some(format!("steps.{step}.prompt")),
@@ -108,30 +123,35 @@ impl Graph {
                         }
                     }
                     Step::Generate(generate) => {
-                        let model = find_model(&manifest, &generate.model, &mut problems);
+                        let model = find_model(&manifest, &generate.model, problems);
                         model
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
-                        add_prompt(&mut reader, &manifest, step, &generate.prompt, &mut node, &mut problems);
+                        sound[*i] &= model.is_some();
+                        add_prompt(&mut reader, &manifest, step, &generate.prompt, &mut node, problems);
+                        sound[*i] &= node.prompts.contains_key(&step);
                     }
                     Step::Judge(judge) => {
                         for (at, name) in judge.models.iter().enumerate() {
-                            let model = find_model(&manifest, name, &mut problems);
+                            let model = find_model(&manifest, name, problems);
                             let path = format!("steps.{step}.model.{at}");
                             model.iter().for_each(|model| model_words(model, &path, &mut node.words));
+                            sound[*i] &= model.is_some();
                         }
-                        add_prompt(&mut reader, &manifest, step, &judge.prompt, &mut node, &mut problems);
+                        add_prompt(&mut reader, &manifest, step, &judge.prompt, &mut node, problems);
+                        sound[*i] &= node.prompts.contains_key(&step);
                     }
                     Step::Embed(embed) => {
-                        let model = find_model(&manifest, &embed.model, &mut problems);
+                        let model = find_model(&manifest, &embed.model, problems);
+                        sound[*i] &= model.is_some();
                         model
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
                     Step::Augment(augment) => {
-                        if let Some(path) = &augment.synonyms
-                            && let Some(synonyms) = reader.synonyms(path, &mut problems)
-                        {
+                        let synonyms = augment.synonyms.as_ref().map(|path| reader.synonyms(path, problems));
+                        sound[*i] &= !matches!(synonyms, Some(None));
+                        if let Some(synonyms) = synonyms.flatten() {
                             let told = format!("{} words, {}", synonyms.len(), synonyms.hash());
                             node.words.set(format!("steps.{step}.augment.synonyms"), told);
                             node.synonyms.insert(step, synonyms);
@@ -140,27 +160,34 @@ impl Graph {
                     _ => {}
                 }
             }
+            sound[*i] &= node.inputs.iter().all(|input| sound[order[input.node.index()]]);
             nodes.push(node);
         }
+        // From here on by the positions of the nodes.
+        let mut sound: Vec<bool> = order.iter().map(|i| sound[*i]).collect();
         for (i, metric) in manifest.metrics.iter().enumerate() {
             let edges: Vec<Edge> = metric.on.iter().map(edge).collect();
-            check_edges(&manifest, &datasets, &edges, &mut problems);
+            let whole = check_edges(&manifest, &datasets, &edges, problems);
             let mut node = Node::new(Kind::Metric, &metric.name, i, &metric.definition);
             node.inputs = inputs(edges);
             node.made_of = node.inputs.len();
+            let needed = node.inputs.iter().map(|input| input.node).chain(node.after.iter().copied());
+            sound.push(whole && needed.into_iter().all(|id| sound[id.index()]));
             nodes.push(node);
         }
         let first_test = nodes.len();
         for (i, test) in manifest.tests.iter().enumerate() {
             let edges: Vec<Edge> = test.on.iter().map(edge).collect();
-            check_edges(&manifest, &datasets, &edges, &mut problems);
+            let whole = check_edges(&manifest, &datasets, &edges, problems);
             let mut node = Node::new(Kind::Test, &test.name, i, &test.definition);
             node.inputs = inputs(edges);
             node.made_of = node.inputs.len();
+            let needed = node.inputs.iter().map(|input| input.node).chain(node.after.iter().copied());
+            sound.push(whole && needed.into_iter().all(|id| sound[id.index()]));
             nodes.push(node);
         }
         for (i, export) in manifest.exports.iter().enumerate() {
-            check_edges(&manifest, &datasets, &[edge(&export.from)], &mut problems);
+            let whole = check_edges(&manifest, &datasets, &[edge(&export.from)], problems);
             let mut node = Node::new(Kind::Export, &export.name, i, &export.definition);
             node.inputs = inputs(vec![edge(&export.from)]);
             // A test of the whole is one of its parts, and the other way round.
@@ -175,27 +202,37 @@ impl Graph {
             let tests = (first_test..).zip(&manifest.tests).filter(|(_, test)| tested(test));
             node.after = tests.map(|(at, _)| NodeId(at as u32)).collect();
             node.made_of = node.inputs.len();
+            let needed = node.inputs.iter().map(|input| input.node).chain(node.after.iter().copied());
+            sound.push(whole && needed.into_iter().all(|id| sound[id.index()]));
             nodes.push(node);
         }
         // Prompts that no node uses are checked too: an error in them should not wait for their first use.
         for (at, prompt) in manifest.prompts.iter().enumerate() {
-            reader.prompt(at, &mut problems);
+            reader.prompt(at, problems);
             let examples: Vec<Edge> = prompt.examples.iter().map(|examples| edge(&examples.from)).collect();
-            check_edges(&manifest, &datasets, &examples, &mut problems);
+            check_edges(&manifest, &datasets, &examples, problems);
         }
-        if problems.has_errors() { Err(problems) } else { Ok(Graph { manifest, nodes }) }
+        let sound =
+            sound.into_iter().enumerate().filter(|(_, sound)| *sound).map(|(at, _)| NodeId(at as u32)).collect();
+        (Graph { manifest, nodes }, sound)
     }
 }
 
-fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node, problems: &mut Diagnostics) {
+/// Adds the conditions of filters, and returns whether all are there.
+fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node, problems: &mut Diagnostics) -> bool {
+    let mut whole = true;
     for (at, name) in names.iter().enumerate() {
         // The first filter that a row does not pass is the reason, so their order counts.
         node.words.set(format!("steps.{step}.filter.{at}"), name.value.clone());
         match manifest.filters.iter().find(|f| f.name.value == name.value) {
             Some(filter) => node.words.set(format!("filter.{}.where", name.value), filter.condition.value.clone()),
-            None => problems.push(unknown("filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()))),
+            None => {
+                unknown(manifest, "filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()), problems);
+                whole = false;
+            }
         }
     }
+    whole
 }
 
 /// Reads the prompt of a step, with its words and those of its examples.
@@ -237,7 +274,7 @@ fn example_words(examples: &Examples, path: &str, words: &mut Words) {
 fn find_model<'a>(manifest: &'a Manifest, name: &Text, problems: &mut Diagnostics) -> Option<&'a Model> {
     let found = manifest.models.iter().find(|model| model.name.value == name.value);
     if found.is_none() {
-        problems.push(unknown("model", name, manifest.models.iter().map(|model| model.name.value.as_str())));
+        unknown(manifest, "model", name, manifest.models.iter().map(|model| model.name.value.as_str()), problems);
     }
     found
 }
@@ -249,21 +286,36 @@ fn model_words(model: &Model, path: &str, words: &mut Words) {
     }
 }
 
-pub(super) fn unknown<'a>(kind: &str, name: &Text, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
-    Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
-        .at(&name.span, format!("no such {kind}"))
-        .note(format!("declared: {}", list(known.clone())))
-        .did_you_mean(&name.value, known)
+/// Says that a name is unknown. Where something is wrong with what it names, that was said.
+pub(super) fn unknown<'a>(
+    manifest: &'a Manifest,
+    kind: &'a str,
+    name: &Text,
+    sound: impl Iterator<Item = &'a str> + Clone,
+    problems: &mut Diagnostics,
+) {
+    if manifest.broken.has(kind, &name.value) {
+        return;
+    }
+    let known = sound.chain(manifest.broken.names(kind));
+    problems.push(
+        Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
+            .at(&name.span, format!("no such {kind}"))
+            .note(format!("declared: {}", list(known.clone())))
+            .did_you_mean(&name.value, known),
+    );
 }
 
-/// Reports edges to datasets and parts that do not exist.
-fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mut Diagnostics) {
+/// Reports edges to datasets and parts that do not exist, and returns whether all do.
+fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mut Diagnostics) -> bool {
+    let mut whole = true;
     for Edge { text, dataset, part, .. } in edges {
         let known = manifest.datasets.iter().map(|d| d.name.value.as_str());
         let Some(i) = names.get(dataset) else {
             let mut wrong = (*text).clone();
             wrong.value = (*dataset).to_owned();
-            problems.push(unknown("dataset", &wrong, known));
+            unknown(manifest, "dataset", &wrong, known, problems);
+            whole = false;
             continue;
         };
         let Some(part) = part else { continue };
@@ -285,22 +337,29 @@ fn check_edges(manifest: &Manifest, names: &Names, edges: &[Edge], problems: &mu
                     .did_you_mean(part, parts.iter().copied()),
             );
         }
+        whole &= parts.contains(part);
     }
+    whole
 }
 
-/// Returns the datasets so that inputs come first, by name where there is a choice; cycles are reported.
+/// Returns the datasets so that inputs come first, by name where there is a choice, and of which of them nothing is wrong; cycles
+/// are reported.
 fn dataset_order(
     manifest: &Manifest,
     names: &Names,
     queries: &HashMap<usize, Arc<NodeQuery>>,
     problems: &mut Diagnostics,
-) -> Vec<usize> {
+) -> (Vec<usize>, Vec<bool>) {
     let all = |(at, dataset)| {
         let looked_into = step_edges(manifest, dataset).into_iter().map(|(_, edge)| edge);
         maker_edges(dataset, queries.get(&at)).into_iter().chain(reference_edge(dataset)).chain(looked_into).collect()
     };
     let edges: Vec<Vec<Edge>> = manifest.datasets.iter().enumerate().map(all).collect();
-    edges.iter().for_each(|edges| check_edges(manifest, names, edges, problems));
+    let has_text = |at: usize| !matches!(manifest.datasets[at].maker, Maker::Sql(_)) || queries.contains_key(&at);
+    let mut sound: Vec<bool> = Vec::with_capacity(edges.len());
+    for (at, edges) in edges.iter().enumerate() {
+        sound.push(check_edges(manifest, names, edges, problems) && has_text(at));
+    }
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         Unseen,
@@ -329,11 +388,14 @@ fn dataset_order(
             match marks[input] {
                 Mark::Unseen => stack.push((input, 0)),
                 Mark::Done => {}
-                Mark::Open => problems.push(cycle(manifest, &stack, &edges, input)),
+                Mark::Open => {
+                    problems.push(cycle(manifest, &stack, &edges, input));
+                    sound[input] = false;
+                }
             }
         }
     }
-    order
+    (order, sound)
 }
 
 fn cycle(manifest: &Manifest, stack: &[(usize, usize)], edges: &[Vec<Edge>], back_to: usize) -> Diagnostic {

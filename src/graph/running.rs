@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// A program at its place in the manifest.
 #[derive(Clone)]
-pub struct Run {
+pub struct BoundRun {
     pub program: Arc<Program>,
     /// The files and variables that it sees; known once they were looked at.
     pub around: Arc<Around>,
@@ -24,7 +24,7 @@ pub struct Run {
 }
 
 /// Binds a program that is given some columns.
-pub fn bind_program(run: &manifest::Run, reads: Vec<String>) -> Run {
+pub fn bind_program(run: &manifest::Run, reads: Vec<String>) -> BoundRun {
     let field = |(name, ty): &(manifest::Text, manifest::Spanned<Type>)| Field::new(&name.value, ty.value.clone());
     let program = Program {
         command: run.command.iter().map(|word| word.value.clone()).collect(),
@@ -33,7 +33,7 @@ pub fn bind_program(run: &manifest::Run, reads: Vec<String>) -> Run {
         reads,
         writes: run.columns.iter().map(field).collect(),
     };
-    Run {
+    BoundRun {
         program: Arc::new(program),
         around: Arc::default(),
         timeout: run.timeout,

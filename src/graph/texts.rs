@@ -116,7 +116,7 @@ impl<'a> TextReader<'a> {
         let names = || self.manifest.prompts.iter().map(|prompt| prompt.name.value.as_str());
         let found = names().position(|known| known == name.value);
         if found.is_none() {
-            problems.push(unknown("prompt", name, names()));
+            unknown(self.manifest, "prompt", name, names(), problems);
         }
         found
     }

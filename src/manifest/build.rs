@@ -4,7 +4,7 @@ use super::decl::{Budget, Project};
 use super::keys::{self, Holds, KINDS};
 use super::params::Params;
 use super::value::{At, Entry, Kind, Layer, Origin, Table, Value};
-use super::{Manifest, Options, check, nodes, overlay, secret, syntax, unused};
+use super::{Broken, Manifest, Options, check, nodes, overlay, secret, syntax, unused};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, list};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,10 +17,22 @@ pub struct Build<'t> {
     /// Kind → name → node, of all files.
     pub tree: Table<'t>,
     pub problems: Vec<Diagnostic>,
+    broken: Broken,
+    /// Something is missing, and nobody knows what it would have been.
+    torn: bool,
 }
 
 impl<'t> Build<'t> {
-    /// Makes the manifest; the first `files` of the sources are files, the first of them is `main`.
+    /// Begins with what is wrong so far.
+    pub fn new(sources: &'t [Arc<Source>], problems: Vec<Diagnostic>) -> Build<'t> {
+        let torn = problems.iter().any(is_error);
+        Build { sources, tree: Table::new(), problems, broken: Broken::default(), torn }
+    }
+
+    /// Makes the manifest of what is sound; the first `files` of the sources are files, the first of them is `main`.
+    ///
+    /// # Errors
+    /// What leaves nothing to say of the rest.
     pub fn finish(
         mut self,
         root: &Path,
@@ -31,15 +43,25 @@ impl<'t> Build<'t> {
         self.gather(0, main);
         for index in 1..files {
             let (table, problems) = syntax::parse(self.sources, index);
+            self.torn |= problems.iter().any(is_error);
             self.problems.extend(problems);
             self.gather(index, table);
         }
         // What a file that does not parse would have declared is not missed.
         let torn = self.problems.iter().any(|problem| problem.code == "syntax");
+        let before = self.problems.len();
         let profiles = self.overlays(options);
+        self.torn |= self.problems[before..].iter().any(is_error);
         let mut params = Params::new(self.sources, self.tree.get("params").and_then(|entry| entry.value.table()));
-        for entry in self.tree.iter_mut().filter(|(kind, _)| *kind != "params").map(|(_, entry)| entry) {
-            params.substitute(&mut entry.value);
+        for (kind, entry) in self.tree.iter_mut().filter(|(kind, _)| *kind != "params") {
+            let Kind::Table(nodes) = &mut entry.value.kind else { continue };
+            for (name, node) in nodes.iter_mut() {
+                let before = params.problems.len();
+                params.substitute(&mut node.value);
+                if params.problems.len() > before {
+                    self.broken.add(Some(kind), name);
+                }
+            }
         }
         params.mention(&profiles);
         self.problems.append(&mut params.problems);
@@ -60,6 +82,7 @@ impl<'t> Build<'t> {
             metrics: Vec::new(),
             tests: Vec::new(),
             exports: Vec::new(),
+            broken: self.broken,
         };
         for kind in KINDS {
             if let Some(table) = self.tree.get(kind.name).and_then(|entry| entry.value.table()) {
@@ -68,11 +91,12 @@ impl<'t> Build<'t> {
             }
         }
         self.problems.extend(same_outputs(&manifest));
-        if !self.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        manifest.without_broken();
+        if !self.problems.iter().any(is_error) {
             self.problems.extend(unused::warnings(&manifest, &unused_params, &profiles));
         }
         let problems = sorted(secret::masked(self.problems), self.sources);
-        if problems.has_errors() { Err(problems) } else { Ok((manifest, problems)) }
+        if self.torn { Err(problems) } else { Ok((manifest, problems)) }
     }
 
     /// Adds the tables of one file to the tree.
@@ -89,6 +113,8 @@ impl<'t> Build<'t> {
                     problem = problem.help(format!("write `{name}` under `[project]`"));
                 }
                 self.problems.push(problem.note(format!("the kinds are {}", list(names()))));
+                let nodes = entry.value.table().into_iter().flat_map(|nodes| nodes.keys());
+                nodes.for_each(|node| self.broken.add(None, node));
                 continue;
             };
             let found = entry.value.kind.name();
@@ -98,6 +124,7 @@ impl<'t> Build<'t> {
                 let problem = Diagnostic::error("wrong-type", format!("`{name}` must be a table"));
                 let problem = problem.at(&at.span(sources), format!("found {found}"));
                 self.problems.push(problem.help(format!("write it as `[{name}{written}]`")));
+                self.torn = true;
                 continue;
             };
             if index > 0 && matches!(kind.holds, Holds::Keys(_)) {
@@ -109,6 +136,7 @@ impl<'t> Build<'t> {
             self.tree.insert(kind.name, Entry { key, value: empty, layer: 0 });
             let Some(Kind::Table(known)) = self.tree.get_mut(name).map(|entry| &mut entry.value.kind) else { continue };
             known.merge(nodes, |node, first, again| {
+                self.broken.add(Some(kind.name), node);
                 let problem = Diagnostic::error("duplicate", format!("`{name}.{node}` is defined twice"));
                 let problem = problem.at(&again.key.span(sources), "defined again");
                 self.problems.push(problem.at(&first.key.span(sources), "first defined here"));
@@ -162,6 +190,10 @@ impl<'t> Build<'t> {
         }
         profiles
     }
+}
+
+fn is_error(problem: &Diagnostic) -> bool {
+    problem.severity == Severity::Error
 }
 
 /// Reports exports that write one file.

@@ -4,6 +4,7 @@
 
 mod asking;
 mod augment;
+mod broken;
 mod build;
 mod check;
 mod choosing;
@@ -35,6 +36,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use broken::Broken;
 pub use check::components;
 pub use contract::{Bounds, Test};
 pub use decl::*;
@@ -67,6 +69,8 @@ pub struct Manifest {
     pub metrics: Vec<Metric>,
     pub tests: Vec<Test>,
     pub exports: Vec<Export>,
+    /// What is written beside these, and wrong.
+    pub broken: Broken,
 }
 
 /// What the command line changes about a manifest.
@@ -83,7 +87,18 @@ pub struct Options {
 
 impl Manifest {
     /// Reads the manifest of a project, and returns it with warnings.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
     pub fn load(workspace: &Workspace, options: &Options) -> Result<(Manifest, Diagnostics), Diagnostics> {
+        sound(Manifest::load_sound_parts(workspace, options)?)
+    }
+
+    /// Reads the manifest of a project, and returns what is sound of it, with all that is wrong.
+    ///
+    /// # Errors
+    /// What leaves nothing to say of the rest: files that cannot be read, text that is no TOML, overlays that do not fit.
+    pub fn load_sound_parts(workspace: &Workspace, options: &Options) -> Result<(Manifest, Diagnostics), Diagnostics> {
         let main = [load::main(workspace)?];
         let (table, mut problems) = syntax::parse(&main, 0);
         let include = table.get("project").and_then(|project| project.value.table());
@@ -102,7 +117,7 @@ impl Manifest {
     ) -> Result<(Manifest, Diagnostics), Diagnostics> {
         let main = [main];
         let (table, problems) = syntax::parse(&main, 0);
-        Manifest::assemble(root, &main, table, problems, included, options)
+        sound(Manifest::assemble(root, &main, table, problems, included, options)?)
     }
 
     /// Goes on from the main file's table and what was wrong so far.
@@ -120,6 +135,11 @@ impl Manifest {
         if !options.set.is_empty() {
             sources.push(overlay::source(&options.set));
         }
-        build::Build { sources: &sources, tree: Table::new(), problems }.finish(root, table, files, options)
+        build::Build::new(&sources, problems).finish(root, table, files, options)
     }
+}
+
+/// Returns a manifest that nothing is wrong with.
+fn sound((manifest, problems): (Manifest, Diagnostics)) -> Result<(Manifest, Diagnostics), Diagnostics> {
+    if problems.has_errors() { Err(problems) } else { Ok((manifest, problems)) }
 }

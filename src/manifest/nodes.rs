@@ -5,7 +5,7 @@ use super::check::{Checker, NAME_RULE, Path, is_name};
 use super::declare::Declarer;
 use super::keys::{Holds, Kind as NodeKind};
 use super::value::{At, Kind, Table};
-use crate::diag::{Diagnostic, Source};
+use crate::diag::{Diagnostic, Severity, Source};
 use std::sync::Arc;
 
 /// Adds the declarations of a kind to a manifest, in the order of their names, and returns what is wrong with them.
@@ -32,6 +32,7 @@ pub fn declare(
         }
         Holds::Nodes(spec) => {
             for (name, entry) in table {
+                let before = (checker.problems.len(), declarer.problems.len(), manifest.datasets.len());
                 if !is_name(name) {
                     let problem = Diagnostic::error("invalid-name", format!("`{name}` cannot be a name"));
                     checker.problems.push(problem.at(&entry.key.span(sources), "in this place").note(NAME_RULE));
@@ -41,18 +42,26 @@ pub fn declare(
                     let found = format!("found {}", entry.value.kind.name());
                     let problem = problem.at(&entry.value.at.span(sources), found);
                     checker.problems.push(problem.help(format!("a {0} is written `[{0}.NAME]`", kind.name)));
+                    manifest.broken.add(Some(kind.name), name);
                     continue;
                 };
                 checker.table(&root.key(name), entry.key, node, spec);
-                let name = declarer.name(name, entry);
+                let text = declarer.name(name, entry);
                 match kind.name {
-                    "dataset" => manifest.datasets.extend(declarer.rounds(name, node, table)),
-                    "prompt" => manifest.prompts.extend(declarer.prompt(name, node)),
-                    "model" => manifest.models.extend(declarer.model(name, node)),
-                    "filter" => manifest.filters.extend(declarer.filter(name, node)),
-                    "metric" => manifest.metrics.extend(declarer.metric(name, node)),
-                    "test" => manifest.tests.extend(declarer.test(name, node)),
-                    _ => manifest.exports.extend(declarer.export(name, node)),
+                    "dataset" => manifest.datasets.extend(declarer.rounds(text, node, table)),
+                    "prompt" => manifest.prompts.extend(declarer.prompt(text, node)),
+                    "model" => manifest.models.extend(declarer.model(text, node)),
+                    "filter" => manifest.filters.extend(declarer.filter(text, node)),
+                    "metric" => manifest.metrics.extend(declarer.metric(text, node)),
+                    "test" => manifest.tests.extend(declarer.test(text, node)),
+                    _ => manifest.exports.extend(declarer.export(text, node)),
+                }
+                let found = checker.problems[before.0..].iter().chain(&declarer.problems[before.1..]);
+                let wrong = found.into_iter().any(|problem| problem.severity == Severity::Error);
+                if wrong || manifest.broken.has(kind.name, name) {
+                    manifest.broken.add(Some(kind.name), name);
+                    let rounds = &manifest.datasets[before.2..];
+                    rounds.iter().for_each(|round| manifest.broken.add(Some("dataset"), &round.name.value));
                 }
             }
             // Rounds have names of their own, among the others.

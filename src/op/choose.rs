@@ -1,7 +1,7 @@
 //! `sample` of a number of rows: decided over hashes and ranks of all rows, in all or by group.
 
 use super::draw::Draw;
-use super::rank::Weight;
+use super::rank::weight_of_bits;
 use super::shares::apportion;
 use super::strata::Strata;
 use super::takes;
@@ -10,7 +10,7 @@ use crate::table::Take;
 
 /// Which rows are taken of a whole table.
 ///
-/// It reads these columns of ints, in this order: the identity of the row; by rank or weight, what [`super::Rank`] or [`super::Weight`] makes; by
+/// It reads these columns of ints, in this order: the identity of the row; by rank or weight, what a [`super::Ranking`] makes; by
 /// group, a hash of the group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
@@ -89,7 +89,7 @@ impl Sampling {
                     By::Draw => Some(drawn),
                     // Larger ranks are smaller places.
                     By::Rank => Some((!group[1][row]) as u64 ^ (1 << 63)),
-                    By::Weight => weighted(drawn, Weight::of_bits(group[1][row])),
+                    By::Weight => weighted(drawn, weight_of_bits(group[1][row])),
                 };
                 let bin = strata.as_ref().and_then(|strata| strata.find(group[by_group][row])).unwrap_or(0);
                 bins[bin].extend(place.map(|place| (place, at)));

@@ -34,7 +34,7 @@ pub use identity::{Identity, row_identity};
 pub use leaks::{Checked, LeakedRow, Leaks, leaks};
 pub use mix::{MixError, MixInput, Mixing, Pass};
 pub use program::{Answers, ERROR, Per, Program, Wrong, wrong_line};
-pub use rank::{Rank, Weight};
+pub use rank::Ranking;
 pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::Sample;

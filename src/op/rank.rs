@@ -12,28 +12,35 @@ use std::sync::Arc;
 /// The rank of a row without a value: below all others.
 const LAST: i64 = i64::MIN;
 
-/// Makes one int column in the order of a number, date or timestamp. Null and NaN are below all others; 0 and −0 are equal.
-pub struct Rank {
+/// Makes one int column of one column.
+pub struct Ranking {
+    name: &'static str,
     reads: [String; 1],
+    ints: fn(&ArrayRef) -> Result<Int64Array, RowError>,
 }
 
-impl Rank {
-    /// Ranks by the values of `column`.
-    pub fn new(column: String) -> Rank {
-        Rank { reads: [column] }
+impl Ranking {
+    /// Ranks by the values of `column`, a number, date or timestamp. Null and NaN are below all others; 0 and −0 are equal.
+    pub fn by_order(column: String) -> Ranking {
+        Ranking { name: "rank", reads: [column], ints: |column| Ok(ranks(column)) }
     }
 
     /// Returns whether values of a type have an order that rows can be ranked by.
     pub fn orders(ty: &Type) -> bool {
         matches!(ty, Type::Int | Type::Float | Type::Date | Type::Timestamp | Type::Null)
     }
+
+    /// Weighs by the values of `column`, which are ints or floats of at least 0: these are the bits of floats.
+    pub fn by_weight(column: String) -> Ranking {
+        Ranking { name: "weight", reads: [column], ints: weights }
+    }
 }
 
-impl RowOp for Rank {
+impl RowOp for Ranking {
     fn write_key(&self, _: &mut KeyWriter) {}
 
     fn name(&self) -> &'static str {
-        "rank"
+        self.name
     }
 
     fn reads(&self) -> &[String] {
@@ -45,22 +52,24 @@ impl RowOp for Rank {
     }
 
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
-        let column = &super::columns(input, &self.reads)?[0];
-        let ranks: Int64Array = match column.data_type() {
-            DataType::Int64 => column.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(LAST)).collect(),
-            DataType::Float64 => {
-                column.as_primitive::<Float64Type>().iter().map(|value| value.map_or(LAST, of_float)).collect()
-            }
-            DataType::Date32 => {
-                column.as_primitive::<Date32Type>().iter().map(|value| value.map_or(LAST, i64::from)).collect()
-            }
-            DataType::Timestamp(TimeUnit::Microsecond, _) => {
-                let values = column.as_primitive::<TimestampMicrosecondType>();
-                values.iter().map(|value| value.unwrap_or(LAST)).collect()
-            }
-            _ => vec![LAST; input.rows].into(),
-        };
-        Ok(vec![Arc::new(ranks)])
+        Ok(vec![Arc::new((self.ints)(&super::columns(input, &self.reads)?[0])?)])
+    }
+}
+
+fn ranks(column: &ArrayRef) -> Int64Array {
+    match column.data_type() {
+        DataType::Int64 => column.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(LAST)).collect(),
+        DataType::Float64 => {
+            column.as_primitive::<Float64Type>().iter().map(|value| value.map_or(LAST, of_float)).collect()
+        }
+        DataType::Date32 => {
+            column.as_primitive::<Date32Type>().iter().map(|value| value.map_or(LAST, i64::from)).collect()
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let values = column.as_primitive::<TimestampMicrosecondType>();
+            values.iter().map(|value| value.unwrap_or(LAST)).collect()
+        }
+        _ => vec![LAST; column.len()].into(),
     }
 }
 
@@ -74,56 +83,26 @@ fn of_float(value: f64) -> i64 {
     if bits < 0 { bits ^ i64::MAX } else { bits }
 }
 
-/// Makes one int column: the bits of a weight of at least 0.
-pub struct Weight {
-    reads: [String; 1],
+fn weights(column: &ArrayRef) -> Result<Int64Array, RowError> {
+    let weight = |row: usize| match column.data_type() {
+        _ if column.is_null(row) => None,
+        DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(row) as f64),
+        DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(row)),
+        _ => None,
+    };
+    let checked = |row| match weight(row) {
+        Some(weight) if weight >= 0.0 && weight.is_finite() => Ok((weight + 0.0).to_bits() as i64),
+        other => {
+            let found = other.map_or("null".to_owned(), |weight| weight.to_string());
+            let message = format!("its weight is {found}; a weight is a finite number of at least 0");
+            let help = "give rows that are not to be taken the weight 0, for example `greatest(coalesce(w, 0), 0)`";
+            Err(RowError { row, message, help: Some(help.to_owned()) })
+        }
+    };
+    Ok((0..column.len()).map(checked).collect::<Result<Vec<i64>, RowError>>()?.into())
 }
 
-impl Weight {
-    /// Weighs by the values of `column`, which are ints or floats.
-    pub fn new(column: String) -> Weight {
-        Weight { reads: [column] }
-    }
-
-    /// Returns the weight whose bits these are.
-    pub(super) fn of_bits(bits: i64) -> f64 {
-        f64::from_bits(bits as u64)
-    }
-}
-
-impl RowOp for Weight {
-    fn write_key(&self, _: &mut KeyWriter) {}
-
-    fn name(&self) -> &'static str {
-        "weight"
-    }
-
-    fn reads(&self) -> &[String] {
-        &self.reads
-    }
-
-    fn writes(&self) -> &[Type] {
-        &[Type::Int]
-    }
-
-    fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
-        let column = &super::columns(input, &self.reads)?[0];
-        let weight = |row: usize| match column.data_type() {
-            _ if column.is_null(row) => None,
-            DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(row) as f64),
-            DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(row)),
-            _ => None,
-        };
-        let checked = |row| match weight(row) {
-            Some(weight) if weight >= 0.0 && weight.is_finite() => Ok((weight + 0.0).to_bits() as i64),
-            other => {
-                let found = other.map_or("null".to_owned(), |weight| weight.to_string());
-                let message = format!("its weight is {found}; a weight is a finite number of at least 0");
-                let help = "give rows that are not to be taken the weight 0, for example `greatest(coalesce(w, 0), 0)`";
-                Err(RowError { row, message, help: Some(help.to_owned()) })
-            }
-        };
-        let weights = (0..input.rows).map(checked).collect::<Result<Vec<i64>, RowError>>()?;
-        Ok(vec![Arc::new(Int64Array::from(weights))])
-    }
+/// Returns the weight whose bits these are.
+pub(super) fn weight_of_bits(bits: i64) -> f64 {
+    f64::from_bits(bits as u64)
 }

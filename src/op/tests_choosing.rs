@@ -195,7 +195,7 @@ fn a_row_of_weight_0_is_never_taken() {
 fn ranks_are_in_the_order_of_their_numbers_and_nulls_come_last() {
     let of = |column: ArrayRef| {
         let input = Batch { rows: column.len(), columns: vec![("0".into(), column)] };
-        let out = Rank::new("0".into()).run(&input).unwrap().remove(0);
+        let out = Ranking::by_order("0".into()).run(&input).unwrap().remove(0);
         out.as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec()
     };
     let floats = [f64::NEG_INFINITY, -2.5, -f64::MIN_POSITIVE, 0.0, f64::MIN_POSITIVE, 3.0, f64::INFINITY];
@@ -212,7 +212,7 @@ fn a_weight_that_makes_no_sense_is_told_with_its_row() {
             rows: weights.len(),
             columns: vec![("0".into(), Arc::new(Float64Array::from(weights)) as ArrayRef)],
         };
-        Weight::new("0".into()).run(&input)
+        Ranking::by_weight("0".into()).run(&input)
     };
     assert!(of(vec![Some(0.0), Some(-0.0), Some(1e300)]).is_ok());
     for (wrong, said) in [(Some(-1.0), "-1"), (Some(f64::NAN), "NaN"), (Some(f64::INFINITY), "inf"), (None, "null")] {

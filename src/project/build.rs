@@ -136,9 +136,21 @@ impl Project {
         asking: Asking,
     ) -> Result<Run, Diagnostics> {
         let targets = self.targets(options.targets)?;
+        self.run_nodes(mode, store, options, asking, &targets)
+    }
+
+    /// As [`Project::run`], of some nodes.
+    pub(super) fn run_nodes(
+        &self,
+        mode: Mode,
+        store: &Store,
+        options: &BuildOptions,
+        asking: Asking,
+        targets: &[NodeId],
+    ) -> Result<Run, Diagnostics> {
         let request = Request {
             graph: &self.graph,
-            targets: &targets,
+            targets,
             workspace: &self.workspace,
             store,
             mode,
@@ -346,18 +358,6 @@ impl Project {
                 .collect(),
             cost,
         })
-    }
-
-    /// Finds all that can be known to be wrong without building.
-    pub fn check(&self) -> Result<(), Diagnostics> {
-        let run = self.run(Mode::Check, &self.store.scratch(), &BuildOptions::quiet(&[]), Asking::default())?;
-        let mut problems = Diagnostics::default();
-        for node in run.nodes {
-            if let State::Failed(found) = node.state {
-                found.0.into_iter().for_each(|problem| problems.push(problem));
-            }
-        }
-        if problems.has_errors() { Err(problems) } else { Ok(()) }
     }
 
     /// Returns the last build with the same profiles and `--set`; if there was none, the last.

@@ -2,6 +2,7 @@
 
 mod build;
 mod cause;
+mod check;
 mod clean;
 mod fresh;
 mod inspect;
@@ -10,6 +11,7 @@ mod responses;
 mod revision;
 
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
+pub use check::{Findings, Verdict};
 pub use clean::{Checked, Garbage, Repair};
 pub use fresh::nothing_to_do;
 pub use inspect::{Explanation, Failed, Published, Rows, Statistics};
@@ -20,7 +22,7 @@ pub use revision::{NodeDiff, Point, Version};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Batching;
 use crate::fetch::{Seen, StateFolder, Workspace};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::history::History;
 use crate::manifest::{Manifest, Options};
 use crate::store::{RealDisk, Store};
@@ -73,23 +75,28 @@ impl Project {
 
     /// As [`Project::open`]; where something is wrong, returns what was looked at as well.
     pub fn watched(root: &Path, options: &Options) -> Result<Project, (Diagnostics, Seen)> {
+        let (project, _) = Project::read(root, options)?;
+        if project.warnings.has_errors() { Err((project.warnings.clone(), project.seen())) } else { Ok(project) }
+    }
+
+    /// Opens what is sound of the project in `root`: all that is wrong is among the warnings. Returns with it the nodes of which
+    /// nothing is wrong, nor of what they need.
+    fn read(root: &Path, options: &Options) -> Result<(Project, Vec<NodeId>), (Diagnostics, Seen)> {
         let workspace = Workspace::open(root);
         let open = || {
-            let (manifest, warnings) = Manifest::load(&workspace, options)?;
-            let graph = Graph::resolve(manifest, &workspace)?;
-            let store = Store::open(Arc::new(RealDisk), &store_folder(root)).map_err(unusable)?;
-            Ok((graph, warnings, store))
+            let (manifest, mut problems) = Manifest::load_sound_parts(&workspace, options)?;
+            let (graph, sound) = Graph::resolve_sound_parts(manifest, &workspace, &mut problems);
+            let store = Store::open(Arc::new(RealDisk), &store_folder(root)).map_err(|error| {
+                problems.0.extend(unusable(error).0);
+                std::mem::take(&mut problems)
+            })?;
+            Ok((graph, sound, problems, store))
         };
         match open() {
-            Ok((graph, warnings, store)) => Ok(Project {
-                graph,
-                warnings,
-                workspace,
-                store,
-                limits: Limits::DEFAULT,
-                options: options.clone(),
-                batches: Batching::default(),
-            }),
+            Ok((graph, sound, warnings, store)) => {
+                let (limits, options, batches) = (Limits::DEFAULT, options.clone(), Batching::default());
+                Ok((Project { graph, warnings, workspace, store, limits, options, batches }, sound))
+            }
             Err(problems) => Err((problems, workspace.everything_seen())),
         }
     }

@@ -19,8 +19,10 @@ const LEVEL: i32 = 1;
 pub(super) enum Codec {
     /// As they are.
     Plain = 0,
-    /// One frame of zstd; contents that do not shrink by a tenth are written plain.
+    /// One frame of zstd; contents that do not shrink by a tenth are written as [`Codec::Kept`].
     Zstd = 1,
+    /// As they are, since compressing them was tried.
+    Kept = 2,
 }
 
 thread_local! {
@@ -30,14 +32,14 @@ thread_local! {
 
 /// Returns the encoded contents and the trailer that follows them.
 pub(super) fn seal(contents: &[u8], codec: Codec) -> (Cow<'_, [u8]>, [u8; TRAILER]) {
-    let encoded = match codec {
-        Codec::Plain => None,
-        Codec::Zstd => compress(contents).filter(|small| small.len() <= contents.len() / 10 * 9),
+    let (encoded, codec) = match codec {
+        Codec::Plain | Codec::Kept => (None, codec),
+        Codec::Zstd => match compress(contents).filter(|small| small.len() <= contents.len() / 10 * 9) {
+            Some(small) => (Some(small), codec),
+            None => (None, Codec::Kept),
+        },
     };
-    match encoded {
-        Some(small) => (Cow::Owned(small), trailer(contents.len() as u64, Codec::Zstd as u8)),
-        None => (Cow::Borrowed(contents), trailer(contents.len() as u64, Codec::Plain as u8)),
-    }
+    (encoded.map_or(Cow::Borrowed(contents), Cow::Owned), trailer(contents.len() as u64, codec as u8))
 }
 
 /// What a file turns out to be.
@@ -53,7 +55,7 @@ pub(super) enum Opened {
 /// Reads the contents of a file.
 pub(super) fn open(file: &Buffer) -> Opened {
     match sealed(file) {
-        Some((encoded, codec, length)) if codec <= Codec::Zstd as u8 => {
+        Some((encoded, codec, length)) if codec <= Codec::Kept as u8 => {
             decode(file, encoded, codec, length).map_or(Opened::Damaged, Opened::Contents)
         }
         Some(_) => Opened::Later,
@@ -69,7 +71,7 @@ fn sealed(file: &Buffer) -> Option<(&[u8], u8, u64)> {
     (*end == trailer(length, codec)).then_some((encoded, codec, length))
 }
 
-/// Returns whether a file of this length, with this trailer, holds its contents as they are.
+/// Returns whether a file of this length, with this trailer, holds its contents as they were written first.
 pub(super) fn is_plain(end: &[u8], length: u64) -> bool {
     end == trailer(length.saturating_sub(TRAILER as u64), Codec::Plain as u8)
 }
@@ -77,7 +79,7 @@ pub(super) fn is_plain(end: &[u8], length: u64) -> bool {
 fn decode(file: &Buffer, encoded: &[u8], codec: u8, length: u64) -> Option<Buffer> {
     let length = usize::try_from(length).ok()?;
     match codec {
-        0 if length == encoded.len() => Some(file.slice_with_length(0, length)),
+        0 | 2 if length == encoded.len() => Some(file.slice_with_length(0, length)),
         1 => decompress(encoded, length),
         _ => None,
     }
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens() {
         for contents in [Vec::new(), vec![b'a'; 100_000], noise(100_000)] {
-            for codec in [Codec::Plain, Codec::Zstd] {
+            for codec in [Codec::Plain, Codec::Zstd, Codec::Kept] {
                 let file = Buffer::from(sealed(&contents, codec));
                 assert_eq!(contents_of(file).expect("undamaged").as_slice(), contents);
             }
@@ -153,16 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_written_plain_and_text_is_not() {
+    fn noise_is_kept_as_it_is_and_text_is_not() {
         let noise = noise(100_000);
-        assert_eq!(sealed(&noise, Codec::Zstd), sealed(&noise, Codec::Plain));
+        assert_eq!(sealed(&noise, Codec::Zstd), sealed(&noise, Codec::Kept));
+        assert_eq!(sealed(&noise, Codec::Plain)[..100_000], noise);
         assert!(sealed(&[b'a'; 100_000], Codec::Zstd).len() < 1_000);
     }
 
     #[test]
     fn a_flipped_byte_or_a_short_file_is_never_read_wrong() {
         let contents: Vec<u8> = (0..2_000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
-        for codec in [Codec::Plain, Codec::Zstd] {
+        for codec in [Codec::Plain, Codec::Zstd, Codec::Kept] {
             let file = sealed(&contents, codec);
             for i in 0..file.len() {
                 let mut damaged = file.clone();

@@ -7,7 +7,8 @@ use crate::hash::Hash;
 use rayon::prelude::*;
 
 impl Store {
-    /// Compresses the blobs that lie there plain and shrink by it; returns how many bytes that saves.
+    /// Compresses the blobs that lie there plain and shrink by it; returns how many bytes that saves. Those that do not shrink are
+    /// marked, and not tried again.
     ///
     /// A blob is replaced by a rename, so whoever reads it reads the one or the other. What cannot be read or written is left as it
     /// is: packing only saves room.
@@ -28,7 +29,7 @@ impl Store {
             return None;
         }
         let (packed, trailer) = frame::seal(&contents, Codec::Zstd);
-        let saved = length.checked_sub((packed.len() + TRAILER) as u64).filter(|saved| *saved > 0)?;
+        let saved = length.checked_sub((packed.len() + TRAILER) as u64)?;
         // It takes the place of the only copy.
         self.disk.write_durably(&file.path, &[&packed, &trailer]).ok()?;
         Some(saved)
@@ -38,7 +39,8 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::MemoryDisk;
+    use crate::store::disk::Disk;
+    use crate::store::{Fault, FaultyDisk, Lasting, MemoryDisk, Torn};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -60,6 +62,33 @@ mod tests {
             if contents.len() > crate::store::SMALL {
                 assert_eq!(reopened.get(hash).expect("it was put").as_slice(), contents);
             }
+        }
+    }
+
+    #[test]
+    fn what_was_packed_or_does_not_shrink_is_not_tried_again() {
+        let never =
+            Fault { at: u64::MAX, lasting: Lasting::Once, kind: std::io::ErrorKind::Other, write: Torn::Nothing };
+        let disk = Arc::new(FaultyDisk::new(MemoryDisk::default(), never));
+        let store = Store::open(disk.clone(), Path::new("/store")).expect("a store in memory opens");
+        let noise: Vec<u8> = (0..500u32).flat_map(|i| *Hash::of(&i.to_le_bytes()).as_bytes()).collect();
+        let contents = [b"again and ".repeat(1000), noise];
+        let hashes = contents.clone().map(|contents| store.put(&contents).expect("memory has room"));
+        let listing = || {
+            let before = disk.calls();
+            (store.blob_files().expect("it is there").len() as u64, disk.calls() - before)
+        };
+        store.pack();
+        let (blobs, listed) = listing();
+        let (before, bytes) =
+            (disk.calls(), hashes.map(|hash| disk.read(&store.blob_path(&hash), 0).expect("it is there")));
+        assert_eq!(store.pack(), 0);
+        // The two reads of the test, and of each blob its trailer.
+        assert_eq!(disk.calls() - before, 2 + listed + blobs, "nothing is read whole, and nothing written");
+        let reopened = Store::open(disk.clone(), Path::new("/store")).expect("a store in memory opens");
+        for ((hash, contents), bytes) in hashes.into_iter().zip(&contents).zip(bytes) {
+            assert_eq!(reopened.get(hash).expect("it was put").as_slice(), contents);
+            assert_eq!(disk.read(&store.blob_path(&hash), 0).expect("it is there"), bytes);
         }
     }
 

@@ -2,12 +2,14 @@
 //!
 //! This module knows no files, ops or stores. `docs/format.md` states the bytes.
 
+mod alone;
 mod bytes;
 mod chunk;
 mod cut;
 mod take;
 mod types;
 
+pub use alone::failing_alone;
 pub use bytes::{Malformed, Reader, put_type};
 pub use chunk::{chunk_pieces, decode_chunk, encode_chunk};
 pub use cut::{Cutter, Limits, hash_text, hash_value, row_hashes, row_sizes};

@@ -3,7 +3,7 @@
 
 use datamake::ask::FailureKind;
 use datamake::diag::{Diagnostic, Diagnostics, Style, render};
-use datamake::exec::{Context, Mode, NodeRecord, TableRef};
+use datamake::exec::{Context, Mode, NodeRecord, State, TableRef};
 use datamake::expr::Value;
 use datamake::fetch::Workspace;
 use datamake::graph::Graph;
@@ -118,6 +118,29 @@ impl Sandbox {
             build(&project, &[], self.jobs).unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
         fine(&built);
         built
+    }
+
+    /// Builds, and returns how many actions ran for each node that was not fresh.
+    pub fn actions(&self) -> BTreeMap<String, u64> {
+        let built = self.built();
+        let project = self.project().expect("it was just built");
+        let done = built.run.nodes.iter().filter_map(|node| match node.state {
+            State::Done(work) => Some((project.graph.node(node.node).full_name(), work.actions)),
+            _ => None,
+        });
+        done.collect()
+    }
+
+    /// Says what is wrong with a project, which something is.
+    pub fn mistakes(&self) -> String {
+        let wrong = |built: Built| {
+            let failed = built.run.nodes.into_iter().find_map(|node| match node.state {
+                State::Failed(problems) => Some(problems),
+                _ => None,
+            });
+            failed.expect("something is wrong")
+        };
+        render(&self.build().map_or_else(|problems| problems, wrong), Style::Plain)
     }
 
     /// Returns the names of the nodes that a build makes.

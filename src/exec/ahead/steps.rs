@@ -52,6 +52,15 @@ impl<'a> Ahead<'a> {
                 after.batch.columns.extend(made);
                 after.without(&failed)
             }
+            Stage::Split(parts) => {
+                let mut failed = HashMap::new();
+                for work in parts.works.iter().filter(|work| !parcel.unknown.has(work.op.reads())) {
+                    let Some((_, errors)) = run(work, &parcel.batch) else { return Ok(None) };
+                    note(&mut failed, &work.span, errors);
+                }
+                let failed = self.fail(&parcel, failed);
+                parcel.without(&failed)
+            }
             Stage::Select(columns) => {
                 let schema = pipe.schema(parcel.stage);
                 let names = || columns.iter().map(|(index, new)| (schema.0[*index].name.as_str(), new.as_str()));

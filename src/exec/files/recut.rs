@@ -3,6 +3,7 @@
 use super::{Parsed, ParsedColumn, Part, PartColumn, Problem};
 use crate::diag::Diagnostic;
 use crate::exec::context::{Context, Stop};
+use crate::format::BadRow;
 use crate::hash::Hash;
 use crate::table::{Batch, ColumnRef, Cutter, RowGroup, Type, row_hashes, row_sizes};
 use arrow_array::ArrayRef;
@@ -15,13 +16,26 @@ pub(in crate::exec) struct Recut<'a, 'b> {
     /// Rows that no cut has ended yet.
     rows: Option<Batch>,
     cutter: Cutter,
+    /// Rows that cannot be read, which are in no part yet.
+    bad: Vec<BadRow>,
     parts: Vec<Part>,
     chunks: Vec<Hash>,
 }
 
+/// Rows that cannot be read that are kept in memory.
+const BAD: usize = 4096;
+
 impl<'a, 'b> Recut<'a, 'b> {
     pub(in crate::exec) fn new(context: &'a Context<'b>, key: &'a [String]) -> Recut<'a, 'b> {
-        Recut { context, key, rows: None, cutter: Cutter::new(context.limits), parts: Vec::new(), chunks: Vec::new() }
+        let cutter = Cutter::new(context.limits);
+        Recut { context, key, rows: None, cutter, bad: Vec::new(), parts: Vec::new(), chunks: Vec::new() }
+    }
+
+    /// Adds rows, and those beside them that cannot be read: these become parts of their own.
+    pub(super) fn push_rows(&mut self, batch: Batch, bad: Vec<BadRow>) -> Result<(), Stop> {
+        self.push(batch)?;
+        self.bad.extend(bad);
+        if self.bad.len() >= BAD { self.emit_bad() } else { Ok(()) }
     }
 
     pub(in crate::exec) fn push(&mut self, batch: Batch) -> Result<(), Stop> {
@@ -76,6 +90,14 @@ impl<'a, 'b> Recut<'a, 'b> {
         Ok(())
     }
 
+    fn emit_bad(&mut self) -> Result<(), Stop> {
+        let bad: Vec<_> = std::mem::take(&mut self.bad).into_iter().map(|row| (None, row)).collect();
+        let Some(bad) = self.context.put_bad(&bad)? else { return Ok(()) };
+        self.parts.push(Part { first_line: 0, rows: 0, columns: Vec::new(), bad: Some(bad), fresh: false });
+        self.chunks.push(bad.chunk);
+        Ok(())
+    }
+
     /// Returns the row groups.
     pub(in crate::exec) fn groups(mut self) -> Result<Vec<Arc<RowGroup>>, Stop> {
         self.emit()?;
@@ -87,6 +109,7 @@ impl<'a, 'b> Recut<'a, 'b> {
     /// Returns the outputs: a blob that lists the parts, and all their chunks.
     pub(super) fn finish(mut self) -> Result<Vec<Hash>, Stop> {
         self.emit()?;
+        self.emit_bad()?;
         let listed = self.context.put(&serde_json::to_vec(&self.parts).expect("parts are plain data"))?;
         Ok(std::iter::once(listed).chain(self.chunks).collect())
     }

@@ -2,6 +2,7 @@
 
 use super::wrong::{changed, unreadable, wrong_file};
 use super::{DataFile, Part, Reading, type_text};
+use crate::exec::constant::Constant;
 use crate::exec::context::{Context, Stop, Used};
 use crate::fetch::files::open;
 use crate::format::{BadRow, Compression, Format, Parsed, ParsedColumn, Problem, parse_text};
@@ -70,11 +71,7 @@ impl Context<'_> {
     pub(super) fn placed(&self, used: &Used, file: &DataFile, part: Part) -> Result<Part, Stop> {
         let column = |name: &str| part.columns.iter().find(|column| column.name == name).cloned();
         let (Some(line), Some(text)) = (column(LINE), column(TEXT)) else { return Ok(part) };
-        let key = op::key("constant").text("value", &file.file.path).int("rows", i64::from(part.rows)).finish();
-        let path = self.needed_action(used, key, || {
-            let column: ArrayRef = Arc::new(StringArray::from(vec![file.file.path.as_str(); part.rows as usize]));
-            Ok(vec![self.put_column(&column)?])
-        })?;
+        let path = self.constant(used, Constant::Text(&file.file.path), part.rows)?;
         let first = part.first_line as i64;
         let key = op::key("lines").hash("chunk", line.chunk).int("first", first).finish();
         let lines = self.needed_action(used, key, || {
@@ -84,7 +81,7 @@ impl Context<'_> {
             Ok(vec![self.put_column(&column)?])
         })?;
         let path =
-            super::PartColumn { name: PATH.to_owned(), ty: type_text(&Type::String), evidence: 0, chunk: path[0] };
+            super::PartColumn { name: PATH.to_owned(), ty: type_text(&Type::String), evidence: 0, chunk: path.chunk };
         let line = super::PartColumn { chunk: lines[0], ..line };
         Ok(Part { columns: vec![path, line, text], ..part })
     }

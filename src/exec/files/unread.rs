@@ -3,11 +3,13 @@
 use super::{Part, Reading};
 use crate::diag::{Diagnostic, Source, Span};
 use crate::exec::context::{Context, Stop, Used};
+use crate::exec::dataset::Unmade;
 use crate::exec::lost::{Lost, Why};
 use crate::exec::too_many::per_cent;
 use crate::exec::{FailedAs, RowFailure};
 use crate::expr::{Value, array_of, value_at};
 use crate::format::BadRow;
+use crate::graph::Shape;
 use crate::hash::Hash;
 use crate::manifest::{Dataset, MaxFailed};
 use crate::op;
@@ -47,11 +49,12 @@ struct Shown {
 const SHOWN: usize = 3;
 
 impl Unread {
-    /// Returns the rows as those that the maker lost.
-    pub fn into_lost(self) -> Option<Lost> {
+    /// Returns the rows as those that the maker lost: they have no columns but why.
+    pub fn into_unmade(self) -> Option<Unmade> {
         let count = |kind| if kind == FailedAs::Unreadable { self.rows } else { 0 };
         let counts = FailedAs::all().map(count).collect();
-        (self.rows > 0).then_some(Lost { stage: None, why: Why::Failed, counts, groups: self.groups })
+        let lost = Lost { stage: None, why: Why::Failed, counts, groups: self.groups };
+        (self.rows > 0).then(|| Unmade { lost, shape: Shape::default(), examples: Vec::new() })
     }
 
     /// Says why a dataset is not published, if more rows cannot be read than may fail; `read` rows can.

@@ -4,7 +4,7 @@ use super::{DataFile, Reading};
 use crate::diag::Diagnostic;
 use crate::exec::context::Stop;
 use crate::fetch::files::FilesError;
-use crate::format::{ParseError, Problem};
+use crate::format::{ParseError, Problem, declaration};
 
 pub(super) fn unreadable(reading: &Reading, file: &DataFile, error: &FilesError) -> Stop {
     Diagnostic::error("unreadable-file", format!("cannot read {}: {error}", file.file.path))
@@ -35,4 +35,14 @@ pub(super) fn wrong_record(reading: &Reading, file: &DataFile, first_line: u64, 
     }
     diagnostic.help.extend(error.help);
     diagnostic.into()
+}
+
+/// Says which value has no form of the type that the column has elsewhere.
+pub(super) fn misfit(reading: &Reading, file: &DataFile, column: &str, line: u64, row: usize, detail: &str) -> Stop {
+    let what = detail.strip_prefix("a value ").unwrap_or(detail);
+    Diagnostic::error("wrong-type", format!("a value of `{column}` in {} {what}", file.file.path))
+        .at(&reading.span, "read here")
+        .note(format!("row {} of those from line {line} on", row + 1))
+        .help(format!("declare the column: {}", declaration(column, "string")))
+        .into()
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const LAST_WORDS: usize = 4096;
 
 /// How long a process that was asked to end is waited for before it is killed.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// A process that runs.
 pub struct Child {

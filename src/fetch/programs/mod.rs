@@ -4,6 +4,7 @@
 
 mod child;
 mod failure;
+mod orphans;
 mod pool;
 mod scratch;
 mod whole;

@@ -1,5 +1,6 @@
 //! Folders for what programs write down on their way: one for each process, removed with it.
 
+use super::orphans;
 use crate::fetch::StateFolder;
 use std::fs;
 use std::io;
@@ -32,15 +33,16 @@ impl Scratch {
 
     /// Makes a folder, with the helper module in it.
     pub(super) fn folder(&self, helper: &str) -> io::Result<Folder> {
-        let all = self.state.folder("scratch")?;
-        self.swept.get_or_init(|| {
-            for left in fs::read_dir(&all).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir_all(left.path());
-            }
-        });
         // Programs work in the project's folder, and may be told of this one from anywhere.
+        let all = fs::canonicalize(self.state.folder("scratch")?)?;
+        self.swept.get_or_init(|| {
+            let left: Vec<PathBuf> =
+                fs::read_dir(&all).into_iter().flatten().flatten().map(|left| left.path()).collect();
+            orphans::end(&left);
+            left.iter().for_each(|left| _ = fs::remove_dir_all(left));
+        });
         let name = format!("{}-{}", self.build, self.next.fetch_add(1, Ordering::Relaxed));
-        let folder = Folder(fs::canonicalize(all)?.join(name));
+        let folder = Folder(all.join(name));
         fs::create_dir(&folder.0)?;
         fs::create_dir_all(folder.temporary())?;
         fs::create_dir_all(folder.helper())?;

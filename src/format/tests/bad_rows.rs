@@ -1,7 +1,10 @@
 //! A record that is no row costs itself alone.
 
 use super::*;
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, UInt64Array};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// Reads a file; returns its rows as JSON, and `line:column: title` of each bad one.
 fn both(format: Format, bytes: &[u8], types: &Types) -> (Vec<String>, Vec<String>) {
@@ -99,4 +102,57 @@ proptest! {
             prop_assert_eq!(rows, both(format, &file(&records), &declared).0);
         }
     }
+}
+
+/// Line, column, value and title of a bad row.
+type Bad = (u32, u32, String, String);
+
+/// Reads a file of columns without its bad rows: the values of `a`, and those.
+fn read_around(column: ArrayRef, ty: &str) -> (Vec<String>, Vec<Bad>) {
+    let number: ArrayRef = Arc::new(Int64Array::from_iter_values(0..column.len() as i64));
+    let batch = RecordBatch::try_from_iter([("n", number), ("a", column)]).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.write(&batch.slice(0, 1)).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    let source = Box::new(std::io::Cursor::new(bytes));
+    read_rows::<Problem>(Format::Arrow, source, &types(&[("a", ty)]), &mut |batch, bad| {
+        let n = batch.column("n").unwrap().as_primitive::<arrow_array::types::Int64Type>().clone();
+        let a = batch.column("a").unwrap();
+        rows.extend((0..batch.rows).map(|row| format!("{}: {}", n.value(row), crate::expr::value_at(a, row))));
+        found.extend(bad.into_iter().map(|BadRow { error, near, .. }| (error.line, error.column, near, error.title)));
+        Ok(())
+    })
+    .unwrap();
+    (rows, found)
+}
+
+#[test]
+fn rows_of_columns_that_cannot_be_read_are_left_out_alone_also_where_values_are_inside_of_lists() {
+    let strings: ArrayRef = Arc::new(StringArray::from(vec![Some("1"), Some("x"), None, Some("4"), Some("1.5")]));
+    let (rows, bad) = read_around(strings, "int");
+    assert_eq!(rows, ["0: 1", "2: null", "3: 4", "0: 1"]);
+    let say = |line, near: &str, what: &str| (line, 2, near.to_owned(), what.to_owned());
+    let expect = [
+        say(2, "x", "`a` is declared int, and is \"x\""),
+        say(5, "1.5", "`a` is declared int, and is \"1.5\", a float"),
+    ];
+    assert_eq!(bad, expect);
+    let mut lists = arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
+    for row in [vec!["x"], vec!["1", "2"], vec![], vec!["3", "y"]] {
+        lists.append_value(row.into_iter().map(Some));
+    }
+    let (rows, bad) = read_around(Arc::new(lists.finish()), "list<int>");
+    assert_eq!(rows, ["1: [1,2]", "2: []"]);
+    assert_eq!(bad.iter().map(|(line, ..)| *line).collect::<Vec<_>>(), [1, 4, 5]);
+    let (rows, bad) = read_around(Arc::new(BinaryArray::from(vec![b"x".as_slice(), b"\xff"])), "string");
+    assert_eq!(
+        (rows.len(), bad[0].0, bad[0].3.as_str()),
+        (2, 2, "`a` is declared string, and holds bytes that are not UTF-8")
+    );
+    let (rows, bad) = read_around(Arc::new(UInt64Array::from(vec![u64::MAX, 7])), "int");
+    assert_eq!((rows, bad.len()), (vec!["1: 7".to_owned()], 2), "the first comes again in the second batch");
 }
