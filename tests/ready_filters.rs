@@ -107,7 +107,7 @@ fn a_threshold_of_an_ordinary_condition_is_not_in_the_measure_either() {
     sandbox.built();
     assert_eq!(sandbox.rows("long").len(), 1);
     sandbox.edit("datamake.toml", "> 3", "> 1");
-    // The condition, which rows stay, and what is kept of the others.
+    // The condition in two row groups, and which rows stay of one.
     assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.long".to_owned(), 3)]));
     assert_eq!(sandbox.rows("long").len(), 2);
 }
