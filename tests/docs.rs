@@ -253,6 +253,11 @@ fn the_guide_to_cleaning_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_quality_filters_tells_what_happens() {
+    execute("docs/guides/quality-filters.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_mixing_tells_what_happens() {
     execute("docs/guides/mixing-and-splitting.md", |_| {});
 }

@@ -45,6 +45,7 @@ impl Flow<'_> {
             Some(*end)
         });
         let ends: Vec<usize> = ends.collect();
+        self.take_measures(parts.iter().flatten(), schema, group)?;
         let made = parts.iter().flatten().map(|part| self.columns_of(part, schema, group));
         let made = made.collect::<Result<Vec<_>, Stop>>()?;
         let masks: Vec<Hash> = made.iter().map(|made| made.chunks[0]).collect();

@@ -25,6 +25,7 @@ mod filter;
 mod join;
 mod leaks;
 mod lost;
+mod measures;
 mod metric;
 mod mix;
 mod program_trouble;

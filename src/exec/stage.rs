@@ -12,7 +12,7 @@ use super::wave;
 use crate::diag::{Diagnostic, Span};
 use crate::graph::{Stage, Work};
 use crate::hash::{Hash, Key};
-use crate::op::{self, Per};
+use crate::op::{self, Per, RowOp};
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Take};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -258,6 +258,7 @@ impl Flow<'_> {
 
     /// Returns the chunks that ops make of a row group, and which rows failed at any of them.
     pub(super) fn all_columns_of(&self, works: &[Work], schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
+        self.take_measures(works, schema, group)?;
         let (mut chunks, mut failed) = (Vec::with_capacity(works.len()), Vec::new());
         for work in works {
             let made = self.columns_of(work, schema, group)?;
@@ -269,22 +270,12 @@ impl Flow<'_> {
 
     /// Returns the chunks that an op makes of a row group, and which rows failed.
     pub(super) fn columns_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
-        let reads: Vec<(&String, ColumnRef)> = work
-            .op
-            .reads()
-            .iter()
-            .map(|name| (name, group.columns[schema.index(name).expect("binding checked the columns")]))
-            .collect();
-        let mut key = op::key(work.op.name());
-        work.op.write_key(&mut key);
-        for (_, column) in &reads {
-            key.hash("chunk", column.chunk).maybe("take", column.take);
+        if let Some(apart) = work.op.apart() {
+            return self.made_apart(work, apart, schema, group);
         }
-        if reads.is_empty() {
-            key.int("rows", i64::from(group.rows));
-        }
+        let (reads, key) = reading(work.op.as_ref(), schema, group);
         let writes = work.op.writes().iter().collect();
-        let action = Action { key: key.finish(), of: &work.name, span: &work.span, writes };
+        let action = Action { key, of: &work.name, span: &work.span, writes };
         let load = || {
             let columns = reads.iter().map(|(name, at)| Ok(((*name).clone(), self.context.column(*at)?)));
             Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
@@ -329,6 +320,21 @@ impl Flow<'_> {
         }
         Ok(RowGroup { rows: take.len() as u32, columns })
     }
+}
+
+/// Returns the columns that an op reads of a row group, and the key of its action.
+pub(super) fn reading<'a>(op: &'a dyn RowOp, schema: &Schema, group: &RowGroup) -> (Vec<(&'a String, ColumnRef)>, Key) {
+    let column = |name: &'a String| (name, group.columns[schema.index(name).expect("binding checked the columns")]);
+    let reads: Vec<(&String, ColumnRef)> = op.reads().iter().map(column).collect();
+    let mut key = op::key(op.name());
+    op.write_key(&mut key);
+    for (_, column) in &reads {
+        key.hash("chunk", column.chunk).maybe("take", column.take);
+    }
+    if reads.is_empty() {
+        key.int("rows", i64::from(group.rows));
+    }
+    (reads, key.finish())
 }
 
 /// Returns the columns before each stage.

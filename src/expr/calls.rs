@@ -8,6 +8,7 @@ use super::cells::Prepared;
 use super::functions::{self, Entry, Lazy, Run};
 use super::like::{Case, Like};
 use super::literals::{cast_node, cast_to, constant};
+use super::measures::{self, Make};
 use super::patterns::regex;
 use super::signature::{Form, Mismatch, Param, pick};
 use super::tree::{Call, Kind, Logic, Node};
@@ -16,6 +17,7 @@ use crate::diag::nearest;
 use crate::table::Type;
 use sqlparser::ast::{Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectNamePart};
 use std::ops::Range;
+use std::sync::Arc;
 
 impl Binder<'_> {
     /// Binds a function as it is written.
@@ -141,8 +143,11 @@ impl Binder<'_> {
                 let condition = args.pop().expect("the signature has three parameters");
                 Kind::Case(vec![(condition, yes)], Box::new(no))
             }
-            Run::Rows(_) => {
-                let prepared = self.prepare(entry.function.name, form, &args, asts)?;
+            Run::Rows(_) | Run::Measure(_) => {
+                let prepared = match *run {
+                    Run::Measure(make) => self.measure(make, ast, &args)?,
+                    _ => self.prepare(entry.function.name, form, &args, asts)?,
+                };
                 let function = entry.function;
                 let (nulls, work) = (function.nulls, function.work);
                 Kind::Call(Box::new(Call { name: function.name, run: *run, nulls, work, args, prepared }))
@@ -155,6 +160,18 @@ impl Binder<'_> {
             Param::ListOfT if found.untyped => cast_node(node, Type::List(Box::new(Type::Null)), Mode::Strict),
             _ => node,
         })
+    }
+
+    /// Tells the measure that a call is.
+    fn measure(&mut self, make: Make, ast: &Ast, args: &[Node]) -> Option<Prepared> {
+        match measures::literal(make, args) {
+            None => Some(Prepared::None),
+            Some(Ok(measure)) => Some(Prepared::Measure(Arc::new(measure))),
+            Some(Err(fault)) => {
+                let error = ExprError::new("bad-argument", fault.message, self.text.of(ast), "in this call");
+                self.fail(ExprError { help: fault.help.into_iter().collect(), ..error })
+            }
+        }
     }
 
     /// Compiles a pattern that is a literal.

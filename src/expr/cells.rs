@@ -2,6 +2,7 @@
 
 use super::RowError;
 use super::like::Like;
+use crate::text::Measure;
 use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, ListBuilder, StringBuilder,
     TimestampMicrosecondBuilder,
@@ -68,6 +69,8 @@ pub enum Prepared {
     None,
     Regex(Regex),
     Like(Like),
+    /// The measure that a call of literals is.
+    Measure(Arc<Measure>),
 }
 
 /// The evaluated arguments of a call.

@@ -5,6 +5,7 @@ use super::cast::cast;
 use super::cells::{Args, Val};
 use super::functions::{Nulls, Run};
 use super::key::put_key;
+use super::measures;
 use super::tree::{Call, Kind, Logic, Node, Set};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
@@ -120,8 +121,13 @@ fn run(call: &Call, node: &Node, frame: &Frame) -> Result<Val, RowError> {
         return Ok(Val { array: new_null_array(&node.ty.arrow(), 1), constant: true });
     }
     let rows = if constant { 1 } else { frame.rows };
-    let Run::Rows(run) = call.run else { unreachable!("lazy calls are bound to kinds of their own") };
-    Ok(Val { array: run(&Args { vals: &vals, rows, prepared: &call.prepared })?, constant })
+    let args = Args { vals: &vals, rows, prepared: &call.prepared };
+    let array = match call.run {
+        Run::Rows(run) => run(&args)?,
+        Run::Measure(make) => measures::measure(&args, &node.ty, make)?,
+        Run::Lazy(_) => unreachable!("lazy calls are bound to kinds of their own"),
+    };
+    Ok(Val { array, constant })
 }
 
 /// A field of a null struct is null, whatever its slot holds.

@@ -15,6 +15,7 @@ mod functions;
 mod key;
 mod like;
 mod literals;
+mod measures;
 mod patterns;
 mod reference;
 mod signature;
@@ -26,6 +27,7 @@ mod value;
 mod tests;
 
 pub use aggregate::{Aggregate, Slice, State};
+pub use measures::{Apart, measured};
 pub use reference::reference;
 pub use value::{Value, array_of, value_at};
 
@@ -84,19 +86,26 @@ impl Expr {
     }
 
     /// Makes an expression of a tree whose columns are places in a schema.
-    fn of(mut node: Node, schema: &Schema) -> Expr {
+    fn of(node: Node, schema: &Schema) -> Expr {
         let all_of = match &node.kind {
             Kind::Logic(Logic::And, nodes) if nodes.iter().all(|node| node.ty == Type::Bool) => {
                 nodes.iter().map(|node| Expr::of(node.clone(), schema)).collect()
             }
             _ => Vec::new(),
         };
-        let mut columns = Vec::new();
-        node.renumber(&mut columns);
+        let columns: Vec<(String, Type)> =
+            schema.0.iter().map(|field| (field.name.clone(), field.ty.clone())).collect();
+        Expr { all_of, ..Expr::over(node, &columns) }
+    }
+
+    /// Makes an expression of a tree whose columns are places among some.
+    fn over(mut node: Node, columns: &[(String, Type)]) -> Expr {
+        let mut places = Vec::new();
+        node.renumber(&mut places);
         let mut canonical = String::new();
         node.write(&mut canonical);
-        let (reads, types) = named(schema, &columns);
-        Expr { node, reads, types, canonical, all_of }
+        let (reads, types) = places.iter().map(|place| columns[*place].clone()).unzip();
+        Expr { node, reads, types, canonical, all_of: Vec::new() }
     }
 
     /// Returns the conditions that this one joins by `and`; none where it is not made so.

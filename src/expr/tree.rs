@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    fn children_mut(&mut self) -> Vec<&mut Node> {
+    pub fn children_mut(&mut self) -> Vec<&mut Node> {
         match &mut self.kind {
             Kind::Column(_) | Kind::Literal(_) => Vec::new(),
             Kind::Field(node, _) | Kind::Cast(node, _) | Kind::In(node, _) => vec![node],

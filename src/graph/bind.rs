@@ -353,7 +353,11 @@ impl Binder<'_> {
                 let mut ops = Vec::new();
                 for name in names {
                     let filter = self.graph.manifest.filters.iter().find(|f| f.name.value == name.value)?;
-                    ops.extend(self.condition(&name.value, &filter.condition));
+                    let conditions = filter.parts.iter();
+                    // What is wrong with one condition of a ready filter is so with the others.
+                    ops.extend(
+                        conditions.map_while(|part| self.condition(&part.name(&filter.name.value), &part.condition)),
+                    );
                 }
                 Some(vec![Stage::Filter(ops)])
             }

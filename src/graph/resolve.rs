@@ -225,7 +225,10 @@ fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node
         // The first filter that a row does not pass is the reason, so their order counts.
         node.words.set(format!("steps.{step}.filter.{at}"), name.value.clone());
         match manifest.filters.iter().find(|f| f.name.value == name.value) {
-            Some(filter) => node.words.set(format!("filter.{}.where", name.value), filter.condition.value.clone()),
+            Some(filter) => filter.parts.iter().for_each(|part| {
+                let path = format!("filter.{}.{}", name.value, part.reason.unwrap_or("where"));
+                node.words.set(path, part.condition.value.clone());
+            }),
             None => {
                 unknown(manifest, "filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()), problems);
                 whole = false;

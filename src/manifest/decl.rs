@@ -589,9 +589,24 @@ pub enum PromptText {
 pub struct Filter {
     pub name: Text,
     pub about: About,
-    /// The key `where`.
-    pub condition: Text,
+    /// In the order in which they are looked at.
+    pub parts: Vec<FilterPart>,
     pub definition: Words,
+}
+
+/// One condition of a filter.
+#[derive(Clone, Debug)]
+pub struct FilterPart {
+    /// What of a ready filter it is; none: the key `where`.
+    pub reason: Option<&'static str>,
+    pub condition: Text,
+}
+
+impl FilterPart {
+    /// Returns what the part of a filter is called where it drops rows.
+    pub fn name(&self, filter: &str) -> String {
+        self.reason.map_or_else(|| filter.to_owned(), |reason| format!("{filter}.{reason}"))
+    }
 }
 
 /// A node `[metric.NAME]`.

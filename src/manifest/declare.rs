@@ -239,8 +239,11 @@ impl Declarer<'_> {
 
     /// Reads a node `[filter.NAME]`.
     pub fn filter(&mut self, name: Text, table: &Table) -> Option<Filter> {
-        let (about, condition) = (self.about(table), self.text(table, "where")?);
-        Some(Filter { name, about, condition, definition: definition(table, &keys::FILTER) })
+        let parts = match self.text(table, "use") {
+            Some(ready) => self.ready(&ready, table)?,
+            None => vec![FilterPart { reason: None, condition: self.text(table, "where")? }],
+        };
+        Some(Filter { name, about: self.about(table), parts, definition: definition(table, &keys::FILTER) })
     }
 
     /// Reads a node `[metric.NAME]`.

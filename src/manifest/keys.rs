@@ -356,8 +356,27 @@ pub static PROMPT: Table = Table {
 };
 
 pub static FILTER: Table = Table {
-    sections: &[&[key("where", Definition, SQL, "A row passes if this is true.").required()], ABOUT],
-    groups: &[],
+    sections: &[
+        &[
+            key("where", Definition, SQL, "A row passes if this is true."),
+            key(
+                "use",
+                Definition,
+                Shape::Text(Text::OneOf(&super::ready::NAMES)),
+                "The conditions of a published filter, as datatrove 0.10.1 has it. Each drops rows with a reason of its own, `NAME.reason`.",
+            ),
+            key("column", Definition, COLUMN, "The column of texts.").default("\"text\"").with(&["use"]),
+            key(
+                "with",
+                Definition,
+                Shape::Map(Text::Plain, &Shape::Scalar),
+                "Parameters of the published filter, by their names, that are to be others than its own. `false` switches a condition off.",
+            )
+            .with(&["use"]),
+        ],
+        ABOUT,
+    ],
+    groups: &[Group { keys: &["where", "use"], required: Required::Yes, doc: "a filter is a condition of its own, or a ready one" }],
 };
 
 pub static METRIC: Table = Table {
@@ -465,8 +484,9 @@ pub static KINDS: &[Kind] = &[
     Kind {
         name: "filter",
         holds: Holds::Nodes(&FILTER),
-        doc: "A named condition, for the step `filter`.",
-        example: "[filter.long_enough]\nwhere = \"word_count(question) >= 5\"\n",
+        doc: "A named condition, or those of a published filter, for the step `filter`.",
+        example: "[filter.long_enough]\nwhere = \"word_count(question) >= 5\"\n\n\
+                  [filter.good]\nuse = \"gopher_quality\"\ncolumn = \"answer\"\nwith = { min_doc_words = 30 }\n",
     },
     Kind {
         name: "metric",

@@ -21,6 +21,7 @@ mod nodes;
 mod overlay;
 mod params;
 mod part;
+mod ready;
 mod recipe;
 mod reference;
 mod rounds;

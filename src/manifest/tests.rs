@@ -220,7 +220,7 @@ fn a_param_keeps_its_type_where_it_stands_alone() {
         recipes[4],
         &Recipe::Choice { values: vec![Literal::Bool(true), Literal::Bool(false)], weights: vec![] }
     );
-    assert_eq!(manifest.filters[0].condition.value, "true");
+    assert_eq!(manifest.filters[0].parts[0].condition.value, "true");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn two_dollars_and_jinja_are_no_params() {
 fn a_text_points_into_its_literal_where_it_can() {
     let check = |literal: &str, part: &str, exact: bool| {
         let file = format!("[params]\nn = 1\n[filter.f]\nwhere = {literal}\n");
-        let text = load(&file).filters[0].condition.clone();
+        let text = load(&file).filters[0].parts[0].condition.clone();
         assert_eq!(text.exact, exact, "{literal}");
         let start = text.value.find(part).expect("the part is in the value");
         let found = &file[text.inside(start..start + part.len()).range];

@@ -1,9 +1,10 @@
 //! Columns computed by an SQL expression, and ops over such columns.
 
-use super::RowOp;
+use super::{Apart, RowOp};
 use crate::expr::Expr;
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
+use crate::text::Measure;
 use arrow_array::ArrayRef;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ pub struct Computed {
     expr: Expr,
     writes: [Type; 1],
     all_of: Vec<Arc<dyn RowOp>>,
+    apart: Option<Apart>,
 }
 
 impl Computed {
@@ -20,7 +22,12 @@ impl Computed {
         let writes = [expr.ty().clone()];
         let part = |part: &Expr| Arc::new(Computed::new(part.clone())) as Arc<dyn RowOp>;
         let all_of = expr.all_of().iter().map(part).collect();
-        Computed { expr, writes, all_of }
+        let apart = expr.apart().map(|apart| Apart {
+            measures: apart.measures.iter().map(part).collect(),
+            names: apart.names,
+            rest: part(&apart.rest),
+        });
+        Computed { expr, writes, all_of, apart }
     }
 }
 
@@ -47,6 +54,14 @@ impl RowOp for Computed {
 
     fn all_of(&self) -> &[Arc<dyn RowOp>] {
         &self.all_of
+    }
+
+    fn measure(&self) -> Option<&Measure> {
+        self.expr.measure()
+    }
+
+    fn apart(&self) -> Option<&Apart> {
+        self.apart.as_ref()
     }
 }
 

@@ -45,6 +45,7 @@ use crate::ask::{FailureKind, Request, Response, Spec};
 use crate::expr::Value;
 use crate::hash::KeyWriter;
 use crate::table::{Batch, Field, RowError, Take, Type};
+use crate::text::Measure;
 use arrow_array::ArrayRef;
 use std::sync::Arc;
 
@@ -124,6 +125,26 @@ pub trait RowOp: Send + Sync {
     fn all_of(&self) -> &[Arc<dyn RowOp>] {
         &[]
     }
+
+    /// Returns the measure of its only column that it is, if it is one.
+    fn measure(&self) -> Option<&Measure> {
+        None
+    }
+
+    /// Returns the measures that it takes first, and what it makes of them, if it can be taken apart so.
+    fn apart(&self) -> Option<&Apart> {
+        None
+    }
+}
+
+/// An op as the measures of texts that it takes first, each an op that cannot fail, and one that reads them.
+///
+/// A threshold is in the key of what is made of a measure, and not in that of the measure.
+pub struct Apart {
+    pub measures: Vec<Arc<dyn RowOp>>,
+    /// What the columns that they make are called to the rest.
+    pub names: Vec<String>,
+    pub rest: Arc<dyn RowOp>,
 }
 
 /// A function of rows that asks models on the way: pure on both sides of the door. Each row has one or more dialogues, which

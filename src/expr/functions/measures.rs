@@ -1,16 +1,20 @@
 //! The text measures of `crate::text`.
 
 use super::super::cells::{Args, Fault, Outcome, map1, map2};
-use super::Run::Rows;
+use super::Run::{Measure as Of, Rows};
+use super::quality::words as words_of;
 use super::{Function, f};
-use crate::text;
+use crate::text::{self, Kind};
 
 pub const TABLE: &[Function] = &[
     f(
         "word_count",
         &[],
-        &[("text: string -> int", Rows(|a| count(a, text::word_count)))],
-        "Counts words: runs of characters between white space.",
+        &[
+            ("text: string -> int", Of(|a, row| words_of(Kind::Words, a, 1, row))),
+            ("text: string, words: string -> int", Of(|a, row| words_of(Kind::Words, a, 1, row))),
+        ],
+        "Counts words: runs of characters between white space, or `'unicode'`: words of Unicode Annex 29.",
         ("word_count('to be, or not')", "4"),
     ),
     f(

@@ -7,10 +7,12 @@ mod math;
 mod measures;
 mod operators;
 mod patterns;
+mod quality;
 mod strings;
 mod time;
 
 use super::cells::{Args, Outcome};
+use super::measures::Make;
 use super::signature::Form;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -20,6 +22,8 @@ use std::sync::LazyLock;
 pub enum Run {
     /// All arguments for all rows, then this.
     Rows(fn(&Args) -> Outcome),
+    /// A measure of the first argument, told by the others. It never fails once it is told.
+    Measure(Make),
     /// Arguments only for the rows that need them.
     Lazy(Lazy),
 }
@@ -95,6 +99,7 @@ pub const SECTIONS: &[(&str, &[Function])] = &[
     ("Operators", operators::TABLE),
     ("Conditions and nulls", conditional::TABLE),
     ("Text measures", measures::TABLE),
+    ("Quality measures", quality::TABLE),
     ("Strings", strings::TABLE),
     ("Regular expressions", patterns::TABLE),
     ("Numbers", math::TABLE),

@@ -1,0 +1,164 @@
+//! Ready filters: the verdicts of datatrove, a reason of its own for each condition, and thresholds that no text is read again for.
+
+mod common;
+
+use common::Sandbox;
+use datamake::expr::Value;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+const NAMES: [&str; 4] = ["gopher_quality", "gopher_repetition", "c4", "fineweb"];
+
+/// Made by `benches/peers/filters_datatrove.py` with datatrove 0.10.1.
+const VECTORS: &str = include_str!("vectors/filters_datatrove.jsonl");
+
+/// A project with the texts `text`, and a dataset for each ready filter that it goes through alone.
+fn sandbox(texts: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let row = |(id, text): (usize, &&str)| format!("{}\n", serde_json::json!({ "id": id, "text": text }));
+    sandbox.write("rows.jsonl", texts.iter().enumerate().map(row).collect::<String>());
+    let of = |name: &&str| {
+        format!("[dataset.by_{name}]\nfrom = \"rows\"\nfilter = \"{name}\"\n[filter.{name}]\nuse = \"{name}\"\n")
+    };
+    let filters: String = NAMES.iter().map(of).collect();
+    sandbox.write("datamake.toml", format!("[dataset.rows]\nfiles = \"rows.jsonl\"\nkey = \"id\"\n{filters}"));
+    sandbox
+}
+
+/// Returns why rows were dropped of a dataset, by `id`.
+fn dropped(sandbox: &Sandbox, name: &str) -> BTreeMap<usize, String> {
+    let project = sandbox.project().unwrap();
+    let mut reasons = BTreeMap::new();
+    for (lost, table) in project.dropped(name).unwrap() {
+        let rows = project.rows(&table, 0, usize::MAX).unwrap();
+        let at = |column: &str| rows.schema.index(column).unwrap();
+        for row in &rows.rows {
+            let (Value::Int(id), Value::Int(by)) = (&row[at("id")], &row[at("dropped_by")]) else { panic!("{row:?}") };
+            reasons.insert(*id as usize, lost.reasons[*by as usize].0.clone());
+        }
+    }
+    reasons
+}
+
+#[test]
+fn verdicts_and_reasons_are_those_of_datatrove() {
+    let vectors: Vec<Json> = VECTORS.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let texts: Vec<&str> = vectors.iter().map(|row| row["text"].as_str().unwrap()).collect();
+    let sandbox = sandbox(&texts);
+    sandbox.built();
+    for name in NAMES {
+        let own = dropped(&sandbox, &format!("by_{name}"));
+        for (id, row) in vectors.iter().enumerate() {
+            let reason = own.get(&id).map(|reason| reason.split_once('.').unwrap().1);
+            let expect = row[name].as_str().map(|reason| match (name, reason) {
+                // A text without lines ends none, and an empty one has no paragraphs.
+                ("fineweb", "empty") => "line_punct_ratio",
+                ("gopher_repetition", "empty") => "dup_para_frac",
+                (_, reason) => reason,
+            });
+            assert_eq!(reason, expect, "{name} of row {id}: {:?}", texts[id]);
+        }
+        let reasons = vectors.iter().filter(|row| !row[name].is_null()).count();
+        assert!(reasons > 0 && reasons < vectors.len(), "{name} decides");
+    }
+}
+
+#[test]
+fn the_lines_that_c4_keeps_are_those_of_datatrove() {
+    let vectors: Vec<Json> = VECTORS.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let texts: Vec<&str> = vectors.iter().map(|row| row["text"].as_str().unwrap()).collect();
+    let sandbox = sandbox(&texts);
+    sandbox.edit(
+        "datamake.toml",
+        "filter = \"c4\"",
+        "steps = [{ filter = \"c4\" }, { columns = { kept = \"c4_lines(text)\" } }]",
+    );
+    sandbox.built();
+    let rows = sandbox.rows("by_c4");
+    assert!(rows.len() > 5);
+    for row in rows {
+        let id = row["id"].as_u64().unwrap() as usize;
+        assert_eq!(row["kept"], vectors[id]["c4_text"], "row {id}: {:?}", texts[id]);
+    }
+}
+
+#[test]
+fn a_changed_threshold_measures_no_text_again() {
+    let sandbox = sandbox(&["One two three.", "The end of it, and that is that."]);
+    sandbox.built();
+    sandbox.edit("datamake.toml", "use = \"gopher_quality\"", "use = \"gopher_quality\"\nwith = { min_doc_words = 3 }");
+    // The condition, and which rows stay.
+    assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.by_gopher_quality".to_owned(), 2)]));
+    assert_eq!(sandbox.results(), sandbox.clean());
+    // What a word is, is another matter: six measures of words, two conditions over those that came out otherwise, and which rows stay.
+    sandbox.edit("datamake.toml", "min_doc_words = 3", "min_doc_words = 3, words = \"unicode\"");
+    assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.by_gopher_quality".to_owned(), 6 + 2 + 1)]));
+    // Written out, a condition is the same one.
+    sandbox.edit("datamake.toml", "use = \"fineweb\"", "where = \"line_break_ratio(text, 'space') <= 0.3\"");
+    assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.by_fineweb".to_owned(), 1)]));
+}
+
+#[test]
+fn a_threshold_of_an_ordinary_condition_is_not_in_the_measure_either() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.jsonl", "{\"text\": \"a b\"}\n{\"text\": null}\n{\"text\": \"a b c d\"}\n");
+    let manifest = "[dataset.rows]\nfiles = \"rows.jsonl\"\n[dataset.long]\nfrom = \"rows\"\nwhere = \"top_ngram_share(text, 1) < 0.3 or word_count(text) > 3\"\n";
+    sandbox.write("datamake.toml", manifest);
+    sandbox.built();
+    assert_eq!(sandbox.rows("long").len(), 1);
+    sandbox.edit("datamake.toml", "> 3", "> 1");
+    // The condition in two row groups, and which rows stay of one.
+    assert_eq!(sandbox.actions(), BTreeMap::from([("dataset.long".to_owned(), 3)]));
+    assert_eq!(sandbox.rows("long").len(), 2);
+}
+
+#[test]
+fn parts_can_be_overridden_and_switched_off() {
+    let sandbox = sandbox(&["The end of it. And that is that.", "no end"]);
+    sandbox.edit(
+        "datamake.toml",
+        "use = \"gopher_quality\"",
+        "use = \"gopher_quality\"\nwith = { min_doc_words = 2, min_stop_words = false, min_avg_word_length = 2.5 }",
+    );
+    sandbox.edit(
+        "datamake.toml",
+        "use = \"c4\"",
+        "use = \"c4\"\nwith = { min_num_sentences = 1, filter_no_terminal_punct = false, min_words_per_line = false }",
+    );
+    sandbox.built();
+    assert_eq!(sandbox.rows("by_gopher_quality").len(), 2);
+    assert_eq!(sandbox.rows("by_c4").len(), 2);
+    assert_eq!(dropped(&sandbox, "by_fineweb"), BTreeMap::from([(1, "fineweb.line_punct_ratio".to_owned())]));
+}
+
+#[test]
+fn mistakes_in_a_ready_filter_are_pointed_at() {
+    let check = |old: &str, new: &str, expect: &[&str]| {
+        let sandbox = sandbox(&["One."]);
+        sandbox.edit("datamake.toml", old, new);
+        let told = sandbox.mistakes();
+        expect.iter().for_each(|part| assert!(told.contains(part), "{part}: {told}"));
+        assert_eq!(told.matches("error[").count(), 1, "{told}");
+    };
+    check("use = \"c4\"", "use = \"c5\"", &["use = \"c5\""]);
+    check(
+        "use = \"c4\"",
+        "use = \"c4\"\nwith = { min_num_sentence = 3 }",
+        &["error[unknown-parameter]", "did you mean `min_num_sentences`?"],
+    );
+    check(
+        "use = \"c4\"",
+        "use = \"c4\"\nwith = { filter_policy = 3 }",
+        &["`filter_policy` of `c4` must be true or false"],
+    );
+    check("use = \"fineweb\"", "use = \"fineweb\"\nwith = { new_line_ratio = true }", &["must be a number, or false"]);
+    check("use = \"fineweb\"", "use = \"fineweb\"\nwith = { words = \"bpe\" }", &["there are no words called 'bpe'"]);
+    check("use = \"fineweb\"", "use = \"fineweb\"\ncolumn = \"txt\"", &["no column `txt`", "column = \"txt\""]);
+    check("use = \"fineweb\"", "use = \"fineweb\"\ncolumn = \"id\"", &["column = \"id\""]);
+    check(
+        "use = \"fineweb\"",
+        "use = \"fineweb\"\nwhere = \"true\"",
+        &["a filter is a condition of its own, or a ready one"],
+    );
+    check("use = \"fineweb\"", "title = \"none\"", &["needs one of `where`, `use`"]);
+}
