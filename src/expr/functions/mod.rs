@@ -2,11 +2,14 @@
 //! an example that is executed by a test, and the Rust function that runs it.
 
 mod conditional;
+mod contents;
 mod lists;
 mod math;
 mod measures;
 mod operators;
 mod patterns;
+mod personal;
+mod similarity;
 mod strings;
 mod time;
 
@@ -95,6 +98,9 @@ pub const SECTIONS: &[(&str, &[Function])] = &[
     ("Operators", operators::TABLE),
     ("Conditions and nulls", conditional::TABLE),
     ("Text measures", measures::TABLE),
+    ("What texts are made of", contents::TABLE),
+    ("Likeness of texts", similarity::TABLE),
+    ("Personal data", personal::TABLE),
     ("Strings", strings::TABLE),
     ("Regular expressions", patterns::TABLE),
     ("Numbers", math::TABLE),
