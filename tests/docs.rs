@@ -273,6 +273,11 @@ fn the_guide_to_augmenting_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_text_functions_tells_what_happens() {
+    execute("docs/guides/text-functions.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_iterating_tells_what_happens() {
     execute("docs/guides/iterating.md", |_| {});
 }

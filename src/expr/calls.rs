@@ -189,6 +189,10 @@ impl Binder<'_> {
                     let escape = text(i + 1).and_then(|escape| escape.chars().next());
                     Like::new(&pattern, escape, case).map(Prepared::Like)
                 }
+                Param::Choice(choices) if !choices.contains(&pattern) => {
+                    let range = asts.get(i).map_or(0..self.text.text.len(), |ast| self.text.of(ast));
+                    return self.no_choice(name, range, &pattern, choices);
+                }
                 _ => continue,
             };
             return match compiled {
@@ -206,6 +210,16 @@ impl Binder<'_> {
             };
         }
         Some(Prepared::None)
+    }
+
+    /// Says what a parameter can be.
+    fn no_choice(&mut self, name: &str, range: Range<usize>, wrong: &str, choices: &[String]) -> Option<Prepared> {
+        let title = format!("`{name}` does not know `{wrong}`");
+        let error = ExprError::new("unknown-choice", title, range, "no such choice");
+        self.fail(match nearest(wrong, choices.iter().map(String::as_str)) {
+            Some(near) => error.help(format!("did you mean `'{near}'`?")),
+            None => error.help(format!("it is one of `'{}'`", choices.join("'`, `'"))),
+        })
     }
 
     /// Finds where in a quoted pattern the mistake is, if that is sure.

@@ -46,7 +46,7 @@ fn rows<'a>(out: &mut String, entries: impl Iterator<Item = Row<'a>>) {
         let form = |form: &&str| {
             // Patterns are strings; what is shown may be of any type.
             let words = form.replace(": shown", ": any").replace(": regex", ": string").replace(": like", ": string");
-            format!("`{}`", words.replace(" -> ", " → ").trim())
+            format!("`{}`", cell(words.replace(" -> ", " → ").trim()))
         };
         let forms: Vec<String> = forms.iter().map(form).collect();
         put(

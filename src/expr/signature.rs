@@ -22,6 +22,8 @@ pub enum Param {
     Regex,
     /// A string; compiled once if it is a literal.
     Like,
+    /// One of these strings, written `'a'|'b'`; a literal is checked before anything runs.
+    Choice(Vec<String>),
 }
 
 /// A signature.
@@ -101,7 +103,7 @@ impl Form {
             Param::Any => own.clone(),
             Param::T | Param::Ordered => t.clone(),
             Param::ListOfT => Type::List(Box::new(t.clone())),
-            Param::Shown | Param::Regex | Param::Like => Type::String,
+            Param::Shown | Param::Regex | Param::Like | Param::Choice(_) => Type::String,
         };
         let mut wanted = Vec::with_capacity(args.len());
         let mut widened = 0;
@@ -143,6 +145,9 @@ impl Param {
             "list<T>" => Param::ListOfT,
             "regex" => Param::Regex,
             "like" => Param::Like,
+            choices if choices.starts_with('\'') => {
+                Param::Choice(choices.split('|').map(|choice| choice.trim_matches('\'').to_owned()).collect())
+            }
             ty => Param::Exact(ty.parse().expect("a signature names types")),
         }
     }

@@ -3,20 +3,36 @@
 //! A *word* is a run of characters between Unicode white space, as `str::split_whitespace` cuts; no language is assumed.
 
 mod c4;
+mod compress;
 mod count;
+mod entropy;
+mod language;
 mod lines;
+mod markup;
 mod ngrams;
 mod normalise;
 mod number;
+pub mod personal;
+pub mod phrases;
 mod quality;
+mod readability;
 mod repeats;
+mod similar;
 mod symbols;
 mod words;
 
 pub use c4::{LineRules, lines as c4_lines};
+pub use compress::{zlib_ratio, zstd_ratio};
 pub use count::{char_count, line_count, sentence_count, word_count};
+pub use entropy::ngram_entropy;
+pub use language::language;
+pub use markup::{code_share, json_error, markdown_share};
 pub use ngrams::{distinct, repetition};
 pub use normalise::{normalise, normalise_into};
 pub use number::last_number;
 pub use quality::{Kind, MOST_WORDS, Measure, Measurer, Number, STOP_WORDS, stop_words};
+pub use readability::{flesch_kincaid, flesch_reading_ease};
+pub use similar::{
+    TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n,
+};
 pub use words::Tokens;

@@ -54,7 +54,7 @@ pub const TABLE: &[Function] = &[
     ),
     f(
         "last_number",
-        &[],
+        &["final_number"],
         &[("text: string -> float", Rows(|a| map1(a, text::last_number)))],
         "Gives the first number after the last `####` (the answer in GSM8K), without `####` the last number; null if there is none.",
         ("last_number('so 3 + 4 = 7 #### 1,234')", "1234.0"),
@@ -65,7 +65,7 @@ fn count(args: &Args, measure: fn(&str) -> usize) -> Outcome {
     map1(args, |text: &str| measure(text) as i64)
 }
 
-fn words(n: i64) -> Result<usize, Fault> {
+pub(super) fn words(n: i64) -> Result<usize, Fault> {
     match usize::try_from(n) {
         Ok(n) if n > 0 => Ok(n),
         _ => Err(Fault::new(format!("n-grams of {n} words do not exist")).help("n is at least 1")),

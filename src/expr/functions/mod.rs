@@ -2,12 +2,15 @@
 //! an example that is executed by a test, and the Rust function that runs it.
 
 mod conditional;
+mod contents;
 mod lists;
 mod math;
 mod measures;
 mod operators;
 mod patterns;
 mod quality;
+mod personal;
+mod similarity;
 mod strings;
 mod time;
 
@@ -100,6 +103,9 @@ pub const SECTIONS: &[(&str, &[Function])] = &[
     ("Conditions and nulls", conditional::TABLE),
     ("Text measures", measures::TABLE),
     ("Quality measures", quality::TABLE),
+    ("What texts are made of", contents::TABLE),
+    ("Likeness of texts", similarity::TABLE),
+    ("Personal data", personal::TABLE),
     ("Strings", strings::TABLE),
     ("Regular expressions", patterns::TABLE),
     ("Numbers", math::TABLE),

@@ -296,3 +296,17 @@ fn any_text(text: &str) -> Result<(), TestCaseError> {
     let _ = super::super::column_names(text);
     Ok(())
 }
+
+#[test]
+fn a_choice_that_does_not_exist_is_said_before_anything_runs() {
+    check(
+        "has_pii(text, 'emial')",
+        &["unknown-choice @ `'emial'`: `has_pii` does not know `emial` (no such choice); did you mean `'email'`?"],
+    );
+    check(
+        "mask_pii(text, 'hash', 1)",
+        &[
+            "unknown-choice @ `'hash'`: `mask_pii` does not know `hash` (no such choice); it is one of `'label'`, `'pseudonym'`",
+        ],
+    );
+}

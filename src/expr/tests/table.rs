@@ -229,3 +229,15 @@ fn a_hash_share_is_the_same_everywhere() {
     check("hash_share(null)", "null | null | null | null");
     check("hash_share(tags) between 0 and 1", "true | true | null | true");
 }
+
+#[test]
+fn choices_that_rows_make_are_looked_at_row_by_row() {
+    check("has_pii('a@b.org', case when n = 1 then 'email' else 'ip' end)", "true | false | false | false");
+    check("has_pii('a@b.org', text)", "row 0: there is no kind `Ab c` of personal data");
+    check("mask_pii('a@b.org ' || text, 'email')", "'[EMAIL] Ab c' | '[EMAIL] ' | null | '[EMAIL] é,é'");
+    check(
+        "mask_pii('Call ann@b.org', 'ip', 'pseudonym', 7)",
+        "'Call ann@b.org' | 'Call ann@b.org' | 'Call ann@b.org' | 'Call ann@b.org'",
+    );
+    check("rouge_n(text, text, n - 1)", "row 0: `rouge_n` does not count n-grams of 0 words");
+}
