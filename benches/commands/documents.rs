@@ -34,6 +34,19 @@ pub fn dedup(folder: &Path) {
     against(folder, &documents, manifest, &["dedup_polars"], "out.jsonl");
 }
 
+/// Takes all measures of four published filters, against datatrove.
+pub fn ready_filters(folder: &Path) {
+    let documents = Documents::write(folder, setting("DATAMAKE_MB", 60));
+    let names = ["gopher_quality", "gopher_repetition", "c4", "fineweb"];
+    let filters: String = names.iter().map(|name| format!("[filter.{name}]\nuse = \"{name}\"\n\n")).collect();
+    let manifest = format!(
+        "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n\
+         [dataset.good]\nfrom = \"documents\"\nfilter = [\"{}\"]\n\n{filters}",
+        names.join("\", \"")
+    );
+    against(folder, &documents, &manifest, &["filters_datatrove"], "verdicts.jsonl");
+}
+
 /// Runs first builds in turns with programs of `benches/peers`.
 fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str) {
     write(&folder.join("datamake.toml"), manifest);

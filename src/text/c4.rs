@@ -71,6 +71,11 @@ pub fn lines(text: &str, rules: LineRules) -> String {
 /// Hands over the lines that stay.
 fn each(text: &str, rules: LineRules, found: &mut Found, mut keep: impl FnMut(&str, &mut Found)) {
     let mut small = Vec::new();
+    make_small(text, &mut small);
+    let is_told =
+        |small: &[u8]| [&*JAVASCRIPT, &*LOREM].into_iter().chain(&*PHRASES).any(|one| one.find(small).is_some());
+    // Most texts have none of the phrases, and so none of their lines.
+    let any = is_told(&small);
     for line in split_lines(text) {
         let line = line.trim_matches(is_blank);
         let Some(words) = words(line, rules.max_word_length) else { continue };
@@ -83,10 +88,9 @@ fn each(text: &str, rules: LineRules, found: &mut Found, mut keep: impl FnMut(&s
             continue;
         }
         small.clear();
-        if line.is_ascii() {
-            small.extend(line.bytes().map(|byte| byte.to_ascii_lowercase()));
-        } else {
-            small.extend_from_slice(line.to_lowercase().as_bytes());
+        // Without what goes from it, a line may have a phrase that the text has not.
+        if any || is_cited {
+            make_small(&line, &mut small);
         }
         let has = |finder: &memmem::Finder| finder.find(&small).is_some();
         found.lorem_ipsum |= has(&LOREM);
@@ -101,8 +105,23 @@ fn each(text: &str, rules: LineRules, found: &mut Found, mut keep: impl FnMut(&s
     }
 }
 
+/// Makes the letters of a text small, as far as the phrases have them: the only other capital of one of these is the sign of kelvins.
+fn make_small(text: &str, small: &mut Vec<u8>) {
+    small.clear();
+    if text.contains('\u{212a}') {
+        small.extend_from_slice(text.to_lowercase().as_bytes());
+    } else {
+        small.extend(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+    }
+}
+
 /// Counts the words of a line; none, where one is too long.
 fn words(line: &str, longest: usize) -> Option<usize> {
+    if line.is_ascii() && line.len() <= longest {
+        let is_blank = |byte: u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ');
+        let after_blank = std::iter::once(b' ').chain(line.bytes()).zip(line.bytes());
+        return Some(after_blank.filter(|(before, byte)| is_blank(*before) && !is_blank(*byte)).count());
+    }
     let mut count = 0;
     for word in line.split(is_blank).filter(|word| !word.is_empty()) {
         if word.len() > longest && word.chars().count() > longest {

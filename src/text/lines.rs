@@ -102,7 +102,7 @@ pub fn repeated<'t>(
     seen.begin(hashes.len());
     let mut repeated = Repeated { all: hashes.len(), ..Repeated::default() };
     for (hash, piece) in hashes.iter() {
-        if seen.count(*hash, 0).0 > 1 {
+        if seen.is_known(*hash) {
             repeated.pieces += 1;
             repeated.chars += piece.chars().count();
         }

@@ -115,6 +115,8 @@ pub struct Measurer<'m> {
     measures: Vec<&'m Measure>,
     /// Positions of the measures, those of equal words together and the n-grams of fewer words first.
     order: Vec<usize>,
+    /// The longest n-grams of which the most frequent is asked for.
+    longest: usize,
     words: Words,
     grams: Grams,
     seen: Seen,
@@ -141,7 +143,9 @@ impl<'m> Measurer<'m> {
             let Measure { kind, tokens } = measures[*at];
             (kind.is_of_words(), *tokens == Tokens::Unicode, kind.gram())
         });
-        Measurer { measures, order, words: Words::default(), grams: Grams::default(), seen: Seen::default() }
+        let top = |measure: &&Measure| if let Kind::TopGram(n) = measure.kind { n } else { 0 };
+        let longest = measures.iter().map(top).max().unwrap_or(0);
+        Measurer { measures, order, longest, words: Words::default(), grams: Grams::default(), seen: Seen::default() }
     }
 
     /// Measures a text; the numbers are in the order of the measures.
@@ -154,7 +158,7 @@ impl<'m> Measurer<'m> {
             let Measure { kind, tokens } = self.measures[at];
             if kind.is_of_words() && read != Some(*tokens) {
                 self.words.read(text, *tokens);
-                self.grams.begin(&self.words);
+                self.grams.begin(&self.words, self.longest);
                 read = Some(*tokens);
             }
             numbers[at] = self.number(kind, text, &mut known, &mut lines);

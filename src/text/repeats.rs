@@ -13,13 +13,16 @@ pub struct Grams {
     letters: Vec<u64>,
     /// Of n-grams as words one after the other.
     words: Vec<u64>,
+    /// The longest n-grams of which the most frequent is asked for: longer ones are not hashed as words.
+    longest: usize,
+    counts: Counts,
     seen: Seen,
 }
 
 impl Grams {
-    /// Begins with the words of a text.
-    pub fn begin(&mut self, words: &Words) {
-        self.n = 1;
+    /// Begins with the words of a text; the most frequent n-gram is asked for of at most so many words.
+    pub fn begin(&mut self, words: &Words, longest: usize) {
+        (self.n, self.longest) = (1, longest);
         self.letters.clear();
         self.letters.extend(&words.hashes);
         self.words.clear();
@@ -33,11 +36,14 @@ impl Grams {
             self.n += 1;
             let count = (words.len() + 1).saturating_sub(self.n);
             self.letters.truncate(count);
-            self.words.truncate(count);
-            for at in 0..count {
-                let next = words.hashes[at + first];
-                self.letters[at] = below(times(self.letters[at], words.powers[at + first]) + next);
-                self.words[at] = below(times(self.words[at], NEXT) + next);
+            self.words.truncate(if self.n <= self.longest { count } else { 0 });
+            let next = words.hashes.get(first..).unwrap_or_default();
+            let powers = words.powers.get(first..).unwrap_or_default();
+            for ((hash, next), power) in self.letters.iter_mut().zip(next).zip(powers) {
+                *hash = below(times(*hash, *power) + next);
+            }
+            for (hash, next) in self.words.iter_mut().zip(next) {
+                *hash = below(times(*hash, NEXT) + next);
             }
         }
     }
@@ -45,10 +51,10 @@ impl Grams {
     /// Returns the characters of the most frequent n-gram, blanks between its words counted, times how often it comes. Of equally frequent
     /// ones it is the one that comes first; 0 if the text has none.
     pub fn top(&mut self, words: &Words) -> u64 {
-        self.seen.begin(self.words.len());
+        self.counts.begin(self.words.len());
         let (mut most, mut first) = (0, 0);
         for (at, hash) in self.words.iter().enumerate() {
-            let (count, begin) = self.seen.count(*hash, at as u32);
+            let (count, begin) = self.counts.count(*hash, at as u32);
             if count > most || (count == most && begin < first) {
                 (most, first) = (count, begin);
             }
@@ -65,7 +71,7 @@ impl Grams {
         self.seen.begin(self.letters.len());
         let (mut at, mut chars) = (0, 0);
         while at < self.letters.len() {
-            if self.seen.count(self.letters[at], 0).0 > 1 {
+            if self.seen.is_known(self.letters[at]) {
                 chars += words.chars(at, at + self.n);
                 at += self.n;
             } else {
@@ -78,29 +84,44 @@ impl Grams {
 
 /// Counts hashes.
 #[derive(Default)]
-pub struct Seen {
+struct Counts {
     /// A hash with one bit set that none has, how often it came, and where first; in places that follow each other.
     slots: Vec<(u64, u32, u32)>,
-    shift: u32,
+}
+
+/// Remembers hashes.
+#[derive(Default)]
+pub struct Seen {
+    /// Hashes with one bit set that none has, in places that follow each other.
+    slots: Vec<u64>,
 }
 
 /// No hash below 2^63 has it, and no slot is 0 that is taken.
 const TAKEN: u64 = 1 << 63;
 
-impl Seen {
+/// Returns how many slots so many hashes are to have.
+fn room(hashes: usize) -> usize {
+    (hashes * 2).next_power_of_two().max(16)
+}
+
+/// Returns the slot at which a hash is first looked for.
+#[inline]
+fn first_slot(hash: u64, slots: usize) -> usize {
+    (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - slots.trailing_zeros())) as usize
+}
+
+impl Counts {
     /// Forgets all, and makes room for so many.
-    pub fn begin(&mut self, hashes: usize) {
-        let slots = (hashes * 2).next_power_of_two().max(16);
+    fn begin(&mut self, hashes: usize) {
         self.slots.clear();
-        self.slots.resize(slots, (0, 0, 0));
-        self.shift = 64 - slots.trailing_zeros();
+        self.slots.resize(room(hashes), (0, 0, 0));
     }
 
     /// Counts a hash that comes at a position; returns how often it came by now, and where first.
     #[inline]
-    pub fn count(&mut self, hash: u64, at: u32) -> (u32, u32) {
+    fn count(&mut self, hash: u64, at: u32) -> (u32, u32) {
         let hash = hash | TAKEN;
-        let mut slot = (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
+        let mut slot = first_slot(hash, self.slots.len());
         loop {
             let taken = &mut self.slots[slot];
             if taken.0 == hash {
@@ -110,6 +131,32 @@ impl Seen {
             if taken.0 == 0 {
                 *taken = (hash, 1, at);
                 return (1, at);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+impl Seen {
+    /// Forgets all, and makes room for so many.
+    pub fn begin(&mut self, hashes: usize) {
+        self.slots.clear();
+        self.slots.resize(room(hashes), 0);
+    }
+
+    /// Remembers a hash; returns whether it was known.
+    #[inline]
+    pub fn is_known(&mut self, hash: u64) -> bool {
+        let hash = hash | TAKEN;
+        let mut slot = first_slot(hash, self.slots.len());
+        loop {
+            let taken = &mut self.slots[slot];
+            if *taken == hash {
+                return true;
+            }
+            if *taken == 0 {
+                *taken = hash;
+                return false;
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -126,7 +173,7 @@ mod tests {
     fn measured(text: &str, n: usize) -> (u64, u64) {
         let (mut words, mut grams) = (Words::default(), Grams::default());
         words.read(text, Tokens::Space);
-        grams.begin(&words);
+        grams.begin(&words, n);
         grams.go_to(&words, n);
         (grams.top(&words), grams.duplicated(&words))
     }

@@ -1,6 +1,7 @@
 //! Which characters are symbols, and which end a sentence, as datatrove 0.10.1 (`utils/text.py`) has them.
 
 /// Returns whether a character is none of a word: punctuation of any script, or a control character.
+#[inline]
 pub fn is_symbol(character: char) -> bool {
     if character.is_ascii() {
         return !character.is_ascii_alphanumeric() && !matches!(character, ' ' | '\t' | '\n');
@@ -9,6 +10,7 @@ pub fn is_symbol(character: char) -> bool {
 }
 
 /// Returns whether a character ends a sentence.
+#[inline]
 pub fn is_terminal(character: char) -> bool {
     if character.is_ascii() { matches!(character, '!' | '.' | '?') } else { is_among(TERMINAL, character) }
 }
