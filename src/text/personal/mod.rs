@@ -73,7 +73,7 @@ pub struct Found {
 /// What is left between is looked through again until nothing is found: so a text whose finds are masked has none.
 pub fn find(text: &str) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    let mut gaps = vec![0..text.len()];
+    let mut gaps: Vec<Range<usize>> = std::iter::once(0..text.len()).collect();
     loop {
         let before = found.len();
         for kind in Kind::ALL {

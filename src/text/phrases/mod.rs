@@ -23,7 +23,7 @@ impl Phrases {
         let any = |phrases: Vec<&str>| {
             let form = |phrase: &&str| regex::escape(phrase).replace(' ', r"\s+").replace('\'', "['’ʼ]");
             let forms: Vec<String> = phrases.iter().map(form).collect();
-            let whole = format!(r"(?i)\b(?:{})\b", forms.join("|"));
+            let whole = format!(r"(?i)(?-u:\b)(?:{})(?-u:\b)", forms.join("|"));
             (!forms.is_empty()).then(|| Regex::new(&whole).expect("escaped phrases are a pattern"))
         };
         Phrases {
