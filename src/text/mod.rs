@@ -3,11 +3,16 @@
 //! A *word* is a run of characters between Unicode white space, as `str::split_whitespace` cuts; no language is assumed.
 
 mod count;
+mod hashed;
+pub mod lm;
 mod ngrams;
 mod normalise;
 mod number;
+mod self_bleu;
 
 pub use count::{char_count, line_count, sentence_count, word_count};
+pub use hashed::{gram_hashes, word_hash};
 pub use ngrams::{distinct, repetition};
 pub use normalise::{normalise, normalise_into};
 pub use number::last_number;
+pub use self_bleu::self_bleu;
