@@ -250,6 +250,7 @@ fn the_guide_to_reading_data_tells_what_happens() {
 fn the_guide_to_cleaning_tells_what_happens() {
     execute("docs/guides/cleaning-and-filtering.md", |_| {});
     execute("docs/guides/checking-data.md", |_| {});
+    execute("docs/guides/measuring.md", |_| {});
 }
 
 #[test]

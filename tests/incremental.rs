@@ -111,6 +111,8 @@ enum Step {
     Rows(usize),
     Drop(usize),
     Join(usize, String, usize, usize),
+    /// Of whose texts the model is, and its order.
+    Perplexity(usize, String, usize),
     Grouped(usize, usize),
     Augment(usize, usize),
     Split(usize),
@@ -165,7 +167,15 @@ const TESTS: [&str; 4] = [
     "where = \"10 / n < 4\"\nrange = { n = [0, 15] }",
     "values = { \"avg(n)\" = [5, 10] }\nrows = [3, inf]",
 ];
-const VALUES: [&str; 5] = ["count(*)", "avg(n)", "sum(x)", "count(distinct tag)", "max(n) - min(n)"];
+const VALUES: [&str; 7] = [
+    "count(*)",
+    "avg(n)",
+    "sum(x)",
+    "count(distinct tag)",
+    "max(n) - min(n)",
+    "distinct_n(text, 2)",
+    "self_bleu(text, 5)",
+];
 
 impl Model {
     fn new(seed: u64) -> Model {
@@ -254,7 +264,7 @@ impl Model {
         let id = self.id() as usize;
         let earlier: Vec<String> = self.datasets[..behind].iter().map(|dataset| dataset.name.clone()).collect();
         let random = &mut self.random;
-        match random.below(if earlier.is_empty() { 10 } else { 11 }) {
+        match random.below(if earlier.is_empty() { 10 } else { 12 }) {
             8 => Step::Grouped(random.below(4), 1 + random.below(5)),
             9 => Step::Augment(id, random.below(3)),
             0 => Step::Where(random.below(CONDITIONS.len())),
@@ -270,6 +280,7 @@ impl Model {
                 }
             }
             7 => Step::Drop(id),
+            10 => Step::Perplexity(id, random.one(&earlier).clone(), 1 + random.below(3)),
             _ => Step::Join(id, random.one(&earlier).clone(), random.below(4), random.below(3)),
         }
     }
@@ -386,7 +397,7 @@ impl Model {
         self.metrics.iter_mut().chain(&mut self.tests).for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
             dataset.steps.iter_mut().for_each(|step| {
-                if let Step::Join(_, name, ..) = step {
+                if let Step::Join(_, name, ..) | Step::Perplexity(_, name, _) = step {
                     swap(name);
                 }
             });
@@ -420,6 +431,11 @@ impl Model {
         }
         let _ = writeln!(out, "[prompt.p0]\ntemplate = \"{} {{{{ id }}}}: {{{{ text }}}}\"", self.prompts[0]);
         let _ = writeln!(out, "[prompt.p1]\nfile = \"prompts/p1.md\"");
+        for step in self.datasets.iter().flat_map(|dataset| &dataset.steps) {
+            if let Step::Perplexity(id, of, order) = step {
+                let _ = writeln!(out, "[lm.l{id}]\nfrom = \"{of}\"\ncolumn = \"text\"\norder = {order}");
+            }
+        }
         for dataset in &self.datasets {
             let _ = writeln!(out, "[dataset.{}]", dataset.name);
             let _ = match &dataset.maker {
@@ -491,6 +507,9 @@ impl Model {
                     String::new()
                 };
                 format!("{{ join = {{ with = \"{with}\", on = {on}, kind = \"{kind}\"{columns} }} }}")
+            }
+            Step::Perplexity(id, ..) => {
+                format!("{{ perplexity = {{ lm = \"l{id}\", column = \"text\", into = \"ppl{id}\" }} }}")
             }
             Step::Grouped(0, n) => format!("{{ sample = {{ per_group = {n}, by = [\"tag\", \"n % 3\"] }} }}"),
             Step::Grouped(1, n) => format!("{{ sample = {{ rows = {}, by = \"tag\", seed = 2 }} }}", n * 5),

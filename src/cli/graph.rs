@@ -193,6 +193,7 @@ fn step(step: &Step) -> String {
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
         Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
+        Step::Perplexity(step) => format!("perplexity of {} by {}", step.column.value, step.lm.value),
         Step::Explode(explode) => format!("explode {}", explode.column.value),
         Step::Join(join) => {
             let on: Vec<&str> = join.on.iter().map(|(own, _)| own.value.as_str()).collect();

@@ -58,10 +58,20 @@ impl Flow<'_> {
         let wrong = |batch: &Batch, error| uncomputable(what, span, batch, error);
         let states = self.each(&table.groups, |flow, group| flow.fold(&wrong, bound, &table.schema, group))?;
         let mut sum = aggregate.empty();
-        for state in states {
-            let contents = self.context.get(state)?;
-            let state = State::decode(aggregate, &contents).map_err(|_| Stop::Missing(state))?;
-            aggregate.merge(&mut sum, state);
+        let mut bytes = 0;
+        if aggregate.grows() {
+            for state in &states {
+                bytes += self.context.get(*state)?.len() as u64;
+            }
+        }
+        let parts = aggregate.parts(bytes);
+        for part in 0..parts {
+            for state in &states {
+                let contents = self.context.get(*state)?;
+                let state = State::decode(aggregate, &contents).map_err(|_| Stop::Missing(*state))?;
+                aggregate.merge_part(&mut sum, state, part, parts);
+            }
+            aggregate.settle(&mut sum);
         }
         aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))
     }

@@ -23,6 +23,7 @@ mod fan;
 mod files;
 mod filter;
 mod join;
+mod learn;
 mod leaks;
 mod lost;
 mod measures;

@@ -5,9 +5,11 @@ use super::context::{Stop, TableRef};
 use super::join::Joined;
 use super::stage::Flow;
 use crate::diag::Span;
+use crate::graph::Stage;
 use crate::hash::{Hash, KeyWriter};
-use crate::op::{self, ReferOp};
+use crate::op::{self, Other, ReferOp};
 use crate::table::{Batch, ColumnRef, RowGroup, Schema, Table, Type};
+use crate::text::lm::Model;
 use arrow_array::{Array, ArrayRef, new_empty_array};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -27,16 +29,18 @@ pub struct Others {
 /// By input and columns.
 pub(super) type AllJoined = HashMap<(usize, Vec<String>), Arc<Joined>>;
 
-/// By input and columns.
-type Read = HashMap<(usize, Vec<String>), Arc<Other>>;
+/// By input, columns, and the order of the model that is made of them.
+type Read = HashMap<(usize, Vec<String>, Option<usize>), Arc<Known>>;
 
-/// Some columns of a whole table.
-struct Other {
-    /// The hash of all their chunks and takes, in order.
+/// What is known of another table.
+struct Known {
+    /// The hash of all chunks and takes of the columns, in order; or that of the model.
     key: Hash,
+    /// Whether it is a model.
+    learned: bool,
     table: Arc<Table>,
     columns: Vec<String>,
-    batch: OnceLock<Batch>,
+    seen: OnceLock<Other>,
 }
 
 impl Others {
@@ -52,21 +56,43 @@ impl Others {
 }
 
 impl Flow<'_> {
-    fn other(&self, input: usize, columns: &[String]) -> Result<Arc<Other>, Stop> {
-        let mut read = self.others.read.lock().expect("no thread panics with this lock");
-        if let Some(known) = read.get(&(input, columns.to_vec())) {
+    /// Makes the models that stages need while all threads can work on them.
+    pub(super) fn begin_models(&self, stages: &[Stage]) -> Result<(), Stop> {
+        for stage in stages {
+            if let Stage::Refer { op, input, span } = stage
+                && op.learns().is_some()
+            {
+                self.other(op.as_ref(), *input, span, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn other(&self, work: &dyn ReferOp, input: usize, span: &Span, at_once: bool) -> Result<Arc<Known>, Stop> {
+        let (columns, learns) = (work.refers(), work.learns());
+        let name = (input, columns.to_vec(), learns);
+        if let Some(known) = self.others.read.lock().expect("no thread panics with this lock").get(&name) {
             return Ok(known.clone());
         }
         let table = self.others.tables[input].as_ref().expect("rows go ahead only where other inputs are known");
         let table = self.context.table(table)?;
-        let mut key = KeyWriter::new("other", 1);
-        for group in &table.groups {
-            for column in of(&table.schema, group, columns) {
-                key.hash("chunk", column.chunk).maybe("take", column.take);
+        let key = match learns {
+            Some(order) => self.learn(&table, &columns[0], order, span, at_once)?,
+            None => {
+                let mut key = KeyWriter::new("other", 1);
+                for group in &table.groups {
+                    for column in of(&table.schema, group, columns) {
+                        key.hash("chunk", column.chunk).maybe("take", column.take);
+                    }
+                }
+                key.finish()
             }
-        }
-        let other = Other { key: key.finish(), table, columns: columns.to_vec(), batch: OnceLock::new() };
-        Ok(read.entry((input, columns.to_vec())).or_insert(Arc::new(other)).clone())
+        };
+        let seen = OnceLock::new();
+        let known = Known { key, learned: learns.is_some(), table, columns: columns.to_vec(), seen };
+        // Whoever was first has it; they are alike.
+        let mut read = self.others.read.lock().expect("no thread panics with this lock");
+        Ok(read.entry(name).or_insert(Arc::new(known)).clone())
     }
 
     /// Returns the chunks that an op makes of a row group and another table.
@@ -78,7 +104,7 @@ impl Flow<'_> {
         schema: &Schema,
         group: &RowGroup,
     ) -> Result<Made, Stop> {
-        let other = self.other(input, work.refers())?;
+        let other = self.other(work, input, span, false)?;
         let mut key = op::key(work.name());
         work.write_key(&mut key);
         let reads: Vec<ColumnRef> = of(schema, group, work.reads()).collect();
@@ -94,20 +120,30 @@ impl Flow<'_> {
             let columns = columns.map(|(name, at)| Ok((name.clone(), self.context.column(*at)?)));
             Ok(Batch { rows: group.rows as usize, columns: columns.collect::<Result<_, Stop>>()? })
         };
-        self.made(action, load, |batch| work.run(batch, other.batch.get().expect("it was loaded before")))
+        self.made(action, load, |batch| work.run(batch, other.seen.get().expect("it was loaded before")))
     }
 
     /// Makes what an op makes of rows in memory and another table, and finds the rows that fail; nothing where it is no row's fault.
-    pub(super) fn refer_rows(&self, work: &dyn ReferOp, input: usize, batch: &Batch) -> Result<Option<Able>, Stop> {
-        let other = self.other(input, work.refers())?;
+    pub(super) fn refer_rows(
+        &self,
+        work: &dyn ReferOp,
+        input: usize,
+        span: &Span,
+        batch: &Batch,
+    ) -> Result<Option<Able>, Stop> {
+        let other = self.other(work, input, span, false)?;
         let whole = self.whole_of(&other)?;
         let writes: Vec<&Type> = work.writes().iter().map(|field| &field.ty).collect();
         Ok(able(batch, &writes, |batch| work.run(batch, whole)).ok())
     }
 
-    fn whole_of<'o>(&self, other: &'o Other) -> Result<&'o Batch, Stop> {
-        if let Some(batch) = other.batch.get() {
-            return Ok(batch);
+    fn whole_of<'o>(&self, other: &'o Known) -> Result<&'o Other, Stop> {
+        if let Some(seen) = other.seen.get() {
+            return Ok(seen);
+        }
+        if other.learned {
+            let model = Model::read(self.context.get(other.key)?).ok_or(Stop::Missing(other.key))?;
+            return Ok(other.seen.get_or_init(|| Other::Model(model)));
         }
         let mut columns = Vec::with_capacity(other.columns.len());
         for name in &other.columns {
@@ -122,7 +158,7 @@ impl Flow<'_> {
             };
             columns.push((name.clone(), whole));
         }
-        Ok(other.batch.get_or_init(|| Batch { rows: other.table.rows() as usize, columns }))
+        Ok(other.seen.get_or_init(|| Other::Rows(Batch { rows: other.table.rows() as usize, columns })))
     }
 }
 

@@ -102,6 +102,7 @@ impl Flow<'_> {
                         wave::rows_of(self, stages, at, schema, &groups)?;
                     }
                     self.begin_joins(&stages[at..end])?;
+                    self.begin_models(&stages[at..end])?;
                     let passed = self.each(&groups, |flow, group| flow.pass(&stages[at..end], at, &schemas, group))?;
                     repeated += passed.iter().map(|one| one.repeated).sum::<u64>();
                     let own = passed.iter().flat_map(|one| one.came.iter().enumerate());

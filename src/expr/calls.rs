@@ -44,7 +44,9 @@ impl Binder<'_> {
         if name.starts_with("current_") || name == "now" || name.starts_with("local") {
             return self.unsupported(ast, "the clock", "results depend on rows alone; set a date in `[params]`");
         }
-        if let Some(entry) = aggregate::find(&name) {
+        // Some names are both: of one row's text where a row is, and of all rows where a metric's value is.
+        let of_a_row = matches!(self.place, Place::Scalar | Place::Argument) && functions::find(&name).is_some();
+        if let Some(entry) = aggregate::find(&name).filter(|_| !of_a_row) {
             return self.aggregate(ast, function, entry);
         }
         if function.filter.is_some() {

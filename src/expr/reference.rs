@@ -23,7 +23,7 @@ pub fn reference() -> String {
     );
     rows(
         &mut out,
-        aggregate::TABLE.iter().map(|f| {
+        aggregate::all().map(|f| {
             let forms = f.forms.iter().map(|(form, ..)| *form).collect();
             (f.name, f.also, forms, f.doc, f.example)
         }),

@@ -395,6 +395,7 @@ impl Binder<'_> {
             Step::Judge(judge) => self.judge(at, judge),
             Step::Embed(embed) => self.embed(embed),
             Step::Nearest(nearest) => self.nearest(at, nearest),
+            Step::Perplexity(step) => self.perplexity(at, step),
             Step::Explode(explode) => self.explode(explode),
             Step::Join(join) => self.join(at, join),
             Step::Augment(augment) => self.augment(at, augment),

@@ -6,6 +6,7 @@ mod bind;
 mod choosing;
 mod contract;
 mod fanning;
+mod learning;
 mod queries;
 mod resolve;
 mod running;

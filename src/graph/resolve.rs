@@ -52,6 +52,10 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
     };
     let of = |step: &'a Step| match step {
         Step::Nearest(nearest) => Some(Edge { verb: "looks into", ..edge(&nearest.to) }),
+        Step::Perplexity(step) => {
+            let lm = manifest.lms.iter().find(|known| known.name.value == step.lm.value)?;
+            Some(Edge { verb: "is measured by a model of", ..edge(&lm.from) })
+        }
         Step::Join(join) => Some(Edge { verb: "is joined with", ..edge(&join.with) }),
         Step::Generate(generate) => examples(&generate.prompt),
         Step::Judge(judge) => examples(&judge.prompt),
@@ -148,6 +152,21 @@ impl Graph {
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
+                    Step::Perplexity(measured) => {
+                        let lm = manifest.lms.iter().find(|known| known.name.value == measured.lm.value);
+                        match lm {
+                            Some(lm) => {
+                                for (key, value) in &lm.definition.0 {
+                                    node.words.set(format!("steps.{step}.perplexity.lm.{key}"), value);
+                                }
+                            }
+                            None => {
+                                let known = manifest.lms.iter().map(|lm| lm.name.value.as_str());
+                                unknown(&manifest, "lm", &measured.lm, known, problems);
+                            }
+                        }
+                        sound[*i] &= lm.is_some();
+                    }
                     Step::Augment(augment) => {
                         let synonyms = augment.synonyms.as_ref().map(|path| reader.synonyms(path, problems));
                         sound[*i] &= !matches!(synonyms, Some(None));
@@ -205,6 +224,9 @@ impl Graph {
             let needed = node.inputs.iter().map(|input| input.node).chain(node.after.iter().copied());
             sound.push(whole && needed.into_iter().all(|id| sound[id.index()]));
             nodes.push(node);
+        }
+        for lm in &manifest.lms {
+            check_edges(&manifest, &datasets, &[edge(&lm.from)], problems);
         }
         // Prompts that no node uses are checked too: an error in them should not wait for their first use.
         for (at, prompt) in manifest.prompts.iter().enumerate() {

@@ -34,6 +34,7 @@ impl Manifest {
         self.datasets.retain(|one| !broken.has("dataset", &one.name.value));
         self.prompts.retain(|one| !broken.has("prompt", &one.name.value));
         self.models.retain(|one| !broken.has("model", &one.name.value));
+        self.lms.retain(|one| !broken.has("lm", &one.name.value));
         self.filters.retain(|one| !broken.has("filter", &one.name.value));
         self.metrics.retain(|one| !broken.has("metric", &one.name.value));
         self.tests.retain(|one| !broken.has("test", &one.name.value));

@@ -78,6 +78,7 @@ impl<'t> Build<'t> {
             datasets: Vec::new(),
             prompts: Vec::new(),
             models: Vec::new(),
+            lms: Vec::new(),
             filters: Vec::new(),
             metrics: Vec::new(),
             tests: Vec::new(),

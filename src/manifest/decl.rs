@@ -2,6 +2,7 @@
 
 pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
+pub use super::lm::{Lm, Perplexity};
 use crate::ask::Price;
 use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
@@ -236,6 +237,7 @@ pub enum Step {
     Judge(Judge),
     Embed(Embed),
     Nearest(Nearest),
+    Perplexity(Perplexity),
     Explode(Explode),
     Join(Join),
     Augment(Augment),
@@ -272,6 +274,7 @@ impl Step {
             Step::Judge(judge) => &judge.span,
             Step::Embed(embed) => &embed.span,
             Step::Nearest(nearest) => &nearest.span,
+            Step::Perplexity(perplexity) => &perplexity.span,
             Step::Explode(explode) => &explode.span,
             Step::Join(join) => &join.span,
             Step::Augment(augment) => &augment.span,
@@ -295,6 +298,7 @@ impl Step {
             Step::Judge(_) => "judge",
             Step::Embed(_) => "embed",
             Step::Nearest(_) => "nearest",
+            Step::Perplexity(_) => "perplexity",
             Step::Explode(_) => "explode",
             Step::Join(_) => "join",
             Step::Augment(_) => "augment",

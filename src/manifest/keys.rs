@@ -6,6 +6,7 @@ use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
 use super::contract::TEST;
 use super::joining::{EXPLODE, JOIN, QUERY};
+use super::lm::{LM, PERPLEXITY};
 use super::running::RUN;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
@@ -91,8 +92,23 @@ pub static DATASET: Table = Table {
         },
         Group {
             keys: &[
-                "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "explode", "join", "augment", "dedup", "sample", "split",
+                "steps",
+                "where",
+                "filter",
+                "columns",
+                "select",
+                "render",
+                "generate",
+                "judge",
+                "embed",
+                "nearest",
+                "perplexity",
+                "explode",
+                "join",
+                "augment",
+                "dedup",
+                "sample",
+                "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -192,6 +208,12 @@ pub const STEP: &[Key] = &[
         "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
     ),
     key(
+        "perplexity",
+        Definition,
+        Shape::Table(&PERPLEXITY),
+        "Step: measure how unlikely a text is to a language model of another dataset's texts. A text without words has none: null.",
+    ),
+    key(
         "explode",
         Definition,
         EXPLODE,
@@ -224,8 +246,23 @@ pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
-            "join", "augment", "dedup", "sample", "split", "run",
+            "where",
+            "filter",
+            "columns",
+            "select",
+            "render",
+            "generate",
+            "judge",
+            "embed",
+            "nearest",
+            "perplexity",
+            "explode",
+            "join",
+            "augment",
+            "dedup",
+            "sample",
+            "split",
+            "run",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",
@@ -480,6 +517,13 @@ pub static KINDS: &[Kind] = &[
                   temperature = 0.7\ntop_p = 0.95\nmax_tokens = 512\nbody = { min_p = 0.05 }\nprice = { input = 0.15, output = 0.60 }\n\
                   limits = { concurrency = 64, rpm = 3000, tpm = 400_000 }\n\n[model.judge]\nprovider = \"openai\"\n\
                   name = \"gpt-4.1-mini\"\ntemperature = 0\nmax_tokens = 1024\nkey = \"TEAM_KEY\"\nbatch = true\nreuse = 2026-01-01\n",
+    },
+    Kind {
+        name: "lm",
+        holds: Holds::Nodes(&LM),
+        doc: "A language model of a dataset's texts, for the step `perplexity`: n-grams of words with modified Kneser-Ney smoothing, as KenLM makes them.",
+        example: "[lm.english]\nfrom = \"reference\"\ncolumn = \"text\"\norder = 5\n\n\
+                  [dataset.measured]\nfrom = \"clean\"\nperplexity = { lm = \"english\", column = \"text\", into = \"ppl\" }\n",
     },
     Kind {
         name: "filter",

@@ -14,6 +14,7 @@ mod declare;
 mod joining;
 mod json;
 mod keys;
+mod lm;
 mod load;
 mod map;
 mod models;
@@ -66,6 +67,7 @@ pub struct Manifest {
     pub datasets: Vec<Dataset>,
     pub prompts: Vec<Prompt>,
     pub models: Vec<Model>,
+    pub lms: Vec<Lm>,
     pub filters: Vec<Filter>,
     pub metrics: Vec<Metric>,
     pub tests: Vec<Test>,

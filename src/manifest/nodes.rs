@@ -51,6 +51,7 @@ pub fn declare(
                     "dataset" => manifest.datasets.extend(declarer.rounds(text, node, table)),
                     "prompt" => manifest.prompts.extend(declarer.prompt(text, node)),
                     "model" => manifest.models.extend(declarer.model(text, node)),
+                    "lm" => manifest.lms.extend(declarer.lm(text, node)),
                     "filter" => manifest.filters.extend(declarer.filter(text, node)),
                     "metric" => manifest.metrics.extend(declarer.metric(text, node)),
                     "test" => manifest.tests.extend(declarer.test(text, node)),

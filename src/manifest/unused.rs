@@ -5,11 +5,12 @@ use super::{Manifest, Render, RenderText, Step, Text};
 use crate::diag::{Diagnostic, Span};
 use std::collections::BTreeSet;
 
-/// Warns of params, prompts, models and filters that nothing uses.
+/// Warns of params, prompts, models, language models and filters that nothing uses.
 pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value<'_>) -> Vec<Diagnostic> {
     let mut anywhere = BTreeSet::new();
     strings(profiles, &mut anywhere);
     let (mut prompts, mut models, mut filters) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut lms = BTreeSet::new();
     for step in manifest.datasets.iter().flat_map(|dataset| &dataset.steps) {
         match step {
             Step::Filter(names) => filters.extend(names.iter().map(|name| name.value.as_str())),
@@ -22,6 +23,7 @@ pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value
                 prompts.insert(judge.prompt.value.as_str());
                 models.extend(judge.models.iter().map(|name| name.value.as_str()));
             }
+            Step::Perplexity(perplexity) => drop(lms.insert(perplexity.lm.value.as_str())),
             Step::Embed(embed) => drop(models.insert(embed.model.value.as_str())),
             _ => {}
         }
@@ -35,10 +37,12 @@ pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value
     };
     let prompts = manifest.prompts.iter().map(|prompt| &prompt.name).filter(|name| idle(name, &prompts));
     let models = manifest.models.iter().map(|model| &model.name).filter(|name| idle(name, &models));
+    let lms = manifest.lms.iter().map(|lm| &lm.name).filter(|name| idle(name, &lms));
     let filters = manifest.filters.iter().map(|filter| &filter.name).filter(|name| idle(name, &filters));
     params
         .chain(prompts.map(|name| warn("unused-prompt", "prompt", &name.value, &name.span)))
         .chain(models.map(|name| warn("unused-model", "model", &name.value, &name.span)))
+        .chain(lms.map(|name| warn("unused-lm", "language model", &name.value, &name.span)))
         .chain(filters.map(|name| warn("unused-filter", "filter", &name.value, &name.span)))
         .collect()
 }

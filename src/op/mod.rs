@@ -35,7 +35,7 @@ pub use leaks::{Checked, LeakedRow, Leaks, leaks};
 pub use mix::{MixError, MixInput, Mixing, Pass};
 pub use program::{Answers, ERROR, Per, Program, Wrong, wrong_line};
 pub use rank::Ranking;
-pub use referring::{Choice, Examples, Nearest, SIMILARITY, Same};
+pub use referring::{Choice, Examples, Nearest, Perplexity, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::Sample;
 pub use split::Split;
@@ -46,12 +46,14 @@ use crate::expr::Value;
 use crate::hash::KeyWriter;
 use crate::table::{Batch, Field, RowError, Take, Type};
 use crate::text::Measure;
+use crate::text::lm::Model;
 use arrow_array::ArrayRef;
+use arrow_buffer::Buffer;
 use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 41] = [
+pub const VERSIONS: [(&str, u32); 44] = [
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
@@ -73,6 +75,8 @@ pub const VERSIONS: [(&str, u32); 41] = [
     ("last-read", 1),
     ("leaks", 1),
     ("lines", 1),
+    ("lm", 1),
+    ("lm-counts", 1),
     ("mix", 2),
     ("name-failures", 1),
     ("nearest", 1),
@@ -80,6 +84,7 @@ pub const VERSIONS: [(&str, u32); 41] = [
     ("nulls", 1),
     ("parse", 1),
     ("parts", 1),
+    ("perplexity", 1),
     ("rank", 1),
     ("read", 1),
     ("render", 2),
@@ -185,6 +190,21 @@ pub enum Turn {
     Failed(FailureKind, String),
 }
 
+/// What a row-wise op sees of another table.
+pub enum Other {
+    Rows(Batch),
+    /// A language model of a column.
+    Model(Model<Buffer>),
+}
+
+impl Other {
+    /// Returns the rows, where they are looked into.
+    pub fn rows(&self) -> Result<&Batch, RowError> {
+        let wrong = |message: &str| RowError { row: usize::MAX, message: message.to_owned(), help: None };
+        if let Other::Rows(rows) = self { Ok(rows) } else { Err(wrong("the other table is a model here")) }
+    }
+}
+
 /// A row-wise op that also sees a whole other table.
 pub trait ReferOp: Send + Sync {
     /// Writes the parameters in canonical form; the caller begins the key, and adds the chunks of both.
@@ -203,7 +223,12 @@ pub trait ReferOp: Send + Sync {
     fn writes(&self) -> &[Field];
 
     /// Makes the columns, each of `input.rows` rows. An error at `usize::MAX` is one of the other table, and not of a row.
-    fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError>;
+    fn run(&self, input: &Batch, other: &Other) -> Result<Vec<ArrayRef>, RowError>;
+
+    /// Returns the order of the language model that is made of the other table's column; none: its rows are looked into.
+    fn learns(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// Returns the columns called `names`, in their order.

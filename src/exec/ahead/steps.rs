@@ -114,7 +114,7 @@ impl<'a> Ahead<'a> {
                 }
                 let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
                 let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
-                let made = flow.refer_rows(op.as_ref(), *input, &parcel.batch)?;
+                let made = flow.refer_rows(op.as_ref(), *input, span, &parcel.batch)?;
                 let Some((columns, errors)) = made else { return Ok(None) };
                 let mut failed = HashMap::new();
                 note(&mut failed, span, errors);

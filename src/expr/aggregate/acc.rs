@@ -2,6 +2,9 @@
 
 use super::super::exact::Exact;
 use super::super::key::{put_key, take_key};
+use super::super::value::Value;
+use super::grams::Grams;
+use super::picked::Picked;
 use crate::hash::Hash;
 use crate::table::{Malformed, Reader, Type};
 use arrow_array::cast::AsArray;
@@ -28,7 +31,57 @@ pub enum Kind {
     Tally,
     /// How often each value occurs, where it does not matter which it is: values are known by 16 bytes of a hash.
     Marks,
+    /// How often each n-gram of words occurs.
+    Grams,
+    /// How often values fall into buckets of equal width.
+    Buckets,
+    /// By the mark of the second value, how often there was a first, and how often it was true.
+    Trials,
+    /// Some of the different values, and how often each occurs.
+    Picked,
 }
+
+impl Kind {
+    /// Returns how many arguments are values of rows; those after them are literals.
+    pub fn values(self) -> usize {
+        if self == Kind::Trials { 2 } else { 1 }
+    }
+}
+
+/// What an aggregate is of.
+pub struct Of<'a> {
+    /// The types of the values.
+    pub types: &'a [Type],
+    /// The literals after them, such as the `q` of `quantile`.
+    pub literals: &'a [Value],
+}
+
+impl Of<'_> {
+    /// Returns the type of the first value.
+    pub fn ty(&self) -> &Type {
+        &self.types[0]
+    }
+
+    /// Returns a literal that is a number.
+    pub fn number(&self, i: usize) -> Option<f64> {
+        match self.literals.get(i) {
+            Some(Value::Int(n)) => Some(*n as f64),
+            Some(Value::Float(x)) => Some(*x),
+            _ => None,
+        }
+    }
+
+    /// Returns a literal that is a count.
+    pub fn count(&self, i: usize) -> Option<usize> {
+        match self.literals.get(i) {
+            Some(Value::Int(n)) => usize::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// The bucket of what is no number.
+pub const NO_BUCKET: i64 = i64::MIN;
 
 /// Bytes of a mark: no two values of any data share one by chance.
 const MARK: usize = 16;
@@ -54,26 +107,34 @@ pub enum Acc {
     Best(Option<Vec<u8>>),
     /// By key, or by mark.
     Tally(BTreeMap<Vec<u8>, u64>),
+    Grams(Grams),
+    /// By mark: how many, and how many of them true.
+    Trials(BTreeMap<Vec<u8>, (u64, u64)>),
+    Picked(Picked),
 }
 
 impl Acc {
     /// Begins with nothing.
-    pub fn new(kind: Kind) -> Acc {
+    pub fn new(kind: Kind, of: &Of) -> Acc {
         match kind {
             Kind::Count => Acc::Count(0),
             Kind::Ints => Acc::Ints { n: 0, sum: 0 },
             Kind::Floats => Acc::Floats { n: 0, sum: Box::new(Exact::new()) },
             Kind::Moments => Acc::Moments { n: 0, mean: 0.0, squares: 0.0 },
             Kind::Least | Kind::Greatest => Acc::Best(None),
-            Kind::Tally | Kind::Marks => Acc::Tally(BTreeMap::new()),
+            Kind::Tally | Kind::Marks | Kind::Buckets => Acc::Tally(BTreeMap::new()),
+            Kind::Grams => Acc::Grams(Grams::default()),
+            Kind::Trials => Acc::Trials(BTreeMap::new()),
+            Kind::Picked => Acc::Picked(Picked::new(of.count(0))),
         }
     }
 
-    /// Takes in the cell of `array` (of type `ty`) at `row`; `key` is room to work in.
-    pub fn push(&mut self, kind: Kind, ty: &Type, array: &ArrayRef, row: usize, key: &mut Vec<u8>) {
-        if *ty == Type::Null || array.is_null(row) {
+    /// Takes in the cells of `arrays` at `row`; `key` is room to work in.
+    pub fn push(&mut self, kind: Kind, of: &Of, arrays: &[ArrayRef], row: usize, key: &mut Vec<u8>) {
+        if of.types.iter().zip(arrays).any(|(ty, array)| *ty == Type::Null || array.is_null(row)) {
             return;
         }
+        let (ty, array) = (of.ty(), &arrays[0]);
         match self {
             Acc::Count(n) => *n += 1,
             Acc::Ints { n, sum } => {
@@ -102,18 +163,45 @@ impl Acc {
                 }
             }
             Acc::Tally(tally) => {
-                key.clear();
-                put_key(key, ty, array, row);
-                if kind == Kind::Marks {
-                    let hash = Hash::of(key);
-                    key.clear();
-                    key.extend_from_slice(&hash.as_bytes()[..MARK]);
+                match kind {
+                    Kind::Buckets => {
+                        let place = array.as_primitive::<Float64Type>().value(row) / of.number(0).unwrap_or(1.0);
+                        let bucket = if place.is_nan() { NO_BUCKET } else { place.floor() as i64 };
+                        key.clear();
+                        key.extend_from_slice(&bucket_key(bucket));
+                    }
+                    Kind::Marks => mark(key, ty, array, row),
+                    _ => {
+                        key.clear();
+                        put_key(key, ty, array, row);
+                    }
                 }
                 match tally.get_mut(key.as_slice()) {
                     Some(n) => *n += 1,
                     None => drop(tally.insert(key.clone(), 1)),
                 }
             }
+            Acc::Grams(grams) => grams.push(array.as_string::<i32>().value(row), of.count(0).unwrap_or(1)),
+            Acc::Trials(trials) => {
+                mark(key, &of.types[1], &arrays[1], row);
+                let passed = u64::from(array.as_boolean().value(row));
+                match trials.get_mut(key.as_slice()) {
+                    Some((n, sum)) => (*n, *sum) = (*n + 1, *sum + passed),
+                    None => drop(trials.insert(key.clone(), (1, passed))),
+                }
+            }
+            Acc::Picked(picked) => {
+                key.clear();
+                put_key(key, ty, array, row);
+                picked.push(key);
+            }
+        }
+    }
+
+    /// Ends the taking in of rows.
+    pub fn seal(&mut self) {
+        if let Acc::Grams(grams) = self {
+            grams.seal();
         }
     }
 
@@ -146,6 +234,14 @@ impl Acc {
             (Acc::Tally(tally), Acc::Tally(other)) => {
                 other.into_iter().for_each(|(key, n)| *tally.entry(key).or_insert(0) += n);
             }
+            (Acc::Grams(grams), Acc::Grams(other)) => grams.merge(other),
+            (Acc::Trials(trials), Acc::Trials(other)) => {
+                for (key, (more, plus)) in other {
+                    let (n, sum) = trials.entry(key).or_insert((0, 0));
+                    (*n, *sum) = (*n + more, *sum + plus);
+                }
+            }
+            (Acc::Picked(picked), Acc::Picked(other)) => picked.merge(other),
             // States of one aggregate have the same kinds in the same places.
             _ => {}
         }
@@ -183,11 +279,22 @@ impl Acc {
                     put(out, *n);
                 }
             }
+            Acc::Grams(grams) => grams.encode(out),
+            Acc::Trials(trials) => {
+                put(out, trials.len() as u64);
+                for (key, (n, sum)) in trials {
+                    out.extend_from_slice(key);
+                    put(out, *n);
+                    put(out, *sum);
+                }
+            }
+            Acc::Picked(picked) => picked.encode(out),
         }
     }
 
-    /// Takes the memory of an aggregate over values of type `ty` off `from`.
-    pub fn decode(kind: Kind, ty: &Type, from: &mut Reader, bytes: &[u8]) -> Result<Acc, Malformed> {
+    /// Takes the memory of an aggregate off `from`.
+    pub fn decode(kind: Kind, of: &Of, from: &mut Reader, bytes: &[u8]) -> Result<Acc, Malformed> {
+        let ty = of.ty();
         Ok(match kind {
             Kind::Count => Acc::Count(get(from)?),
             Kind::Ints => {
@@ -209,10 +316,14 @@ impl Acc {
                 1 => Acc::Best(Some(key(ty, from, bytes)?)),
                 _ => return Err(Malformed("neither a value nor none")),
             },
-            Kind::Tally | Kind::Marks => {
+            Kind::Tally | Kind::Marks | Kind::Buckets => {
                 let mut tally = BTreeMap::new();
                 for _ in 0..get(from)? {
-                    let key = if kind == Kind::Marks { from.take(MARK)?.to_vec() } else { key(ty, from, bytes)? };
+                    let key = match kind {
+                        Kind::Marks => from.take(MARK)?.to_vec(),
+                        Kind::Buckets => from.take(8)?.to_vec(),
+                        _ => key(ty, from, bytes)?,
+                    };
                     if tally.last_key_value().is_some_and(|(last, _)| *last >= key) {
                         return Err(Malformed("values out of order"));
                     }
@@ -220,8 +331,44 @@ impl Acc {
                 }
                 Acc::Tally(tally)
             }
+            Kind::Grams => Acc::Grams(Grams::decode(from)?),
+            Kind::Trials => {
+                let mut trials = BTreeMap::new();
+                for _ in 0..get(from)? {
+                    let key = from.take(MARK)?.to_vec();
+                    if trials.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                        return Err(Malformed("values out of order"));
+                    }
+                    let (n, sum) = (get(from)?, get(from)?);
+                    if n >> 62 > 0 || sum > n {
+                        return Err(Malformed("more of a part than of the whole"));
+                    }
+                    trials.insert(key, (n, sum));
+                }
+                Acc::Trials(trials)
+            }
+            Kind::Picked => Acc::Picked(Picked::decode(of.count(0), ty, from, bytes)?),
         })
     }
+}
+
+/// Puts into `out` what stands for a value where it does not matter which it is.
+pub fn mark(out: &mut Vec<u8>, ty: &Type, array: &ArrayRef, row: usize) {
+    out.clear();
+    put_key(out, ty, array, row);
+    let hash = Hash::of(out);
+    out.clear();
+    out.extend_from_slice(&hash.as_bytes()[..MARK]);
+}
+
+/// Returns what stands for a bucket, in the order of the buckets.
+fn bucket_key(bucket: i64) -> [u8; 8] {
+    (bucket as u64 ^ 1 << 63).to_be_bytes()
+}
+
+/// Returns the bucket that a key stands for.
+pub fn bucket_of(key: &[u8]) -> i64 {
+    key.try_into().map_or(NO_BUCKET, |bytes| (u64::from_be_bytes(bytes) ^ 1 << 63) as i64)
 }
 
 /// Takes the bytes of one key.

@@ -2,11 +2,13 @@
 
 use super::super::ExprError;
 use super::super::bind::{Binder, Place};
+use super::super::eval::{Frame, column};
 use super::super::literals::{cast_to, constant};
 use super::super::signature::{Form, pick};
 use super::super::tree::{Kind as NodeKind, Node};
-use super::super::value::Value;
-use super::acc::Kind;
+use super::super::value::{Value, value_at};
+use super::acc::{Kind, Of};
+use super::literal;
 use super::table::{DISTINCT, Finish, FoldEntry};
 use crate::table::Type;
 use sqlparser::ast::{DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
@@ -17,10 +19,25 @@ pub struct AggCall {
     pub name: &'static str,
     pub kind: Kind,
     pub finish: Finish,
-    /// The rows' value; a constant true for `count(*)`.
-    pub arg: Node,
-    pub q: f64,
+    /// The rows' values; a constant true for `count(*)`.
+    pub args: Vec<Node>,
+    /// Their types.
+    pub types: Vec<Type>,
+    pub literals: Vec<Value>,
     pub ty: Type,
+}
+
+impl AggCall {
+    /// Returns what it is an aggregate of.
+    pub fn of(&self) -> Of<'_> {
+        Of { types: &self.types, literals: &self.literals }
+    }
+
+    /// Returns the literals as they are in keys.
+    pub fn told(&self) -> String {
+        let told: Vec<String> = self.literals.iter().map(Value::to_string).collect();
+        if told.is_empty() { "0.0".to_owned() } else { told.join(",") }
+    }
 }
 
 impl Binder<'_> {
@@ -91,16 +108,16 @@ impl Binder<'_> {
             Some((ast, node)) => Some((ast, node?)),
             None => None,
         };
-        let (mut nodes, asts) = bound?;
+        let (nodes, asts) = bound?;
         if !self.checks() {
             return Some(constant(Type::Null, Value::Null));
         }
         let types: Vec<Type> = nodes.iter().map(|node| node.ty.clone()).collect();
-        let (ty, args, kind, finish) = if distinct {
-            (Type::Int, types, DISTINCT.1, DISTINCT.2)
+        let (ty, types, kind, finish, form) = if distinct {
+            (Type::Int, types, DISTINCT.1, DISTINCT.2, DISTINCT.0)
         } else {
             match pick(&entry.forms, &types) {
-                Ok((_, (kind, finish), found)) => (found.result, found.args, *kind, *finish),
+                Ok((_, (kind, finish, text), found)) => (found.result, found.args, *kind, *finish, *text),
                 Err(wrong) => {
                     let texts = entry.forms.iter().zip(entry.fold.forms);
                     let forms: Vec<(&Form, &str)> = texts.map(|((form, _), (text, ..))| (form, *text)).collect();
@@ -108,31 +125,39 @@ impl Binder<'_> {
                 }
             }
         };
-        let mut q = 0.0;
-        if nodes.len() == 2 {
-            let share = nodes.pop().map(|node| cast_to(node, &Type::Float)).and_then(|node| node.literal());
-            q = match share {
-                Some(Value::Float(q)) if (0.0..=1.0).contains(&q) => q,
-                _ => {
-                    let range = asts.last().map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
-                    let error = ExprError::new(
-                        "bad-literal",
-                        format!("the share of `{name}` is a number from 0 to 1"),
-                        range,
-                        "not such a number",
-                    );
-                    return self.fail(error.help("the middle is `0.5`"));
+        let mut args: Vec<Node> = nodes.into_iter().zip(&types).map(|(node, ty)| cast_to(node, ty)).collect();
+        let mut literals = Vec::new();
+        for (i, node) in args.split_off(kind.values()).into_iter().enumerate() {
+            let value = constant_value(&node);
+            let parameter = literal::parameter(form, kind.values() + i);
+            match literal::rule(parameter, value.as_ref()) {
+                None => literals.extend(value),
+                Some((what, help)) => {
+                    let range = asts.get(kind.values() + i).map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
+                    let title = format!("the {parameter} of `{name}` is {what}");
+                    return self.fail(ExprError::new("bad-literal", title, range, "not such a value").help(help));
                 }
-            };
+            }
         }
-        let mut arg = cast_to(nodes.pop().expect("every signature has a value first"), &args[0]);
         if let Some((_, condition)) = filter {
             // Aggregates skip nulls, so the rows that the filter drops become null; they are not evaluated either.
-            let null = cast_to(constant(Type::Null, Value::Null), &arg.ty);
-            arg = Node::new(arg.ty.clone(), NodeKind::Case(vec![(condition, arg)], Box::new(null)));
+            for arg in &mut args {
+                let null = cast_to(constant(Type::Null, Value::Null), &arg.ty);
+                *arg =
+                    Node::new(arg.ty.clone(), NodeKind::Case(vec![(condition.clone(), arg.clone())], Box::new(null)));
+            }
         }
         let name = if distinct { "count distinct" } else { name };
-        self.aggregates.push(AggCall { name, kind, finish, arg, q, ty: ty.clone() });
+        let types = args.iter().map(|arg| arg.ty.clone()).collect();
+        self.aggregates.push(AggCall { name, kind, finish, args, types, literals, ty: ty.clone() });
         Some(Node::new(ty, NodeKind::Column(self.aggregates.len() - 1)))
     }
+}
+
+/// Returns the value of an expression that reads no column.
+fn constant_value(node: &Node) -> Option<Value> {
+    let mut reads = std::collections::BTreeSet::new();
+    node.columns(&mut reads);
+    let alone = Frame { columns: Vec::new(), rows: 1 };
+    if reads.is_empty() { column(node, &alone).ok().map(|array| value_at(&array, 0)) } else { None }
 }

@@ -2,10 +2,16 @@
 
 mod acc;
 mod bind;
+mod grams;
+mod intervals;
+mod literal;
+mod measures;
+mod picked;
 mod table;
+mod vendi;
 
 pub use bind::AggCall;
-pub use table::{TABLE, find, names};
+pub use table::{all, find, names};
 
 use super::bind::{Binder, Place, Scope};
 use super::eval::{Frame, column};
@@ -16,7 +22,9 @@ use super::{ExprError, RowError, frame, named};
 use crate::table::{Batch, Malformed, Reader, Schema, Type};
 use acc::{Acc, Kind, get, key, put};
 use std::collections::{BTreeMap, HashMap};
-use table::Of;
+
+/// Bytes of states with n-grams that are merged at once; in memory they are twice as large.
+const PART: u64 = 1 << 28;
 
 /// The value of a metric, with the expressions that slice it.
 #[derive(Clone)]
@@ -92,11 +100,14 @@ impl Aggregate {
         // The calls are numbered in the order of the text, and so are the columns of `value`.
         canonical.push_str(") fold(");
         for call in &mut calls {
-            call.arg.renumber(&mut columns);
             // The version of what is remembered: raised when its bytes change.
             let version = if call.kind == Kind::Marks { ":2" } else { "" };
-            canonical.push_str(&format!("`{}`{version}({:?},", call.name, call.q));
-            call.arg.write(&mut canonical);
+            canonical.push_str(&format!("`{}`{version}({},", call.name, call.told()));
+            for (i, arg) in call.args.iter_mut().enumerate() {
+                canonical.push_str(if i > 0 { "," } else { "" });
+                arg.renumber(&mut columns);
+                arg.write(&mut canonical);
+            }
             canonical.push_str(");");
         }
         canonical.push_str(") ");
@@ -130,7 +141,7 @@ impl Aggregate {
     }
 
     fn accs(&self) -> Vec<Acc> {
-        self.calls.iter().map(|call| Acc::new(call.kind)).collect()
+        self.calls.iter().map(|call| Acc::new(call.kind, &call.of())).collect()
     }
 
     /// Folds the rows of one row group.
@@ -154,11 +165,13 @@ impl Aggregate {
             .collect();
         let mut accs: Vec<Vec<Acc>> = (0..slots.len()).map(|_| self.accs()).collect();
         for (i, call) in self.calls.iter().enumerate() {
-            let array = column(&call.arg, &frame)?;
+            let arrays = call.args.iter().map(|arg| column(arg, &frame)).collect::<Result<Vec<_>, _>>()?;
+            let of = call.of();
             for (row, slot) in of_row.iter().enumerate() {
-                accs[*slot][i].push(call.kind, &call.arg.ty, &array, row, &mut room);
+                accs[*slot][i].push(call.kind, &of, &arrays, row, &mut room);
             }
         }
+        accs.iter_mut().flatten().for_each(Acc::seal);
         let mut state = self.empty();
         state.slices.extend(slots.into_iter().map(|(key, slot)| (key, std::mem::take(&mut accs[slot]))));
         Ok(state)
@@ -176,11 +189,42 @@ impl Aggregate {
         }
     }
 
+    /// Returns whether states grow with the texts, as counts of n-grams do. Others are small, and taken in with the first part.
+    pub fn grows(&self) -> bool {
+        self.calls.iter().any(|call| call.kind == Kind::Grams)
+    }
+
+    /// Returns into how many parts states of together `bytes` are to be taken, one after the other, so that memory is bounded.
+    pub fn parts(&self, bytes: u64) -> u64 {
+        if self.grows() { bytes.div_ceil(PART).max(1) } else { 1 }
+    }
+
+    /// Adds one part of the state of later rows; see [`Aggregate::parts`] and [`Aggregate::settle`].
+    pub fn merge_part(&self, into: &mut State, mut other: State, part: u64, parts: u64) {
+        for (acc, call) in other.slices.values_mut().flat_map(|accs| accs.iter_mut().zip(&self.calls)) {
+            match acc {
+                Acc::Grams(grams) => grams.keep(part, parts),
+                acc if part > 0 => *acc = Acc::new(call.kind, &call.of()),
+                _ => {}
+            }
+        }
+        self.merge(into, other);
+    }
+
+    /// Ends a part: n-grams that were merged are counted, and not known any more.
+    pub fn settle(&self, state: &mut State) {
+        for acc in state.slices.values_mut().flatten() {
+            if let Acc::Grams(grams) = acc {
+                grams.settle();
+            }
+        }
+    }
+
     /// Computes the value of each slice, sorted by `by`; without `by` there is exactly one. A row error counts slices.
     pub fn finish(&self, state: &State) -> Result<Vec<Slice>, RowError> {
         let mut columns = Vec::with_capacity(self.calls.len());
         for (i, call) in self.calls.iter().enumerate() {
-            let of = Of { ty: &call.arg.ty, q: call.q };
+            let of = call.of();
             let finish = |(row, accs): (usize, &Vec<Acc>)| (call.finish)(&accs[i], &of).map_err(|fault| fault.at(row));
             let values = state.slices.values().enumerate().map(finish).collect::<Result<Vec<_>, _>>()?;
             columns.push(Some(array_of(&call.ty, &values)));
@@ -226,7 +270,7 @@ impl State {
             if slices.last_key_value().is_some_and(|(last, _)| *last >= key) {
                 return Err(Malformed("slices out of order"));
             }
-            let acc = |call: &AggCall| Acc::decode(call.kind, &call.arg.ty, &mut from, bytes);
+            let acc = |call: &AggCall| Acc::decode(call.kind, &call.of(), &mut from, bytes);
             let accs = aggregate.calls.iter().map(acc).collect::<Result<_, _>>()?;
             slices.insert(key, accs);
         }

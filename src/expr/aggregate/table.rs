@@ -4,21 +4,14 @@ use super::super::cells::Fault;
 use super::super::key::take_key;
 use super::super::signature::Form;
 use super::super::value::Value;
-use super::acc::{Acc, Kind};
+use super::acc::{Acc, Kind, Of};
+use super::{intervals, measures};
 use crate::table::{Reader, Type};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 /// Gives the result out of what was remembered.
 pub type Finish = fn(&Acc, &Of) -> Result<Value, Fault>;
-
-/// What a finish needs to know besides.
-pub struct Of<'a> {
-    /// The type of the values.
-    pub ty: &'a Type,
-    /// The literal parameter, such as the `q` of `quantile`.
-    pub q: f64,
-}
 
 /// One entry.
 pub struct Fold {
@@ -34,7 +27,15 @@ pub struct Fold {
 pub const DISTINCT: (&str, Kind, Finish) =
     ("x: any -> int", Kind::Marks, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
 
-pub const TABLE: &[Fold] = &[
+/// The tables, in the order of the reference.
+const TABLES: &[&[Fold]] = &[TABLE, intervals::TABLE, measures::TABLE];
+
+/// Returns all entries.
+pub fn all() -> impl Iterator<Item = &'static Fold> {
+    TABLES.iter().flat_map(|table| table.iter())
+}
+
+const TABLE: &[Fold] = &[
     Fold {
         name: "count",
         also: &[],
@@ -119,8 +120,8 @@ pub const TABLE: &[Fold] = &[
         name: "quantile",
         also: &["percentile", "percentile_cont", "quantile_cont"],
         forms: &[
-            ("x: int, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q)),
-            ("x: float, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.q)),
+            ("x: int, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.number(0).unwrap_or(0.5))),
+            ("x: float, q: float -> float", Kind::Tally, |acc, of| quantile(acc, of, of.number(0).unwrap_or(0.5))),
         ],
         doc: "Gives the value below which the share `q` (a number from 0 to 1) lies, exact, with linear interpolation.",
         example: ("quantile(x, 0.25)", "1.5"),
@@ -158,17 +159,18 @@ pub const TABLE: &[Fold] = &[
 /// An entry with its signatures read.
 pub struct FoldEntry {
     pub fold: &'static Fold,
-    pub forms: Vec<(Form, (Kind, Finish))>,
+    pub forms: Vec<(Form, (Kind, Finish, &'static str))>,
 }
 
 static ENTRIES: LazyLock<HashMap<&'static str, FoldEntry>> = LazyLock::new(|| {
     let entry = |fold: &'static Fold| {
-        let forms = || fold.forms.iter().map(|(form, kind, finish)| (Form::read(form), (*kind, *finish))).collect();
+        let forms =
+            || fold.forms.iter().map(|(form, kind, finish)| (Form::read(form), (*kind, *finish, *form))).collect();
         std::iter::once(fold.name)
             .chain(fold.also.iter().copied())
             .map(move |name| (name, FoldEntry { fold, forms: forms() }))
     };
-    TABLE.iter().flat_map(entry).collect()
+    all().flat_map(entry).collect()
 });
 
 /// Finds an aggregate by its lower-case name.
@@ -178,23 +180,26 @@ pub fn find(name: &str) -> Option<&'static FoldEntry> {
 
 /// Returns all names.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().flat_map(|fold| std::iter::once(fold.name).chain(fold.also.iter().copied()))
+    all().flat_map(|fold| std::iter::once(fold.name).chain(fold.also.iter().copied()))
 }
 
-fn count(acc: &Acc) -> u64 {
+pub fn count(acc: &Acc) -> u64 {
     match acc {
         Acc::Count(n) | Acc::Ints { n, .. } | Acc::Floats { n, .. } | Acc::Moments { n, .. } => *n,
         Acc::Best(best) => u64::from(best.is_some()),
         Acc::Tally(tally) => tally.values().sum(),
+        Acc::Trials(trials) => trials.values().map(|(n, _)| n).sum(),
+        Acc::Grams(grams) => grams.all(),
+        Acc::Picked(picked) => picked.all(),
     }
 }
 
-fn tally(acc: &Acc) -> &BTreeMap<Vec<u8>, u64> {
+pub fn tally(acc: &Acc) -> &BTreeMap<Vec<u8>, u64> {
     static EMPTY: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
     if let Acc::Tally(tally) = acc { tally } else { &EMPTY }
 }
 
-fn value(key: &[u8], ty: &Type) -> Value {
+pub fn value(key: &[u8], ty: &Type) -> Value {
     take_key(&mut Reader::new(key), ty).unwrap_or(Value::Null)
 }
 
@@ -220,7 +225,7 @@ fn avg(acc: &Acc, _: &Of) -> Result<Value, Fault> {
 }
 
 fn best(acc: &Acc, of: &Of) -> Result<Value, Fault> {
-    Ok(if let Acc::Best(Some(key)) = acc { value(key, of.ty) } else { Value::Null })
+    Ok(if let Acc::Best(Some(key)) = acc { value(key, of.ty()) } else { Value::Null })
 }
 
 fn spread(acc: &Acc, less: u64, root: fn(f64) -> f64) -> Value {
@@ -241,7 +246,7 @@ fn quantile(acc: &Acc, of: &Of, q: f64) -> Result<Value, Fault> {
             seen += **n;
             seen > rank
         });
-        match key.map(|(key, _)| value(key, of.ty)) {
+        match key.map(|(key, _)| value(key, of.ty())) {
             Some(Value::Int(x)) => x as f64,
             Some(Value::Float(x)) => x,
             _ => f64::NAN,
@@ -275,5 +280,5 @@ fn mode(acc: &Acc, of: &Of) -> Result<Value, Fault> {
             best = Some((key, *n));
         }
     }
-    Ok(best.map_or(Value::Null, |(key, _)| value(key, of.ty)))
+    Ok(best.map_or(Value::Null, |(key, _)| value(key, of.ty())))
 }

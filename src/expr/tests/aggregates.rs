@@ -43,7 +43,7 @@ fn check(value: &str, by: &[&str], expect: &str) {
 
 #[test]
 fn the_examples_of_the_aggregates_are_true() {
-    for fold in aggregate::TABLE {
+    for fold in aggregate::all() {
         check(fold.example.0, &[], fold.example.1);
     }
 }
@@ -59,6 +59,41 @@ fn values_are_expressions_over_aggregates() {
     check("sum(x) / count(nullif(ok, ok))", &[], "row 0: division by zero");
     check("percentile(x, 1) - quantile(x, 0)", &[], "1.0");
     check("max(x) in (2, 3) and coalesce(min(null), 1) = 1", &[], "true");
+}
+
+#[test]
+fn a_name_that_is_both_is_of_a_row_where_a_row_is() {
+    check("distinct_n(word, 1)", &[], "0.6666666666666666");
+    check("avg(distinct_n(word, 1))", &[], "1.0");
+    check("count(*)", &["distinct_n(word, 1)"], "null: 1 | 1.0: 3");
+}
+
+#[test]
+fn tasks_with_too_few_samples_are_an_error() {
+    check("pass_at_k(ok, word, 1)", &[], "0.75");
+    check("pass_at_k(ok, word, 2)", &[], "row 0: 1 of 2 tasks have fewer than 2 samples, the least 1");
+}
+
+#[test]
+fn ngrams_are_counted_in_parts_as_they_are_at_once() {
+    let texts = (0..60).map(|i| Value::String(format!("{} {} a b {}", i % 7, i % 5, i))).collect();
+    let (schema, batch) = batch(vec![("text", Type::String, texts)]);
+    let value = "distinct_ngrams(text, 2) + distinct_n(text, 1) + ngram_entropy(text, 3) + count(*)";
+    let aggregate = Aggregate::parse(value, &[], &schema).expect("a good value");
+    let of = |parts: u64| {
+        let mut sum = aggregate.empty();
+        for part in 0..parts {
+            for at in [0, 20, 40] {
+                let columns = vec![("text".to_owned(), batch.columns[0].1.slice(at, 20))];
+                let state = aggregate.fold(&Batch { rows: 20, columns }).expect("nothing fails");
+                aggregate.merge_part(&mut sum, state, part, parts);
+            }
+            aggregate.settle(&mut sum);
+        }
+        aggregate.finish(&sum).expect("nothing fails")
+    };
+    let whole = aggregate.finish(&aggregate.fold(&batch).expect("nothing fails")).expect("nothing fails");
+    [1, 2, 7].into_iter().for_each(|parts| assert_eq!(of(parts), whole, "{parts} parts"));
 }
 
 #[test]
@@ -112,6 +147,12 @@ fn wrong_values_are_explained() {
     check("sum(distinct x)", &[], &[(0, "not-supported")]);
     check("quantile(x, 2)", &[], &[(0, "bad-literal")]);
     check("quantile(x, x)", &[], &[(0, "bad-literal")]);
+    check("distinct_n(word, 0)", &[], &[(0, "bad-literal")]);
+    check("distinct_n(word, x)", &[], &[(0, "bad-literal")]);
+    check("ci_low(x, 95)", &[], &[(0, "bad-literal")]);
+    check("coverage(word, [])", &[], &[(0, "wrong-arguments")]);
+    check("coverage(word, [word])", &[], &[(0, "bad-literal")]);
+    check("histogram(x, 0)", &[], &[(0, "bad-literal")]);
     check("sum(x) over ()", &[], &[(0, "not-supported")]);
     check("upper(x)", &[], &[(0, "column-outside-aggregate")]);
 }
@@ -169,6 +210,16 @@ const VALUES: &[&str] = &[
     "mode(w)",
     "bool_and(n > 0)",
     "avg(n > 0)",
+    "distinct_n(w, 1)",
+    "ngram_entropy(w || ' ' || w, 2)",
+    "duplicate_share(w)",
+    "histogram(f, 0.5)",
+    "shares(n)",
+    "coverage(w, ['a', 'b'])",
+    "ci_low(n > 0)",
+    "pass_at_k(n > 0, w, 1)",
+    "self_bleu(w || ' ' || w, 3)",
+    "vendi_score([n, 1], 3)",
 ];
 
 /// The values of one row.

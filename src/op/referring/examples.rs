@@ -5,7 +5,7 @@ use super::vectors::{Vectors, nearest};
 use crate::hash::{KeyWriter, mix64};
 use crate::op::draw::Draw;
 use crate::op::identity::identities;
-use crate::op::{ReferOp, columns};
+use crate::op::{Other, ReferOp, columns};
 use crate::table::{Batch, Field, RowError, Type};
 use arrow_array::ArrayRef;
 
@@ -132,7 +132,8 @@ impl ReferOp for Examples {
         &self.writes
     }
 
-    fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError> {
+    fn run(&self, input: &Batch, other: &Other) -> Result<Vec<ArrayRef>, RowError> {
+        let other = other.rows()?;
         let found = self.choose(input, other)?;
         let names: Vec<String> = self.shown.iter().map(|field| field.name.clone()).collect();
         Ok(vec![lists(&self.shown, &found, Vec::new(), &columns(other, &names)?)?])

@@ -3,7 +3,7 @@
 use super::lists::lists;
 use super::vectors::{Vectors, nearest};
 use crate::hash::KeyWriter;
-use crate::op::{ReferOp, columns};
+use crate::op::{Other, ReferOp, columns};
 use crate::table::{Batch, Field, RowError, Type};
 use arrow_array::{ArrayRef, Float64Array};
 use std::sync::Arc;
@@ -56,9 +56,9 @@ impl ReferOp for Nearest {
         &self.writes
     }
 
-    fn run(&self, input: &Batch, other: &Batch) -> Result<Vec<ArrayRef>, RowError> {
+    fn run(&self, input: &Batch, other: &Other) -> Result<Vec<ArrayRef>, RowError> {
         let own = Vectors::of_rows(&columns(input, &self.reads)?[0], &self.reads[0])?;
-        let theirs = columns(other, &self.refers)?;
+        let theirs = columns(other.rows()?, &self.refers)?;
         let others = Vectors::of_others(&theirs[0], &self.refers[0])?;
         let found = nearest(&own, &others, self.k as usize, |_, _| false)?;
         let cosines = Float64Array::from_iter_values(found.iter().flatten().map(|(_, cosine)| f64::from(*cosine)));

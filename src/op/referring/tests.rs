@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::expr::{Value, array_of, value_at};
-use crate::op::ReferOp;
+use crate::op::{Other, ReferOp};
 use crate::table::{Batch, Field, Type};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ fn op(k: u32) -> Nearest {
 
 /// What is found for each row: ids and cosines.
 fn found(op: &dyn ReferOp, input: &Batch, other: &Batch) -> Vec<Vec<(i64, f64)>> {
-    let column = &op.run(input, other).unwrap()[0];
+    let column = &op.run(input, &Other::Rows(other.clone())).unwrap()[0];
     assert_eq!(*column.data_type(), op.writes()[0].ty.arrow());
     let one = |row: usize| {
         let Value::List(items) = value_at(column, row) else { panic!("a row has a list") };
@@ -171,9 +171,9 @@ fn vectors_that_have_no_cosine_are_errors_that_say_where() {
     let good = points(&[vec![1.0, 0.0]]);
     let fails = |cells: &[Value]| {
         let bad = rows(&vec![0; cells.len()], cells);
-        let error = op(1).run(&bad, &good).unwrap_err();
+        let error = op(1).run(&bad, &Other::Rows(good.clone())).unwrap_err();
         assert!(error.help.is_some());
-        let other = op(1).run(&good, &bad).unwrap_err();
+        let other = op(1).run(&good, &Other::Rows(bad)).unwrap_err();
         assert_eq!(other.row, usize::MAX);
         (error.row, error.message)
     };
@@ -185,7 +185,7 @@ fn vectors_that_have_no_cosine_are_errors_that_say_where() {
     assert_eq!(fails(&[vector(&[f64::NAN, 1.0])]).1, "`v` has a number that is not finite");
     let inside = Value::List(vec![Value::Null, Value::Float(1.0)]);
     assert_eq!(fails(&[inside]).1, "`v` has a number that is null");
-    let error = op(1).run(&points(&[vec![1.0, 0.0, 0.0]]), &good).unwrap_err();
+    let error = op(1).run(&points(&[vec![1.0, 0.0, 0.0]]), &Other::Rows(good)).unwrap_err();
     assert_eq!(error.message, "the vector has 3 dimensions, and those of the other table 2");
 }
 
@@ -209,7 +209,7 @@ fn speed_of_nearest() {
     };
     let (own_rows, other_rows) = (make(own, 1), make(others, 2));
     let start = std::time::Instant::now();
-    let out = op(10).run(&own_rows, &other_rows).unwrap();
+    let out = op(10).run(&own_rows, &Other::Rows(other_rows)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let flops = 2.0 * (own * others * dimensions) as f64;
     eprintln!("{} lists in {seconds:.3} s: {:.1} GFLOP/s", out[0].len(), flops / seconds / 1e9);

@@ -1,0 +1,183 @@
+//! How often each n-gram of words occurs in many texts, each known by 64 bits of a hash.
+
+use super::super::exact::Exact;
+use super::acc::{get, put};
+use crate::table::{Malformed, Reader};
+use crate::text::gram_hashes;
+use std::borrow::Cow;
+
+/// Counts of n-grams. Between merges up to twice as much is held as is known in the end.
+#[derive(Clone, Debug, Default)]
+pub struct Grams {
+    /// Of texts that are being read, in their order.
+    fresh: Vec<u64>,
+    /// In order, each with how often it occurs.
+    sorted: Vec<(u64, u64)>,
+    /// Of states that were merged and are not sorted in yet.
+    waiting: Vec<(u64, u64)>,
+    settled: Settled,
+}
+
+/// What is known of n-grams that are not held any more, none of which comes again.
+#[derive(Clone, Debug)]
+struct Settled {
+    all: u64,
+    distinct: u64,
+    /// The sum of n × log2 n over the n-grams, where n is how often it occurs.
+    weighed: Box<Exact>,
+}
+
+impl Default for Settled {
+    fn default() -> Settled {
+        Settled { all: 0, distinct: 0, weighed: Box::new(Exact::new()) }
+    }
+}
+
+impl Grams {
+    /// Takes in a text.
+    pub fn push(&mut self, text: &str, n: usize) {
+        gram_hashes(text, n, |gram| self.fresh.push(gram));
+    }
+
+    /// Ends the taking in of texts.
+    pub fn seal(&mut self) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.sort_unstable();
+        for gram in fresh {
+            match self.sorted.last_mut() {
+                Some((last, n)) if *last == gram => *n += 1,
+                _ => self.sorted.push((gram, 1)),
+            }
+        }
+    }
+
+    /// Takes in what other texts gave.
+    pub fn merge(&mut self, other: Grams) {
+        self.waiting.extend(other.sorted);
+        self.waiting.extend(other.waiting);
+        self.settled.all += other.settled.all;
+        self.settled.distinct += other.settled.distinct;
+        self.settled.weighed.merge(*other.settled.weighed);
+        if self.waiting.len() > self.sorted.len().max(1 << 16) {
+            self.compact();
+        }
+    }
+
+    fn compact(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_unstable_by_key(|(gram, _)| *gram);
+        let own = std::mem::take(&mut self.sorted);
+        let mut own = own.into_iter().peekable();
+        let mut sorted: Vec<(u64, u64)> = Vec::with_capacity(own.len() + waiting.len() / 2);
+        let mut put = |(gram, n): (u64, u64)| match sorted.last_mut() {
+            Some((last, sum)) if *last == gram => *sum = sum.saturating_add(n),
+            _ => sorted.push((gram, n)),
+        };
+        for other in waiting {
+            while let Some(own) = own.next_if(|own| own.0 <= other.0) {
+                put(own);
+            }
+            put(other);
+        }
+        own.for_each(&mut put);
+        self.sorted = sorted;
+    }
+
+    fn compacted(&self) -> Cow<'_, Grams> {
+        if self.waiting.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut own = self.clone();
+        own.compact();
+        Cow::Owned(own)
+    }
+
+    /// Keeps the n-grams of one of several parts of all that there are.
+    pub fn keep(&mut self, part: u64, parts: u64) {
+        self.sorted.retain(|(gram, _)| ((u128::from(*gram) * u128::from(parts)) >> 64) as u64 == part);
+    }
+
+    /// Counts what is held and lets it go: none of it may come again.
+    pub fn settle(&mut self) {
+        self.compact();
+        let held = Grams { sorted: std::mem::take(&mut self.sorted), ..Grams::default() };
+        self.settled.all += held.all();
+        self.settled.distinct += held.distinct();
+        held.sorted.iter().for_each(|(_, n)| self.settled.weighed.add(weight(*n)));
+    }
+
+    /// Returns how many n-grams there are.
+    pub fn all(&self) -> u64 {
+        let held = self.sorted.iter().chain(&self.waiting);
+        held.fold(self.settled.all, |sum, (_, n)| sum.saturating_add(*n))
+    }
+
+    /// Returns how many different n-grams there are.
+    pub fn distinct(&self) -> u64 {
+        self.settled.distinct + self.compacted().sorted.len() as u64
+    }
+
+    /// Returns Shannon's entropy of the n-grams in bits: log2 of their number less the mean of log2 n.
+    pub fn entropy(&self) -> Option<f64> {
+        let mut weighed = self.settled.weighed.clone();
+        self.compacted().sorted.iter().for_each(|(_, n)| weighed.add(weight(*n)));
+        let all = self.all() as f64;
+        (all > 0.0).then(|| (libm::log2(all) - weighed.value() / all).max(0.0))
+    }
+
+    /// Appends the canonical bytes: their number, then the distance of each from the one before and how often it occurs, seven bits
+    /// to a byte.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let own = self.compacted();
+        put(out, own.sorted.len() as u64);
+        let mut last = 0;
+        for (gram, n) in &own.sorted {
+            put_short(out, gram - last);
+            put_short(out, *n);
+            last = *gram;
+        }
+    }
+
+    /// Takes n-grams off `from`.
+    pub fn decode(from: &mut Reader) -> Result<Grams, Malformed> {
+        let mut sorted: Vec<(u64, u64)> = Vec::new();
+        for at in 0..get(from)? {
+            let (distance, n) = (get_short(from)?, get_short(from)?);
+            let last = sorted.last().map_or(0, |(gram, _)| *gram);
+            let gram = last.checked_add(distance).ok_or(Malformed("an n-gram out of range"))?;
+            if n == 0 || n >> 62 > 0 || (at > 0 && distance == 0) {
+                return Err(Malformed("n-grams out of order"));
+            }
+            sorted.push((gram, n));
+        }
+        Ok(Grams { sorted, ..Grams::default() })
+    }
+}
+
+fn weight(n: u64) -> f64 {
+    if n == 1 { 0.0 } else { n as f64 * libm::log2(n as f64) }
+}
+
+fn put_short(out: &mut Vec<u8>, mut n: u64) {
+    while n > 0x7f {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+fn get_short(from: &mut Reader) -> Result<u64, Malformed> {
+    let mut n = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = from.u8()?;
+        let part = u64::from(byte & 0x7f);
+        if part << shift >> shift != part || (byte == 0 && shift > 0) {
+            break;
+        }
+        n |= part << shift;
+        if byte < 0x80 {
+            return Ok(n);
+        }
+    }
+    Err(Malformed("a number out of range"))
+}

@@ -1,0 +1,128 @@
+//! Confidence intervals: between which two numbers the value of a larger sample would be expected.
+
+use super::super::cells::Fault;
+use super::super::value::Value;
+use super::acc::{Acc, Kind, Of};
+use super::table::Fold;
+
+/// The level where it is not said.
+const LEVEL: f64 = 0.95;
+
+pub const TABLE: &[Fold] = &[
+    Fold {
+        name: "ci_low",
+        also: &[],
+        forms: &[
+            ("x: bool -> float", Kind::Ints, low),
+            ("x: float -> float", Kind::Moments, low),
+            ("x: bool, level: float -> float", Kind::Ints, low),
+            ("x: float, level: float -> float", Kind::Moments, low),
+        ],
+        doc: "Gives the lower end of the confidence interval of the mean, at a level of 0.95 unless another is given: of bools after Wilson 1927, of numbers mean ∓ t · s/√n with Student's t (null for fewer than two). It holds for rows that do not depend on each other.",
+        example: ("round(ci_low(ok), 4)", "0.3006"),
+    },
+    Fold {
+        name: "ci_high",
+        also: &[],
+        forms: &[
+            ("x: bool -> float", Kind::Ints, high),
+            ("x: float -> float", Kind::Moments, high),
+            ("x: bool, level: float -> float", Kind::Ints, high),
+            ("x: float, level: float -> float", Kind::Moments, high),
+        ],
+        doc: "Gives the upper end of the confidence interval of the mean; see `ci_low`.",
+        example: ("round(ci_high(ok), 4)", "0.9544"),
+    },
+];
+
+fn low(acc: &Acc, of: &Of) -> Result<Value, Fault> {
+    Ok(interval(acc, of).map_or(Value::Null, |(low, _)| Value::Float(low)))
+}
+
+fn high(acc: &Acc, of: &Of) -> Result<Value, Fault> {
+    Ok(interval(acc, of).map_or(Value::Null, |(_, high)| Value::Float(high)))
+}
+
+fn interval(acc: &Acc, of: &Of) -> Option<(f64, f64)> {
+    let upper = (1.0 + of.number(0).unwrap_or(LEVEL)) / 2.0;
+    match acc {
+        Acc::Ints { n: n @ 1.., sum } => {
+            let (n, hits) = (*n as f64, *sum as f64);
+            let (share, z) = (hits / n, point(upper, normal));
+            let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+            let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+            // The formula gives these ends, but for rounding.
+            let low = if hits == 0.0 { 0.0 } else { middle - half };
+            Some((low, if hits == n { 1.0 } else { middle + half }))
+        }
+        Acc::Moments { n: n @ 2.., mean, squares } => {
+            let free = (n - 1) as f64;
+            let half = point(upper, |x| student(x, free)) * (squares / free / *n as f64).sqrt();
+            Some((mean - half, mean + half))
+        }
+        _ => None,
+    }
+}
+
+/// Finds where a distribution that is symmetric about 0 reaches a share of at least a half.
+fn point(share: f64, below: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while below(high) < share && high < 1e300 {
+        (low, high) = (high, high * 2.0);
+    }
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        if below(middle) < share {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    (low + high) / 2.0
+}
+
+/// The share of a normal distribution below `x`.
+fn normal(x: f64) -> f64 {
+    1.0 - libm::erfc(x / std::f64::consts::SQRT_2) / 2.0
+}
+
+/// The share of Student's distribution below `x` ≥ 0, with this many degrees of freedom.
+fn student(x: f64, free: f64) -> f64 {
+    let square = x * x;
+    // Of the two forms, the one whose fraction converges fast.
+    if square < free {
+        0.5 + 0.5 * beta(square / (free + square), 0.5, free / 2.0)
+    } else {
+        1.0 - 0.5 * beta(free / (free + square), free / 2.0, 0.5)
+    }
+}
+
+/// The regularised incomplete beta function, by Lentz's continued fraction (Press et al., Numerical Recipes, 6.4).
+fn beta(x: f64, a: f64, b: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    if x > (a + 1.0) / (a + b + 2.0) {
+        return 1.0 - beta(1.0 - x, b, a);
+    }
+    let front =
+        libm::exp(libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b) + a * libm::log(x) + b * libm::log1p(-x)) / a;
+    let safe = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
+    let mut d = 1.0 / safe(1.0 - (a + b) * x / (a + 1.0));
+    let (mut c, mut fraction) = (1.0, d);
+    for m in 1..10_000 {
+        let m = f64::from(m);
+        for part in [
+            m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)),
+        ] {
+            d = 1.0 / safe(1.0 + part * d);
+            c = safe(1.0 + part / c);
+            fraction *= c * d;
+        }
+        if (c * d - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    front * fraction
+}

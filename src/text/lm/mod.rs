@@ -1,0 +1,39 @@
+//! N-gram language models: interpolated, with modified Kneser-Ney smoothing (Chen and Goodman 1998, TR-10-98; Heafield et al. 2013).
+//!
+//! Estimated as KenLM's `lmplz --interpolate_unigrams 1 --discount_fallback` does. A line of a text that has words is a sentence, with a
+//! beginning and an end of its own; words are those between white space, compared exactly. No word of a text is taken for a mark:
+//! `<s>`, `</s>` and `<unk>` are words like others.
+
+mod count;
+mod estimate;
+mod model;
+#[cfg(test)]
+mod tests;
+
+pub use count::{Counts, Merged};
+pub use estimate::estimate;
+pub use model::Model;
+
+use super::hashed::word_hash;
+use crate::hash::mix64;
+
+/// The longest n-grams that a model may have.
+pub const LONGEST: usize = 6;
+/// The most different n-grams of a model's own order. While it is made, each takes some 200 bytes with all that is shorter: 1.7 GB.
+pub const MOST: usize = 1 << 23;
+
+/// What stands for the beginning of a sentence.
+const BEGIN: u64 = 0x6265_6769_6e2d_6f66;
+/// What stands for its end.
+const END: u64 = 0x656e_642d_6f66_2d61;
+
+/// Makes an n-gram one word longer on the left; 0 is the empty one.
+fn longer(gram: u64, word: u64) -> u64 {
+    mix64(gram.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(word).wrapping_add(1))
+}
+
+/// Returns the words of each sentence of a text.
+fn sentences(text: &str) -> impl Iterator<Item = impl Iterator<Item = u64>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| line.split_whitespace().map(word_hash))
+}
