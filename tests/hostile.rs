@@ -173,7 +173,7 @@ fn each_wrong_line_of_a_file_is_told_with_a_caret_and_the_rest_is_read() {
     new  notes  2 rows
             8 rows failed: 8 unreadable (datamake show notes --failed)
 
-    built 1 node; 1 action run, 3 reused; 0.00 s (build 2)
+    built 1 node; 0 actions run, 4 reused; 0.00 s (build 2)
     exit code 0
     "#);
     insta::assert_snapshot!(told(&sandbox, "show notes"), @r#"

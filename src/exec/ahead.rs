@@ -157,8 +157,8 @@ impl<'a> Ahead<'a> {
             let flow = pipe.flow(self.context, &used, &progress, Effort::Look);
             match flow.stage(pipe.first + at, stage, pipe.schema(at), &group) {
                 Ok((after, lost)) => {
-                    let lost = lost.iter().filter(|lost| lost.why == Why::Failed);
-                    lost.map(|lost| self.count_failed(number, &flow, at, lost)).collect::<Result<(), Stop>>()?;
+                    let mut lost = lost.iter().filter(|lost| lost.why == Why::Failed);
+                    lost.try_for_each(|lost| self.count_failed(number, &flow, at, lost))?;
                     open.extend(after.into_iter().rev().map(|group| (number, at + 1, group)));
                 }
                 Err(Stop::Pending) => found.push((number, at, group)),

@@ -13,7 +13,7 @@ use super::context::{Mode, Stop, Used};
 use super::event::Progress;
 use super::files::{Part, Reading, unify};
 use super::refer::Others;
-use super::stage::{Effort, Flow, schemas};
+use super::stage::schemas;
 use super::walk::Walk;
 use crate::diag::Diagnostics;
 use crate::graph::{Bound, BoundMetric, Graph, Kind, NodeId, Shape, Stage, bind_dataset, bind_metric, maker_shape};
@@ -127,11 +127,8 @@ impl<'a> Eager<'a> {
     /// Sends a row group through a dataset and on from there.
     fn go(&self, chain: &Chain, at: usize, number: usize, group: Option<Arc<RowGroup>>) -> Result<(), Stop> {
         let link = &chain.links[at];
-        let context = &self.walk.context;
-        let name = &self.walk.request.graph.node(link.node).name;
         let (used, progress, others) = (Used::eager(), Progress::new(link.node, &|_| ()), Others::default());
-        let (effort, most_failed) = (Effort::Run, u64::MAX);
-        let flow = Flow { context, used: &used, node: name, progress: &progress, others: &others, effort, most_failed };
+        let flow = self.walk.flow(link.node, &used, &progress, &others);
         let mut group = group;
         for (at, (stage, schema)) in link.bound.stages.iter().zip(&link.schemas).enumerate() {
             match (stage, &group) {
@@ -151,7 +148,7 @@ impl<'a> Eager<'a> {
         link.next.iter().try_for_each(|next| self.go(chain, *next, number, group.clone()))?;
         for (_, file) in &link.files {
             let rows = match &group {
-                Some(group) => Some((group.clone(), context.picked(schema, group)?)),
+                Some(group) => Some((group.clone(), flow.context.picked(schema, group)?)),
                 None => None,
             };
             file.put(number, rows);

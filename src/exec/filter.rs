@@ -2,7 +2,7 @@
 
 use super::able::{Failing, places};
 use super::context::Stop;
-use super::rows::stays;
+use super::rows::{stays, stays_all};
 use super::stage::Flow;
 use crate::graph::Work;
 use crate::hash::Hash;
@@ -11,6 +11,7 @@ use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_buffer::BooleanBuffer;
 use std::sync::Arc;
 
 /// What becomes of a row at conditions.
@@ -66,15 +67,25 @@ impl Flow<'_> {
                 let of = at.binary_search(&part).ok()?;
                 Some((of, places[of][row]?))
             };
-            let fates: Vec<Fate> = (0..group.rows as usize).map(|row| fate(row, &masks, &ends, &failure)).collect();
-            let keep = Take::of_mask(fates.iter().map(|fate| *fate == Fate::Stays));
-            let reasons = fates.iter().filter_map(|fate| if let Fate::Dropped(by) = fate { Some(*by) } else { None });
-            let reasons: ArrayRef = Arc::new(reasons.collect::<Int64Array>());
+            // Most rows stay, and need no closer look.
+            let stay =
+                masks.iter().fold(BooleanBuffer::new_set(group.rows as usize), |stay, mask| &stay & &stays_all(mask));
+            let keep = Take::of_bits(&stay);
+            let (mut reasons, mut failures, mut failed_rows) = (Vec::new(), Vec::new(), Vec::new());
+            for row in (!&stay).set_indices() {
+                match fate(row, &masks, &ends, &failure) {
+                    Fate::Stays => unreachable!("a mask of it says no, or nothing"),
+                    Fate::Dropped(by) => reasons.push(by),
+                    Fate::Failed(at) => {
+                        failures.push(at);
+                        failed_rows.push(row as u32);
+                    }
+                }
+            }
+            let reasons: ArrayRef = Arc::new(Int64Array::from(reasons));
             let mut outputs = vec![self.context.put_take(&keep)?, self.context.put_column(&reasons)?];
-            let failures: Vec<(usize, usize)> =
-                fates.iter().filter_map(|fate| if let Fate::Failed(at) = fate { Some(*at) } else { None }).collect();
             if !failures.is_empty() {
-                let rows = Take::of_mask(fates.iter().map(|fate| matches!(fate, Fate::Failed(_))));
+                let rows = Take::new(group.rows as usize, failed_rows);
                 outputs.extend([self.context.put_take(&rows)?, self.picked(&failed, &failures)?]);
             }
             Ok(outputs)

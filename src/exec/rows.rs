@@ -3,11 +3,20 @@
 use crate::table::Batch;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_buffer::BooleanBuffer;
 use std::sync::Arc;
 
 /// Returns whether a condition says that a row stays; null has not said so.
 pub(super) fn stays(mask: &ArrayRef, row: usize) -> bool {
     !mask.is_null(row) && mask.as_boolean_opt().is_some_and(|mask| mask.value(row))
+}
+
+/// Returns the same of all rows, as bits.
+pub(super) fn stays_all(mask: &ArrayRef) -> BooleanBuffer {
+    match mask.as_boolean_opt() {
+        Some(said) => said.nulls().map_or_else(|| said.values().clone(), |nulls| said.values() & nulls.inner()),
+        None => BooleanBuffer::new_unset(mask.len()),
+    }
 }
 
 /// Picks rows by position.

@@ -307,8 +307,10 @@ impl Texts for Workspace {
 /// Removes what builds left that died while they wrote the file `name`; builds of a project follow each other.
 fn sweep(folder: &Path, name: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_left = |left: &str| left.starts_with(&format!(".{name}.")) && left.ends_with(".tmp");
-        if entry.file_name().to_str().is_some_and(is_left) {
+        let left = entry.file_name();
+        let process = left.to_str().and_then(|left| left.strip_prefix(&format!(".{name}."))?.strip_suffix(".tmp"));
+        // Not those of a file whose name goes on after this one.
+        if process.is_some_and(|process| process.bytes().all(|byte| byte.is_ascii_digit())) {
             let _ = fs::remove_file(entry.path());
         }
     }

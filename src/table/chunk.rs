@@ -44,7 +44,7 @@ fn put_nulls<'a>(out: &mut Vec<u8>, column: &'a ArrayRef) -> Option<&'a NullBuff
     out.push(u8::from(nulls.is_some()));
     put_pad(out);
     if let Some(nulls) = nulls {
-        put_bits(out, nulls.len(), |i| nulls.is_valid(i));
+        put_bits(out, nulls.inner());
     }
     nulls
 }
@@ -71,8 +71,11 @@ fn put_array(out: &mut Vec<u8>, ty: &Type, column: &ArrayRef) {
     match ty {
         Type::Null => {}
         Type::Bool => {
-            let values = column.as_boolean();
-            put_bits(out, values.len(), |i| valid(i) && values.value(i));
+            let values = column.as_boolean().values();
+            match nulls {
+                Some(nulls) => put_bits(out, &(values & nulls.inner())),
+                None => put_bits(out, values),
+            }
         }
         Type::Int => put_words(out, column.as_primitive::<Int64Type>().values(), valid, i64::to_le_bytes),
         Type::Timestamp => {
@@ -132,10 +135,13 @@ pub(super) fn canonical(value: f64) -> u64 {
     if value.is_nan() { 0x7ff8_0000_0000_0000 } else { value.to_bits() }
 }
 
-fn put_bits(out: &mut Vec<u8>, n: usize, bit: impl Fn(usize) -> bool) {
+fn put_bits(out: &mut Vec<u8>, bits: &BooleanBuffer) {
     let start = out.len();
-    out.resize(start + n.div_ceil(8), 0);
-    (0..n).filter(|i| bit(*i)).for_each(|i| out[start + i / 8] |= 1 << (i % 8));
+    out.extend_from_slice(&bits.sliced()[..bits.len().div_ceil(8)]);
+    // What lies behind the last bit may be anything.
+    if let (Some(last), used @ 1..) = (out[start..].last_mut(), bits.len() % 8) {
+        *last &= (1 << used) - 1;
+    }
     put_pad(out);
 }
 

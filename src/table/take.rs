@@ -2,6 +2,7 @@
 
 use super::bytes::{Malformed, Reader};
 use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_buffer::{BooleanBuffer, Buffer};
 
 /// Picks rows of a chunk, by position, in any order and with repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,11 @@ impl Take {
         let rows = keep.len();
         let kept = keep.enumerate().filter(|(_, keep)| *keep).map(|(i, _)| i as u32).collect();
         Take::new(rows, kept)
+    }
+
+    /// Picks the rows whose bits are set.
+    pub fn of_bits(keep: &BooleanBuffer) -> Take {
+        Take::new(keep.len(), keep.set_indices_u32().collect())
     }
 
     /// Returns how many rows it picks.
@@ -105,7 +111,7 @@ impl Take {
         let take = match kind {
             0 => {
                 let bitmap = from.take((n as usize).div_ceil(8))?;
-                Take::of_mask((0..n as usize).map(|i| bitmap[i / 8] >> (i % 8) & 1 == 1))
+                Take::of_bits(&BooleanBuffer::new(Buffer::from(bitmap), 0, n as usize))
             }
             1 => {
                 let source_rows = from.u32()?;

@@ -6,6 +6,7 @@ use crate::format::{ParquetEncoder, ParquetGroup, WriteError, Writer, encode_pic
 use crate::hash::Hash;
 use crate::manifest::Encoding;
 use crate::table::{Batch, Picked, RowGroup, Schema, Table};
+use arrow_array::Array;
 use std::io::BufWriter;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,8 +20,8 @@ pub(in crate::exec) struct EagerFile {
     schema: Schema,
     parquet: Option<Arc<ParquetEncoder>>,
     ready: InOrder<Option<Ready>>,
-    /// Row groups of Parquet.
-    encoded: InOrder<ParquetGroup>,
+    /// Row groups of Parquet, and the bytes that they were made of.
+    encoded: InOrder<(ParquetGroup, usize)>,
     open: Mutex<Open>,
     behind: AtomicUsize,
     is_given_up: AtomicBool,
@@ -83,12 +84,14 @@ impl EagerFile {
         self.ready.put(number, ready, |ready| full.extend(self.take(ready)));
         for (number, batches) in full {
             let encoder = self.parquet.as_ref().expect("other files have no such row groups");
-            match encoder.encode(&batches) {
-                Ok(group) => {
-                    self.encoded.put(number, group, |group| self.write(|writer| writer.write_row_group(group)))
-                }
-                Err(_) => return self.give_up(),
-            }
+            let Ok(group) = encoder.encode(&batches) else { return self.give_up() };
+            let columns = batches.iter().flat_map(|batch| &batch.columns);
+            let bytes = columns.map(|(_, column)| column.get_array_memory_size()).sum();
+            self.behind.fetch_add(bytes, Ordering::Relaxed);
+            self.encoded.put(number, (group, bytes), |(group, bytes)| {
+                self.write(|writer| writer.write_row_group(group));
+                self.behind.fetch_sub(bytes, Ordering::Relaxed);
+            });
         }
     }
 
