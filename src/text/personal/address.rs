@@ -4,7 +4,8 @@ use super::edge::{closes, opens};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-/// Finds four decimal numbers up to 255 with stops, and version 6 with two groups or more and a decimal digit (so `a::b` of a program is none).
+/// Finds four decimal numbers up to 255 with stops, and version 6 with two groups or more, one of them of four digits, and a decimal digit
+/// (so `a::b` and `x[1::2]` of a program are none).
 ///
 /// Versions of software with four parts look the same and are found too.
 pub fn find(text: &str) -> Vec<Range<usize>> {
@@ -28,8 +29,9 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let six = || {
-            let groups = run.split(':').filter(|group| !group.is_empty()).count();
-            groups > 1 && run.bytes().any(|byte| byte.is_ascii_digit()) && run.parse::<Ipv6Addr>().is_ok()
+            let groups = || run.split(':').filter(|group| !group.is_empty());
+            let whole = groups().count() > 1 && groups().any(|group| group.len() >= 4);
+            whole && run.bytes().any(|byte| byte.is_ascii_digit()) && run.parse::<Ipv6Addr>().is_ok()
         };
         if run.parse::<Ipv4Addr>().is_ok() || run.contains(':') && run.len() < 46 && six() {
             found.push(start..run_end);
@@ -61,6 +63,6 @@ mod tests {
             "2001:db8::8a2e:370:7334 [fe80::1]:80 ::ffff:10.0.0.1",
             &["2001:db8::8a2e:370:7334", "fe80::1", "::ffff:10.0.0.1"],
         );
-        check("256.1.1.1, 1.2.3, 1.2.3.4.5, 01.2.3.4, 12:34:56, a::b, std::cafe::x1, ::, ::1, v1.2.3.4", &[]);
+        check("256.1.1.1, 1.2.3, 1.2.3.4.5, 01.2.3.4, 12:34:56, a::b, x[1::2], std::cafe::x1, ::, ::1, v1.2.3.4", &[]);
     }
 }

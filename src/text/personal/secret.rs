@@ -13,7 +13,7 @@ const FORMS: &str = include_str!("secrets.txt");
 const RANDOM: f64 = 3.0;
 
 /// Finds the forms of `secrets.txt`, and what is assigned to a name such as `password` or `api_key` if it is of 12 characters or more, has
-/// letters and digits, and an entropy of 3 bits a character.
+/// letters and two digits, and an entropy of 3 bits a character.
 pub fn find(text: &str) -> Vec<Range<usize>> {
     static KNOWN: LazyLock<Regex> = LazyLock::new(|| {
         let forms: Vec<&str> = FORMS.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).collect();
@@ -44,8 +44,8 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
 }
 
 fn looks_random(value: &str) -> bool {
-    let has = |kind: fn(&u8) -> bool| value.as_bytes().iter().any(kind);
-    has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && entropy(value.as_bytes()) >= RANDOM
+    let count = |kind: fn(&u8) -> bool| value.bytes().filter(kind).count();
+    count(u8::is_ascii_digit) >= 2 && count(u8::is_ascii_alphabetic) > 0 && entropy(value.as_bytes()) >= RANDOM
 }
 
 /// Returns Shannon's entropy of the bytes, in bits a byte.
@@ -96,7 +96,7 @@ mod tests {
         check("API_KEY = \"9f8a7c6b5d4e3f2a1b0c\"", &["9f8a7c6b5d4e3f2a1b0c"]);
         check("db_password: Tr0ub4dor&3xyz", &["Tr0ub4dor&3xyz"]);
         check(
-            "password = correcthorsebattery, token = aaaaaaaaaaa1, secret: short1, the token is 12345678901234567890",
+            "password = correcthorsebattery, token = aaaaaaaaaaa1, secret: short1, secret_key = s3_connection, the token is 12345678901234567890",
             &[],
         );
     }
