@@ -1,6 +1,7 @@
 //! The table of keys: the whole language as data. The checker, the words of a definition, the JSON Schema and
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
+use super::alike::{DECONTAMINATE, DEDUP};
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
 use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
@@ -82,7 +83,7 @@ pub static PROJECT: Table = Table {
 };
 
 pub static DATASET: Table = Table {
-    sections: &[MAKERS, FLOW, STEPS, STEP, ABOUT],
+    sections: &[MAKERS, FLOW, PURPOSE, STEPS, STEP, ABOUT],
     groups: &[
         Group {
             keys: &["files", "synth", "mix", "concat", "sql", "from"],
@@ -91,8 +92,23 @@ pub static DATASET: Table = Table {
         },
         Group {
             keys: &[
-                "steps", "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest",
-                "explode", "join", "augment", "dedup", "sample", "split",
+                "steps",
+                "where",
+                "filter",
+                "columns",
+                "select",
+                "render",
+                "generate",
+                "judge",
+                "embed",
+                "nearest",
+                "explode",
+                "join",
+                "augment",
+                "dedup",
+                "decontaminate",
+                "sample",
+                "split",
             ],
             required: Required::No,
             doc: "a dataset has one step inline, or several in `steps`",
@@ -151,6 +167,15 @@ pub const FLOW: &[Key] = &[
     .default("0"),
 ];
 
+/// What a dataset is for.
+const PURPOSE: &[Key] = &[key(
+    "role",
+    Description,
+    Shape::Text(Text::OneOf(&["evaluation"])),
+    "`evaluation`: models are measured with it, so its texts should be in nothing that is exported to train them: a step `decontaminate = {}` \
+     looks for them, and an export without one on its way is warned of.",
+)];
+
 const ONE_STEP: Shape = Shape::Table(&STEP_TABLE);
 const STEPS: &[Key] =
     &[key("steps", Definition, Shape::List(&ONE_STEP), "Several steps in order, each a table with one step.")];
@@ -204,7 +229,13 @@ pub const STEP: &[Key] = &[
         "Step: join rows with those of another dataset that have the same key.",
     ),
     key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
-    key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
+    key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep one of rows that are alike."),
+    key(
+        "decontaminate",
+        Definition,
+        Shape::Table(&DECONTAMINATE),
+        "Step: drop rows that have a run of words in common with an evaluation dataset.",
+    ),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
         "split",
@@ -224,8 +255,23 @@ pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
     groups: &[Group {
         keys: &[
-            "where", "filter", "columns", "select", "render", "generate", "judge", "embed", "nearest", "explode",
-            "join", "augment", "dedup", "sample", "split", "run",
+            "where",
+            "filter",
+            "columns",
+            "select",
+            "render",
+            "generate",
+            "judge",
+            "embed",
+            "nearest",
+            "explode",
+            "join",
+            "augment",
+            "dedup",
+            "decontaminate",
+            "sample",
+            "split",
+            "run",
         ],
         required: Required::Yes,
         doc: "each element of `steps` is one step",
@@ -303,25 +349,6 @@ pub static RENDER: Table = Table {
     }],
 };
 
-pub static DEDUP: Table = Table {
-    sections: &[&[
-        key(
-            "by",
-            Definition,
-            Shape::OneOrMore(&SQL),
-            "The columns or expressions to compare. Without it, all columns.",
-        ),
-        key(
-            "method",
-            Definition,
-            Shape::Text(Text::OneOf(&["exact", "normalised"])),
-            "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
-        )
-        .default("\"exact\""),
-    ]],
-    groups: &[],
-};
-
 pub static PROMPT: Table = Table {
     sections: &[
         &[
@@ -388,6 +415,12 @@ pub static EXPORT: Table = Table {
                 Definition,
                 Shape::Text(Text::OneOf(EXPORTS)),
                 "The format. Without it the ending of `to` decides.",
+            ),
+            key(
+                "contaminated",
+                Description,
+                Shape::True,
+                "Nobody need be told that no `decontaminate` step is on the way to this file.",
             ),
         ],
         ABOUT,
