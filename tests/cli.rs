@@ -737,7 +737,7 @@ fn completions_and_manual_pages_are_written() {
     }
     let page = String::from_utf8(sandbox.run("man build").stdout).unwrap();
     assert!(page.contains(".TH datamake-build 1"), "{page}");
-    sandbox.check("man --dir pages", 0, "wrote 21 pages to pages\n");
+    sandbox.check("man --dir pages", 0, "wrote 22 pages to pages\n");
     assert!(sandbox.path("pages/datamake.1").exists() && sandbox.path("pages/datamake-why.1").exists());
 }
 
