@@ -22,6 +22,8 @@ fn main() {
         ("first-build", documents::first_build),
         ("parquet", documents::parquet),
         ("dedup", documents::dedup),
+        ("minhash", documents::minhash),
+        ("decontaminate", documents::decontaminate),
         ("edits", documents::edits),
         ("hashing", documents::hashing),
     ];

@@ -190,6 +190,12 @@ fn mistakes_of_a_dedup_are_told_before_anything_runs() {
         &["`best` has to be a number, a date or a timestamp"],
     );
     check("dedup = { by = \"text\", against = \"clean\" }", &["datasets need each other"]);
+    check(
+        "dedup = { by = \"text\", method = \"semantic\", threshold = 0.9 }",
+        &["`semantic` compares vectors", "this is string"],
+    );
+    check("dedup = { by = \"text\", method = \"semantic\" }", &["has to know from which cosine"]);
+    check("dedup = { method = \"semantic\", threshold = 0.9 }", &["by one column of vectors"]);
     check("decontaminate = {}", &["has no evaluation dataset to look for", "role"]);
     check("decontaminate = { columns = [\"score\"], against = \"web\" }", &["the column `score` holds no texts"]);
     check("decontaminate = { columns = [\"tex\"], against = \"web\" }", &["has no column `tex`", "did you mean"]);
@@ -258,4 +264,32 @@ fn an_export_that_was_not_looked_through_for_evaluation_datasets_is_warned_of() 
     for manifest in silent {
         assert_eq!(warned(&manifest), "", "{manifest}");
     }
+}
+
+#[test]
+fn rows_with_vectors_of_nearly_one_direction_are_alike() {
+    let sandbox = Sandbox::new();
+    let vectors = [
+        json!([1.0, 0.0, 0.5]),
+        json!([0.0, 1.0, 0.0]),
+        json!([2.0, 0.02, 1.0]),
+        Value::Null,
+        json!([0.0, 3.0, 0.1]),
+        Value::Null,
+    ];
+    let rows = vectors.iter().enumerate().fold(String::new(), |mut out, (id, v)| {
+        let _ = writeln!(out, "{}", json!({ "id": id, "v": v }));
+        out
+    });
+    sandbox.write("web/a.jsonl", rows);
+    let step = "dedup = { by = \"v\", method = \"semantic\", threshold = 0.99 }\n";
+    sandbox.write("datamake.toml", format!("{WEB}{step}"));
+    sandbox.built();
+    assert_eq!(of(&dropped(&sandbox, "clean"), &["id", "alike"]), [json!([2, "0"]), json!([4, "1"])]);
+    sandbox.edit("datamake.toml", "0.99", "0.9999");
+    sandbox.built();
+    assert_eq!(of(&dropped(&sandbox, "clean"), &["id", "alike"]), [json!([2, "0"])]);
+    sandbox.write("web/b.jsonl", format!("{}\n", json!({ "id": 9, "v": [1.0, 0.0] })));
+    sandbox.write("web/c.jsonl", format!("{}\n", json!({ "id": 10, "v": [1.0, 0.0] })));
+    assert!(sandbox.mistakes().contains("vectors of unlike numbers of dimensions"));
 }

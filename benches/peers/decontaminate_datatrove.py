@@ -7,7 +7,7 @@ import sys
 from datatrove.utils.hashing import HashConfig, create_hash_func
 from datatrove.utils.text import TextNormConfig, ngrams, simplify_text
 
-source, evaluation, output = sys.argv[1:]
+source, output, evaluation = sys.argv[1:]
 norm, hashed = TextNormConfig(), create_hash_func(HashConfig())
 
 

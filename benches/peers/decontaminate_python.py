@@ -3,7 +3,7 @@
 import json
 import sys
 
-source, evaluation, output = sys.argv[1:]
+source, output, evaluation = sys.argv[1:]
 
 
 def runs(row):

@@ -207,6 +207,7 @@ fn step(step: &Step) -> String {
             let method = match dedup.method {
                 Method::Exact => String::new(),
                 Method::Normalised => ", normalised".to_owned(),
+                Method::Semantic(threshold) => format!(", semantic at {threshold}"),
                 Method::MinHash(method) => format!(", minhash at {}", method.threshold),
             };
             let against =

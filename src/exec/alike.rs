@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::expr::value_at;
 use crate::graph::Against;
 use crate::hash::Hash;
-use crate::op::{self, Alike, Banding, Buckets, Deduping};
+use crate::op::{self, Alike, Banded, Banding, Buckets, Cosine, Deduping};
 use crate::table::{ColumnRef, RowGroup, Schema, Table, Take};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use rayon::prelude::*;
@@ -24,6 +24,9 @@ pub(super) struct Decided {
     /// Columns beside the rows that go.
     pub told: Vec<Hash>,
 }
+
+/// Another dataset, its table, and what was made of the rows of each group.
+type Other<'a> = (&'a Against, Arc<Table>, Vec<Vec<ColumnRef>>);
 
 /// Rows of a table, as they are compared.
 struct Compared<'a> {
@@ -45,13 +48,14 @@ impl Flow<'_> {
         groups: &[Arc<RowGroup>],
         hashes: &[Vec<ColumnRef>],
     ) -> Result<Vec<Decided>, Stop> {
-        let mut others: Vec<(&Against, Arc<Table>, Vec<Vec<ColumnRef>>)> = Vec::with_capacity(against.len());
+        let mut others: Vec<Other> = Vec::with_capacity(against.len());
         for one in against {
             let table = self.others.tables[one.input].as_ref().expect("what a step over all rows looks into is made");
             let table = self.context.table(table)?;
             let made = self.each(&table.groups, |flow, group| {
-                let chunks = flow.column_of(&one.work, &table.schema, group)?;
-                Ok(chunks.into_iter().map(|chunk| ColumnRef { chunk, take: None }).collect())
+                let chunks = one.works.iter().map(|work| flow.column_of(work, &table.schema, group));
+                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
+                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
             })?;
             others.push((one, table, made));
         }
@@ -90,6 +94,7 @@ impl Flow<'_> {
                     op::equal(&pairs)
                 }
                 Alike::Nearly(banding) => self.nearly(banding, &all)?,
+                Alike::Along(cosine) => self.along(cosine, &all)?,
             };
             let ranks = match deduping.best {
                 true => {
@@ -115,41 +120,82 @@ impl Flow<'_> {
         })?;
         let kept: Vec<[Hash; 1]> = outputs.chunks_exact(2).map(|group| [group[1]]).collect();
         let told = self.alike(&compared, &kept)?;
-        let takes = outputs.iter().step_by(2);
-        Ok(takes.zip(told).map(|(keep, told)| Decided { keep: *keep, told: vec![told] }).collect())
+        let takes = outputs.iter().step_by(2).enumerate();
+        Ok(takes.map(|(at, keep)| Decided { keep: *keep, told: told.get(at).copied().into_iter().collect() }).collect())
     }
 
     /// Returns the clusters of rows with signatures that are nearly equal.
     fn nearly(&self, banding: Banding, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let bands = |columns: &&Vec<ColumnRef>| {
-            let column = self.context.column(columns[0])?;
-            banding.bands(&column).ok_or(Stop::Missing(columns[0].chunk))
-        };
-        let banded = all.par_iter().map(bands).collect::<Result<Vec<_>, Stop>>()?;
-        let lengths: Vec<usize> = banded.iter().map(|group| group.rows).collect();
-        let buckets = Buckets::of(banded, banding.bands);
-        // Only signatures of rows that may be alike are needed once more, and of these an eighth of all bits would do; half of them is taken.
+        let buckets = self.buckets(all, banding.bands, |column| banding.bands(column))?;
+        // Only signatures of rows that may be alike are needed once more, and of these half of the bits.
         let mut short = Vec::new();
+        self.once_more(&buckets, all, 0, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
+        Ok(op::nearly(&buckets, op::MOST, |a, b| banding.are_alike(&short, a, b)))
+    }
+
+    /// Returns the clusters of rows with vectors of nearly the same direction.
+    fn along(&self, cosine: Cosine, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
+        let buckets = self.buckets(all, cosine.bands(), |column| cosine.cut(column))?;
+        let (mut vectors, mut dimensions) = (Vec::new(), 0);
+        self.once_more(&buckets, all, 1, |column, rows| {
+            cosine.vectors(column, rows, &mut dimensions, &mut vectors).map_err(|_| {
+                let title = format!("`{}` compares vectors of unlike numbers of dimensions", self.node);
+                Some(Diagnostic::error("row-error", title).help("make all of them with the same model"))
+            })
+        })?;
+        let vector = |at: usize| &vectors[at * dimensions..][..dimensions];
+        Ok(op::nearly(&buckets, usize::MAX, |a, b| cosine.are_alike(vector(a), vector(b))))
+    }
+
+    /// Returns the rows that share a band, of columns in the first place.
+    fn buckets(
+        &self,
+        all: &[&Vec<ColumnRef>],
+        bands: u32,
+        cut: impl Fn(&ArrayRef) -> Option<Banded> + Sync,
+    ) -> Result<Buckets, Stop> {
+        let one = |columns: &&Vec<ColumnRef>| {
+            let column = self.context.column(columns[0])?;
+            cut(&column).ok_or(Stop::Missing(columns[0].chunk))
+        };
+        Ok(Buckets::of(all.par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?, bands))
+    }
+
+    /// Reads the columns in a place of the rows that are in buckets.
+    fn once_more(
+        &self,
+        buckets: &Buckets,
+        all: &[&Vec<ColumnRef>],
+        place: usize,
+        mut read: impl FnMut(&ArrayRef, &mut dyn Iterator<Item = usize>) -> Result<(), Option<Diagnostic>>,
+    ) -> Result<(), Stop> {
         let mut start = 0;
-        for (columns, length) in all.iter().zip(lengths) {
+        for (columns, length) in all.iter().zip(&buckets.lengths) {
             let any = &buckets.any[start..start + length];
             start += length;
             if any.contains(&true) {
-                let column = self.context.column(columns[0])?;
-                let rows = (0..length).filter(|row| any[*row]);
-                banding.shorten(&column, rows, &mut short).ok_or(Stop::Missing(columns[0].chunk))?;
+                let column = self.context.column(columns[place])?;
+                let missing = || Stop::Missing(columns[place].chunk);
+                if column.len() != *length {
+                    return Err(missing());
+                }
+                let found = read(&column, &mut (0..*length).filter(|row| any[*row]));
+                found.map_err(|problem| problem.map_or_else(missing, Stop::from))?;
             }
         }
-        Ok(op::nearly(&buckets, &banding, &short))
+        Ok(())
     }
 
-    /// Makes the column beside the rows of each group that go: the row that is kept for each, by its key.
+    /// Makes the column beside the rows of each group that go: the row that is kept for each, by its key. There are none where no row goes.
     fn alike(&self, compared: &[Compared], kept: &[[Hash; 1]]) -> Result<Vec<Hash>, Stop> {
         let kept_rows =
             self.ints(&kept.iter().map(|[chunk]| vec![ColumnRef { chunk: *chunk, take: None }]).collect::<Vec<_>>())?;
         let mut wanted: Vec<i64> = kept_rows.iter().flat_map(|group| group[0].values().iter().copied()).collect();
         wanted.sort_unstable();
         wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut key = op::key("alike");
         kept.iter().for_each(|[chunk]| _ = key.hash("kept", *chunk));
         // The row groups that have them: where the rows begin, of which dataset, and the columns of the key.

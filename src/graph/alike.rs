@@ -1,10 +1,13 @@
 //! Binds the steps that compare rows with each other and with other datasets: `dedup` and `decontaminate`.
 
-use super::bind::{Binder, Shape, Stage, WholeOp, Work, no_column};
+use super::bind::{Binder, Shape, Stage, WholeOp, Work, is_vector, no_column};
 use super::{Graph, Kind};
 use crate::diag::{Diagnostic, Span};
 use crate::manifest::{Dataset, Decontaminate, Dedup, Manifest, Method, MinHash, Purpose, Step, Text};
-use crate::op::{Alike, Banding, Contaminated, Deduping, Fingerprint, Matching, Over, Ranking, RowOp, Signature};
+use crate::op::{
+    Alike, Banding, Computed, Contaminated, Cosine, Deduping, Direction, Fingerprint, Matching, Over, Ranking, RowOp,
+    Signature,
+};
 use crate::table::{Schema, Type};
 
 /// Another dataset whose rows ours may not be like.
@@ -13,7 +16,7 @@ pub struct Against {
     /// The input of the node that it is.
     pub input: usize,
     /// Makes of its rows what is compared.
-    pub work: Work,
+    pub works: Vec<Work>,
 }
 
 /// A step that looks for words of evaluation datasets.
@@ -47,10 +50,11 @@ impl Binder<'_> {
             let (input, other) = self.other(at, nth)?;
             against.push((name, input, self.comparison(dedup, &other.schema, Some(&own))));
         }
-        let mut hashes = vec![hashes?];
+        let mut hashes = hashes?;
         let alike = match dedup.method {
             Method::Exact | Method::Normalised => Alike::Equal,
             Method::MinHash(method) => Alike::Nearly(banding(&method)),
+            Method::Semantic(threshold) => Alike::Along(Cosine::new(threshold)),
         };
         let deduping = Deduping { alike, best: best.is_some() };
         if let Some(best) = best {
@@ -58,18 +62,22 @@ impl Binder<'_> {
         }
         let with = against
             .into_iter()
-            .map(|(name, input, work)| Some(Against { name: name.value.clone(), input, work: work? }));
+            .map(|(name, input, works)| Some(Against { name: name.value.clone(), input, works: works? }));
         let against = with.collect::<Option<Vec<_>>>()?;
         Some(vec![Stage::Whole { hashes, op: WholeOp::Dedup(deduping), against, key: self.shape.key.clone() }])
     }
 
     /// Makes what rows are compared by, of the columns of a table: our own, or those of another one, which has to have the same of them.
-    fn comparison(&mut self, dedup: &Dedup, schema: &Schema, own: Option<&Schema>) -> Option<Work> {
+    fn comparison(&mut self, dedup: &Dedup, schema: &Schema, own: Option<&Schema>) -> Option<Vec<Work>> {
+        if let Method::Semantic(_) = dedup.method {
+            return self.directions(dedup, schema);
+        }
         let over = |columns: Vec<String>| -> Box<dyn RowOp> {
             match dedup.method {
                 Method::Exact => Box::new(Fingerprint::new(columns, Matching::Exact)),
                 Method::Normalised => Box::new(Fingerprint::new(columns, Matching::Normalised)),
                 Method::MinHash(method) => Box::new(Signature::new(columns, method.ngram, banding(&method).places())),
+                Method::Semantic(_) => unreachable!("vectors are no texts"),
             }
         };
         let place = |op: Box<dyn RowOp>| Work { name: "dedup".to_owned(), op: op.into(), span: dedup.span.clone() };
@@ -86,7 +94,7 @@ impl Binder<'_> {
                 }
             }
             let inner = over(Over::names(exprs.len()));
-            return Some(place(Box::new(Over::new(exprs, inner))));
+            return Some(vec![place(Box::new(Over::new(exprs, inner)))]);
         }
         if let Method::MinHash(_) = dedup.method {
             let problem = Diagnostic::error("no-text", "`minhash` compares texts, and has to know which");
@@ -101,7 +109,25 @@ impl Binder<'_> {
             let problem = no_column(title, name, schema, place);
             self.problems.push(problem.help("compare by some columns: `by = \"text\"`"));
         }
-        absent.is_empty().then(|| place(over(columns)))
+        absent.is_empty().then(|| vec![place(over(columns))])
+    }
+
+    /// Makes the directions of vectors, and takes the vectors themselves, which are there already.
+    fn directions(&mut self, dedup: &Dedup, schema: &Schema) -> Option<Vec<Work>> {
+        let [text] = &dedup.by[..] else {
+            let problem = Diagnostic::error("no-vector", "`semantic` compares by one column of vectors");
+            return self
+                .refuse(problem.at(&dedup.span, "`by` has to name it").help("name the column that `embed` made"));
+        };
+        let expr = self.expr(text, schema, &[])?;
+        if !is_vector(expr.ty()) {
+            let problem = Diagnostic::error("not-a-vector", "`semantic` compares vectors");
+            let problem = problem.at(&text.span, format!("this is {}", expr.ty()));
+            return self.refuse(problem.help("vectors are list<float>: make them with `embed`"));
+        }
+        let inner = Direction::new(Over::names(1).remove(0));
+        let directions = Work::new("dedup", Over::new(vec![expr.clone()], Box::new(inner)), &dedup.span);
+        Some(vec![directions, Work::new("dedup", Computed::new(expr), &dedup.span)])
     }
 
     /// Binds `decontaminate`.

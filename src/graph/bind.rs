@@ -176,7 +176,7 @@ impl Work {
 }
 
 /// An op that needs the whole table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WholeOp {
     /// One row of each cluster stays.
     Dedup(Deduping),

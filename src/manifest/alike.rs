@@ -6,7 +6,7 @@ use super::keys::{COLUMN, REF, SQL};
 use super::shape::Role::{Definition, Edge};
 use super::shape::{self, Range, Shape, Text as Meaning, key};
 use super::value::Table;
-use crate::diag::Span;
+use crate::diag::{Diagnostic, Span};
 use crate::op::SHINGLE;
 
 pub static DEDUP: shape::Table = shape::Table {
@@ -20,16 +20,16 @@ pub static DEDUP: shape::Table = shape::Table {
         key(
             "method",
             Definition,
-            Shape::Text(Meaning::OneOf(&["exact", "normalised", "minhash"])),
+            Shape::Text(Meaning::OneOf(&["exact", "normalised", "minhash", "semantic"])),
             "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms; `minhash`: nearly the same words in nearly the \
-             same order.",
+             same order; `semantic`: vectors of nearly the same direction, as `embed` makes them.",
         )
         .default("\"exact\""),
         key(
             "threshold",
             Definition,
             Shape::Number(Range::Share),
-            "Of `minhash`: the Jaccard index of the shingles from which on texts are alike.",
+            "From where on rows are alike. Of `minhash`, the Jaccard index of the shingles; of `semantic`, the cosine of the vectors, which has to be given.",
         )
         .default("0.8")
         .with(&["method"]),
@@ -102,7 +102,9 @@ impl Declarer<'_> {
                 bands: count("bands").zip(count("rows")),
             }),
             other => {
-                for key in ["threshold", "ngram", "bands", "rows"] {
+                let is_semantic = other == "semantic";
+                let stray = ["ngram", "bands", "rows", "threshold"];
+                for key in &stray[..if is_semantic { 3 } else { 4 }] {
                     if let Some(entry) = table.get(key) {
                         let title = format!("`{key}` has no meaning for the method `{other}`");
                         let at = entry.key;
@@ -110,7 +112,24 @@ impl Declarer<'_> {
                         problem.help.push("leave it out, or compare by `method = \"minhash\"`".to_owned());
                     }
                 }
-                if other == "normalised" { Method::Normalised } else { Method::Exact }
+                match other {
+                    "normalised" => Method::Normalised,
+                    "semantic" => {
+                        let given = table.get("threshold").and_then(|entry| super::check::number(&entry.value));
+                        if given.is_none() && !table.contains_key("threshold") {
+                            let problem = Diagnostic::error(
+                                "no-threshold",
+                                "`semantic` has to know from which cosine on rows are alike",
+                            );
+                            let problem = problem.at(&span, "without `threshold`");
+                            let help =
+                                "give one, such as `threshold = 0.95`: what is alike differs from model to model";
+                            self.problems.push(problem.help(help));
+                        }
+                        Method::Semantic(given.unwrap_or(1.0))
+                    }
+                    _ => Method::Exact,
+                }
             }
         };
         let best = table.get("keep").and_then(|entry| entry.value.table()).and_then(|keep| self.text(keep, "best"));

@@ -463,6 +463,8 @@ pub enum Method {
     Exact,
     Normalised,
     MinHash(MinHash),
+    /// Vectors with at least this cosine.
+    Semantic(f64),
 }
 
 /// How texts are compared by their shingles.

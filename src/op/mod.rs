@@ -26,7 +26,9 @@ mod split;
 mod strata;
 mod synth;
 
-pub use alike::{Alike, Banded, Banding, Buckets, Deduping, SHINGLE, Signature, equal, keep, nearly};
+pub use alike::{
+    Alike, Banded, Banding, Buckets, Cosine, Deduping, Direction, MOST, SHINGLE, Signature, equal, keep, nearly,
+};
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
 pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
 pub use choose::{By, Grouped, Quota, Sampling};
@@ -54,13 +56,14 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 44] = [
+pub const VERSIONS: [(&str, u32); 45] = [
     ("alike", 1),
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
     ("decontaminate", 1),
     ("dedup", 2),
+    ("direction", 1),
     ("embed", 2),
     ("examples", 1),
     ("explode", 1),

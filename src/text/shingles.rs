@@ -14,18 +14,26 @@ pub struct Words {
 }
 
 impl Words {
-    /// Splits a text as `normalise` makes it: words with one blank between them.
+    /// Splits a text as `normalise` makes it: words with one blank between them. Eight bytes at a time are looked through and multiplied into the hash.
     pub fn split(&mut self, normal: &[u8]) {
         self.hashes.clear();
         self.starts.clear();
-        let mut start = 0;
-        if normal.is_empty() {
-            return;
-        }
-        for end in memchr::memchr_iter(b' ', normal).chain([normal.len()]) {
-            self.hashes.push(hash(&normal[start..end]));
+        let (mut at, mut start, mut state) = (0, 0, WORD);
+        while at < normal.len() || start < at {
+            let block = block(normal, at);
+            let blanks = blanks(block);
+            if blanks == 0 {
+                state = fold(state ^ block);
+                at += 8;
+                continue;
+            }
+            // The bytes before the blank, and how many they are.
+            let rest = blanks.trailing_zeros() / 8;
+            let last = block & !(u64::MAX << (8 * rest)) | u64::from(rest + 1) << 56;
+            self.hashes.push(fold(state ^ last));
             self.starts.push(start as u32);
-            start = end + 1;
+            at += rest as usize + 1;
+            (start, state) = (at, WORD);
         }
         self.starts.push(start as u32);
     }
@@ -67,21 +75,32 @@ impl Words {
     }
 }
 
-/// Hashes a word, eight bytes at a time: each is multiplied into what was before, and both halves of the product are kept.
-fn hash(word: &[u8]) -> u64 {
-    let (blocks, rest) = word.as_chunks::<8>();
-    let mut state = fold(word.len() as u64 ^ WORD, FOLD);
-    for block in blocks {
-        state = fold(state ^ u64::from_le_bytes(*block), FOLD);
+/// Returns eight bytes of a text, with blanks behind its end.
+#[inline]
+fn block(text: &[u8], at: usize) -> u64 {
+    match text[at.min(text.len())..].first_chunk::<8>() {
+        Some(block) => u64::from_le_bytes(*block),
+        None => {
+            let rest = &text[at.min(text.len())..];
+            let mut block = [b' '; 8];
+            block[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(block)
+        }
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(state ^ u64::from_le_bytes(last), WORD)
 }
 
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product as u64) ^ (product >> 64) as u64 ^ a.rotate_left(32)
+/// Returns the highest bit of the first of eight bytes that is a blank, and perhaps of others behind it.
+#[inline]
+fn blanks(block: u64) -> u64 {
+    let zero = block ^ 0x2020_2020_2020_2020;
+    zero.wrapping_sub(0x0101_0101_0101_0101) & !zero & 0x8080_8080_8080_8080
+}
+
+/// Multiplies, and keeps both halves of the product.
+#[inline]
+fn fold(state: u64) -> u64 {
+    let product = u128::from(state) * u128::from(FOLD);
+    (product as u64) ^ (product >> 64) as u64 ^ state.rotate_left(32)
 }
 
 #[cfg(test)]

@@ -1,20 +1,25 @@
 //! Rows that are alike: signatures row by row, and clusters over all of them.
 
 mod clusters;
+mod direction;
 mod keep;
 mod signature;
 
 pub use clusters::{Buckets, equal, nearly};
+pub use direction::{Cosine, Direction};
 pub use keep::keep;
 pub use signature::{Banded, SHINGLE, Signature};
 
 use crate::hash::KeyWriter;
 
+/// How many rows of a bucket a text is compared with. More are there only where very many share a band and are not alike.
+pub const MOST: usize = 32;
+
 /// Places of a signature, unless more are wanted.
 pub const PLACES: u32 = 112;
 
 /// How `dedup` decides over what was made of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deduping {
     pub alike: Alike,
     /// Whether the last column says which row of a cluster is kept: the one with the largest rank. Otherwise it is the first.
@@ -22,20 +27,28 @@ pub struct Deduping {
 }
 
 /// Which rows are of one cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Alike {
     /// Those with one fingerprint.
     Equal,
     /// Those whose signatures are nearly equal, and those that such rows lead to.
     Nearly(Banding),
+    /// Those whose vectors have nearly the same direction, and those that such rows lead to.
+    Along(Cosine),
 }
 
 impl Deduping {
     /// Writes the parameters in canonical form.
     pub fn write_key(&self, key: &mut KeyWriter) {
         key.int("best", i64::from(self.best));
-        if let Alike::Nearly(Banding { bands, rows, needed }) = self.alike {
-            key.int("bands", bands.into()).int("rows", rows.into()).int("needed", needed.into());
+        match self.alike {
+            Alike::Equal => {}
+            Alike::Nearly(Banding { bands, rows, needed }) => {
+                key.int("bands", bands.into()).int("rows", rows.into()).int("needed", needed.into());
+            }
+            Alike::Along(Cosine { bits, threshold }) => {
+                key.int("bits", bits.into()).float("threshold", threshold);
+            }
         }
     }
 }

@@ -99,7 +99,9 @@ impl Banding {
             places.clear();
             places.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u16)));
             for (band, (keys, places)) in keys.iter_mut().zip(places.chunks_exact(self.rows as usize)).enumerate() {
-                let key = places.iter().fold(band as u64, |key, place| mix64(key ^ (u64::from(*place) << 32)));
+                // The places of a band, four at a time.
+                let four = |four: &[u16]| four.iter().fold(0, |packed, place| (packed << 16) | u64::from(*place));
+                let key = places.chunks(4).fold(band as u64, |key, places| mix64(key.rotate_left(8) ^ four(places)));
                 keys.push((key >> 32) as u32);
             }
         }
@@ -116,8 +118,10 @@ impl Banding {
         Some(())
     }
 
-    /// Returns whether two rows are alike, by 8 bits of each place.
-    pub fn are_alike(&self, a: &[u8], b: &[u8]) -> bool {
+    /// Returns whether two rows are alike, by their positions among those of whose places there are 8 bits.
+    pub fn are_alike(&self, short: &[u8], a: usize, b: usize) -> bool {
+        let places = self.places() as usize;
+        let [a, b] = [a, b].map(|at| &short[at * places..][..places]);
         a.iter().zip(b).map(|(a, b)| u32::from(a == b)).sum::<u32>() >= self.needed
     }
 }

@@ -1,3 +1,5 @@
+//! Laws of clusters: what is found, and that nothing but the rows decides.
+
 use super::*;
 use crate::op::RowOp;
 use crate::table::Batch;
@@ -70,7 +72,7 @@ fn clusters(texts: &[String], banding: Banding, size: usize) -> Vec<u32> {
         banding.shorten(group, rows, &mut short).unwrap();
         start += group.len();
     }
-    nearly(&buckets, &banding, &short)
+    nearly(&buckets, MOST, |a, b| banding.are_alike(&short, a, b))
 }
 
 fn banding(threshold: f64) -> Banding {
@@ -184,5 +186,51 @@ proptest! {
             };
             prop_assert!(row < others || kept[row] == expect as u32);
         }
+    }
+}
+
+#[test]
+fn vectors_with_a_cosine_of_the_threshold_or_more_are_found_and_no_others() {
+    let mut random = Random(7);
+    let mut number = || random.below(2_000_001) as f64 / 1_000_000.0 - 1.0;
+    let mut vectors: Vec<Vec<f64>> = Vec::new();
+    for pair in 0..400 {
+        let base: Vec<f64> = (0..64).map(|_| number()).collect();
+        let noise = f64::from(pair) / 800.0;
+        vectors.push(base.iter().map(|value| value * 3.0 + noise * number() * 3.0).collect());
+        vectors.push(base);
+    }
+    let cosine = |a: &[f64], b: &[f64]| {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+    };
+    let column: ArrayRef = {
+        let mut lists = arrow_array::builder::ListBuilder::new(arrow_array::builder::Float64Builder::new());
+        vectors.iter().for_each(|vector| lists.append_value(vector.iter().copied().map(Some)));
+        lists.append_null();
+        lists.append_value([Some(0.0); 64]);
+        lists.append_null();
+        Arc::new(lists.finish())
+    };
+    let batch = Batch { rows: column.len(), columns: vec![("v".to_owned(), column.clone())] };
+    let directions = Direction::new("v".to_owned()).run(&batch).unwrap().remove(0);
+    for threshold in [0.9, 0.95, 0.99, 0.9999] {
+        let judge = Cosine::new(threshold);
+        let buckets = Buckets::of(vec![judge.cut(&directions).unwrap()], judge.bands());
+        let (mut short, mut dimensions) = (Vec::new(), 0);
+        judge.vectors(&column, (0..column.len()).filter(|row| buckets.any[*row]), &mut dimensions, &mut short).unwrap();
+        let clusters = nearly(&buckets, usize::MAX, |a, b| {
+            judge.are_alike(&short[a * dimensions..][..dimensions], &short[b * dimensions..][..dimensions])
+        });
+        let (mut there, mut found) = (0, 0);
+        for (pair, both) in vectors.chunks(2).enumerate() {
+            let (is, cosine) = (clusters[2 * pair + 1] == 2 * pair as u32, cosine(&both[0], &both[1]));
+            there += usize::from(cosine >= threshold);
+            found += usize::from(is);
+            assert!(!is || cosine + 2e-6 >= threshold, "{cosine} at {threshold}");
+        }
+        println!("{threshold}: {found} of {there}, {} bands of {} bits", judge.bands(), judge.bits);
+        assert!(found * 100 >= there * 95 && there > 0, "{found} of {there} at {threshold}");
+        assert!((800..803).all(|row| clusters[row] == row as u32));
     }
 }
