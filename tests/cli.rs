@@ -227,7 +227,7 @@ build 1  TIME, AGO  0.00 s    datamake build
     sandbox.check(
         "verify",
         0,
-        r"fine: 73 blobs, 39 traces, 86 kB, and all is what its name says
+        r"fine: 74 blobs, 39 traces, 86 kB, and all is what its name says
 ",
     );
 }
