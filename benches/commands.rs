@@ -16,7 +16,7 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 7] = [
+    let benches: [(&str, Bench); 9] = [
         ("start", start),
         ("nothing-to-do", nothing_to_do),
         ("first-build", documents::first_build),
