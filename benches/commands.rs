@@ -16,13 +16,15 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 8] = [
+    let benches: [(&str, Bench); 10] = [
         ("start", start),
         ("nothing-to-do", nothing_to_do),
         ("first-build", documents::first_build),
         ("parquet", documents::parquet),
         ("dedup", documents::dedup),
         ("ready-filters", documents::ready_filters),
+        ("minhash", documents::minhash),
+        ("decontaminate", documents::decontaminate),
         ("edits", documents::edits),
         ("hashing", documents::hashing),
     ];

@@ -18,6 +18,8 @@ const STEPS: &[(&str, &str)] = &[
     ("select", "from = 'rows'\nselect = ['id', 'text as body']"),
     ("render", "from = 'rows'\nrender = { template = '{{ topic }}: {{ text }}', into = 'shown' }"),
     ("dedup", "from = 'rows'\ndedup = { by = 'text', method = 'normalised' }"),
+    ("minhash", "from = 'rows'\ndedup = { by = 'text', method = 'minhash' }"),
+    ("decontaminate", "from = 'rows'\ndecontaminate = { columns = 'text', against = 'few' }"),
     ("sample", "from = 'rows'\nsample = { fraction = 0.5, seed = 1 }"),
     ("sample-rows", "from = 'rows'\nsample = { rows = 100000, seed = 1 }"),
     ("split", "from = 'rows'\nsplit = { parts = { made = 0.9, rest = 0.1 }, seed = 1 }"),

@@ -227,7 +227,7 @@ build 1  TIME, AGO  0.00 s    datamake build
     sandbox.check(
         "verify",
         0,
-        r"fine: 73 blobs, 39 traces, 86 kB, and all is what its name says
+        r"fine: 74 blobs, 39 traces, 86 kB, and all is what its name says
 ",
     );
 }
@@ -737,7 +737,7 @@ fn completions_and_manual_pages_are_written() {
     }
     let page = String::from_utf8(sandbox.run("man build").stdout).unwrap();
     assert!(page.contains(".TH datamake-build 1"), "{page}");
-    sandbox.check("man --dir pages", 0, "wrote 21 pages to pages\n");
+    sandbox.check("man --dir pages", 0, "wrote 22 pages to pages\n");
     assert!(sandbox.path("pages/datamake.1").exists() && sandbox.path("pages/datamake-why.1").exists());
 }
 

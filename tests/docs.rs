@@ -259,6 +259,12 @@ fn the_guide_to_quality_filters_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_deduplicating_tells_what_happens() {
+    execute("docs/guides/deduplicating.md", |_| {});
+    execute("docs/guides/checking-data.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_mixing_tells_what_happens() {
     execute("docs/guides/mixing-and-splitting.md", |_| {});
 }

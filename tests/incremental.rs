@@ -107,6 +107,7 @@ enum Step {
     Column(usize, usize),
     Render(usize, usize),
     Dedup(usize),
+    Against(usize, String),
     Fraction(usize),
     Rows(usize),
     Drop(usize),
@@ -271,7 +272,10 @@ impl Model {
             1 => Step::Filter((0..1 + random.below(2)).map(|_| random.below(3)).collect()),
             2 | 3 => Step::Column(id, random.below(EXPRESSIONS.len())),
             4 => Step::Render(id, random.below(2)),
-            5 => Step::Dedup(random.below(5)),
+            5 if !earlier.is_empty() && random.chance(40) => {
+                Step::Against(random.below(3), random.one(&earlier).clone())
+            }
+            5 => Step::Dedup(random.below(7)),
             6 => {
                 if random.chance(50) {
                     Step::Fraction(1 + random.below(9))
@@ -397,7 +401,7 @@ impl Model {
         self.metrics.iter_mut().chain(&mut self.tests).for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
             dataset.steps.iter_mut().for_each(|step| {
-                if let Step::Join(_, name, ..) | Step::Perplexity(_, name, _) = step {
+                if let Step::Join(_, name, ..) | Step::Perplexity(_, name, _) | Step::Against(_, name) = step {
                     swap(name);
                 }
             });
@@ -494,7 +498,18 @@ impl Model {
             Step::Dedup(1) => "{ dedup = { by = \"text\", method = \"normalised\" } }".to_owned(),
             Step::Dedup(2) => "{ dedup = { by = [\"tag\", \"n % 5\"] } }".to_owned(),
             Step::Dedup(3) => "{ dedup = { by = \"10 / (n - 1)\" } }".to_owned(),
-            Step::Dedup(_) => "{ dedup = { by = \"lower(text)\" } }".to_owned(),
+            Step::Dedup(4) => "{ dedup = { by = \"lower(text)\" } }".to_owned(),
+            Step::Dedup(5) => "{ dedup = { by = \"text\", method = \"minhash\", ngram = 2, threshold = 0.5 } }".to_owned(),
+            Step::Dedup(_) => {
+                "{ dedup = { by = [\"text\", \"tag\"], method = \"minhash\", ngram = 1, keep = { best = \"n\" } } }".to_owned()
+            }
+            Step::Against(0, with) => format!("{{ dedup = {{ by = \"text\", against = \"{with}\" }} }}"),
+            Step::Against(1, with) => {
+                format!("{{ dedup = {{ by = \"text\", method = \"minhash\", ngram = 2, against = [\"{with}\"] }} }}")
+            }
+            Step::Against(_, with) => {
+                format!("{{ decontaminate = {{ columns = \"text\", against = \"{with}\", ngram = 3 }} }}")
+            }
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),
             Step::Drop(id) => format!("{{ select = [\"* exclude (x)\", \"x as old{id}\", \"x\"] }}"),

@@ -16,13 +16,27 @@ const UNWANTED: &str = "(?i)lorem ipsum|click here|all rights reserved";
 /// Filters the documents into JSON Lines, against polars and DuckDB.
 pub fn first_build(folder: &Path) {
     let documents = Documents::write(folder, setting("DATAMAKE_MB", 900));
-    against(folder, &documents, &filter("0.2", "kept.jsonl"), &["filter_polars", "filter_duckdb"], "out.jsonl");
+    against(
+        folder,
+        &documents,
+        &filter("0.2", "kept.jsonl"),
+        &["filter_polars", "filter_duckdb"],
+        "out.jsonl",
+        &[UNWANTED],
+    );
 }
 
 /// The same into Parquet.
 pub fn parquet(folder: &Path) {
     let documents = Documents::write(folder, setting("DATAMAKE_MB", 900));
-    against(folder, &documents, &filter("0.2", "kept.parquet"), &["filter_polars", "filter_duckdb"], "out.parquet");
+    against(
+        folder,
+        &documents,
+        &filter("0.2", "kept.parquet"),
+        &["filter_polars", "filter_duckdb"],
+        "out.parquet",
+        &[UNWANTED],
+    );
 }
 
 /// Drops documents whose normalised text was there before, against polars.
@@ -31,7 +45,30 @@ pub fn dedup(folder: &Path) {
     let manifest = "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n\
                     [dataset.once]\nfrom = \"documents\"\ndedup = { by = \"text\", method = \"normalised\" }\n\n\
                     [export.once]\nfrom = \"once\"\nto = \"once.jsonl\"\n";
-    against(folder, &documents, manifest, &["dedup_polars"], "out.jsonl");
+    against(folder, &documents, manifest, &["dedup_polars"], "out.jsonl", &[]);
+}
+
+/// Drops documents that are nearly like one before, against rensa with as many places and bands.
+pub fn minhash(folder: &Path) {
+    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
+    let manifest = "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n[dataset.once]\nfrom = \"documents\"\n\
+                    dedup = { by = \"text\", method = \"minhash\", bands = 14, rows = 8 }\n\n\
+                    [export.once]\nfrom = \"once\"\nto = \"once.jsonl\"\n";
+    against(folder, &documents, manifest, &["minhash_rensa"], "out.jsonl", &[]);
+}
+
+/// Drops documents with words of every 500th of them, against a set of Python and datatrove's functions.
+pub fn decontaminate(folder: &Path) {
+    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
+    let all = fs::read_to_string(folder.join(&documents.name)).expect("the documents can be read");
+    let some: String = all.split_inclusive('\n').step_by(500).collect();
+    fs::write(folder.join("evaluation.jsonl"), some).expect("the scratch folder can be written");
+    let manifest = "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n\
+                    [dataset.evaluation]\nfiles = \"evaluation.jsonl\"\nkey = \"id\"\nrole = \"evaluation\"\n\n\
+                    [dataset.clean]\nfrom = \"documents\"\ndecontaminate = { columns = \"text\" }\n\n\
+                    [export.clean]\nfrom = \"clean\"\nto = \"clean.jsonl\"\n";
+    let peers = ["decontaminate_python", "decontaminate_datatrove"];
+    against(folder, &documents, manifest, &peers, "out.jsonl", &["evaluation.jsonl"]);
 }
 
 /// Takes all measures of four published filters, against datatrove.
@@ -44,26 +81,24 @@ pub fn ready_filters(folder: &Path) {
          [dataset.good]\nfrom = \"documents\"\nfilter = [\"{}\"]\n\n{filters}",
         names.join("\", \"")
     );
-    against(folder, &documents, &manifest, &["filters_datatrove"], "verdicts.jsonl");
+    against(folder, &documents, &manifest, &["filters_datatrove"], "verdicts.jsonl", &[]);
 }
 
 /// Runs first builds in turns with programs of `benches/peers`.
-fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str) {
+fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str, more: &[&str]) {
     write(&folder.join("datamake.toml"), manifest);
     let python = std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned());
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
     let mut commands = vec![("datamake", datamake(folder, &["build", "--quiet"]))];
     for peer in peers {
         let library = peer.rsplit('_').next().expect("its name ends so");
+        let library = if library == "python" { "json" } else { library };
         if !runs(Command::new(&python).args(["-c", &format!("import {library}")])) {
             println!("  {library}: `{python}` does not have it");
             continue;
         }
         let mut command = Command::new(&python);
-        command.current_dir(folder).arg(scripts.join(format!("{peer}.py"))).args([&documents.name, output]);
-        if peer.starts_with("filter") {
-            command.arg(UNWANTED);
-        }
+        command.current_dir(folder).arg(scripts.join(format!("{peer}.py"))).args([&documents.name, output]).args(more);
         commands.push((library, command));
     }
     let mut found = vec![Vec::new(); commands.len()];

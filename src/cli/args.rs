@@ -1,6 +1,8 @@
 //! The arguments: what all commands share, and the commands in groups.
 
-use super::{build, check, completions, diff, gc, graph, init, log, man, plan, responses, show, verify, watch, why};
+use super::{
+    build, check, completions, diff, gc, graph, init, log, man, plan, responses, show, tune, verify, watch, why,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -69,6 +71,7 @@ pub enum Command {
     Plan(plan::Plan),
     Why(why::Why),
     Show(show::Show),
+    Tune(tune::Tune),
     Diff(diff::Diff),
     Log(log::Log),
     Verify(verify::Verify),
@@ -83,7 +86,7 @@ pub enum Command {
 
 /// The groups of the help's first page.
 pub const GROUPS: &[(&str, &[&str])] = &[
-    ("Look, and change nothing", &["check", "graph", "plan", "why", "show", "diff", "log", "verify"]),
+    ("Look, and change nothing", &["check", "graph", "plan", "why", "show", "tune", "diff", "log", "verify"]),
     ("Do", &["init", "build", "watch", "responses", "gc"]),
     ("Other", &["completions", "man"]),
 ];

@@ -205,7 +205,19 @@ fn step(step: &Step) -> String {
         }
         Step::Dedup(dedup) => {
             let by = if dedup.by.is_empty() { String::new() } else { format!(" by {}", texts(&dedup.by)) };
-            format!("dedup{by}{}", if dedup.method == Method::Normalised { ", normalised" } else { "" })
+            let method = match dedup.method {
+                Method::Exact => String::new(),
+                Method::Normalised => ", normalised".to_owned(),
+                Method::Semantic(threshold) => format!(", semantic at {threshold}"),
+                Method::MinHash(method) => format!(", minhash at {}", method.threshold),
+            };
+            let against =
+                if dedup.against.is_empty() { String::new() } else { format!(" against {}", texts(&dedup.against)) };
+            format!("dedup{by}{method}{against}")
+        }
+        Step::Decontaminate(step) => {
+            let against = if step.against.is_empty() { "evaluation".to_owned() } else { texts(&step.against) };
+            format!("decontaminate of {against} by {} words", step.ngram)
         }
         Step::Sample(sample) => {
             let amount = match sample.amount {

@@ -22,6 +22,7 @@ mod reference;
 mod responses;
 mod session;
 mod show;
+mod tune;
 mod verify;
 mod watch;
 mod why;
@@ -85,6 +86,7 @@ fn run() -> Exit {
         Command::Plan(args) => args.run(&mut session),
         Command::Why(args) => args.run(&mut session),
         Command::Show(args) => args.run(&mut session),
+        Command::Tune(args) => args.run(&mut session),
         Command::Diff(args) => args.run(&mut session),
         Command::Log(args) => args.run(&mut session),
         Command::Verify(args) => args.run(&mut session),

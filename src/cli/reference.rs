@@ -2,7 +2,7 @@
 
 use super::args::GROUPS;
 use super::{
-    asked, build, cause, check, diff, figures, gc, graph, init, log, plan, responses, show, verify, watch, why,
+    asked, build, cause, check, diff, figures, gc, graph, init, log, plan, responses, show, tune, verify, watch, why,
 };
 use clap::{Arg, Command};
 use std::fmt::Write;
@@ -43,6 +43,7 @@ const FORMS: &[(&str, &str)] = &[
     ("plan", plan::FORM),
     ("why", why::FORM),
     ("show", show::FORM),
+    ("tune", tune::FORM),
     ("diff", diff::FORM),
     ("log", log::FORM),
     ("verify", verify::FORM),

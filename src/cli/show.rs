@@ -68,7 +68,7 @@ pub struct Show {
 /// The form of the JSON.
 pub const FORM: &str = "\
 Rows: one document per row, its columns in the order of the table. Dates and timestamps are strings. Dropped rows have two columns more, before the others:
-`dropped_step` (from 1) and `dropped_by`; failed rows `failed_step` (null: the maker) and `failure`, an object that begins with `kind` and `detail`. Of a kind of models follow
+`dropped_step` (from 1) and `dropped_by`, and behind them, of `dedup`, `alike`: the key of the row that is kept, or of `decontaminate` `common` and `evaluation`; failed rows `failed_step` (null: the maker) and `failure`, an object that begins with `kind` and `detail`. Of a kind of models follow
 `request` (its key), `attempts`, `input_tokens`, `output_tokens`, `cost` (that of the last reply; null: not known) and `reply` (whole); of `uncomputable` `help` (or null) and `of`: the
 column, filter or step without a value; of `unreadable` these two, `file`, `line`, `column` and `text`.
 

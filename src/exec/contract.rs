@@ -67,7 +67,7 @@ impl Flow<'_> {
             let stage = &bound.stages[lost.stage.expect("a test makes no rows")];
             examples.extend(self.examples(stage, &lost, &table.schema, &table.key)?);
             let counts = lost.reasons(Some(stage));
-            let lost_table = self.context.put_table(lost.table(&table.schema, &table.key))?;
+            let lost_table = self.context.put_table(lost.table(Some(stage), &table.schema, &table.key))?;
             let step = LostRows { step: Some(at), reasons: counts, table: lost_table.hash };
             let by = if lost.why == Why::Dropped { "by " } else { "" };
             let own = step.reasons.iter().filter(|(_, rows)| *rows > 0);

@@ -133,12 +133,13 @@ impl Walk<'_> {
         let (mut dropped, mut failed) = (Vec::new(), Vec::new());
         for lost in lost {
             let (table, came) = match lost.stage {
-                None => (lost.table(&shape.schema, &shape.key), made),
+                None => (lost.table(None, &shape.schema, &shape.key), made),
                 Some(stage) => {
+                    let (of, before) = (&bound.stages[stage], &before[stage]);
                     if lost.why == Why::Failed {
-                        examples.extend(flow.examples(&bound.stages[stage], &lost, &before[stage], &bound.made.key)?);
+                        examples.extend(flow.examples(of, &lost, before, &bound.made.key)?);
                     }
-                    (lost.table(&before[stage], &bound.made.key), came[stage])
+                    (lost.table(Some(of), before, &bound.made.key), came[stage])
                 }
             };
             let (step, reasons) =

@@ -99,6 +99,7 @@ fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> 
         Stage::Ask(ask) => Some((&ask.span, ask.op.reads())),
         Stage::Refer { op, span, .. } => Some((span, op.reads())),
         Stage::Fan { fan, span } => Some((span, fan.reads())),
+        Stage::Decontaminate(step) => Some((&step.span, step.op.reads())),
         Stage::Select(_) => None,
     }
 }

@@ -4,7 +4,6 @@ use super::able::Failing;
 use super::context::Stop;
 use super::failure::{FAILURE, FailedAs, RowFailure};
 use super::stage::Flow;
-use super::whole::op_name;
 use crate::graph::{Stage, WholeOp};
 use crate::hash::Hash;
 use crate::table::{ColumnRef, Field, RowGroup, Schema, Table, Take, Type};
@@ -52,11 +51,23 @@ impl Flow<'_> {
         reasons: Hash,
         counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
     ) -> Result<Option<Lost>, Stop> {
+        self.lose_telling((stage, why), group, rows, (&[], reasons), counts)
+    }
+
+    /// Does so with more columns that have a value for each of them.
+    pub(super) fn lose_telling(
+        &self,
+        (stage, why): (impl Into<Option<usize>>, Why),
+        group: &RowGroup,
+        rows: &Take,
+        (told, reasons): (&[Hash], Hash),
+        counts: impl FnOnce() -> Result<Vec<u64>, Stop>,
+    ) -> Result<Option<Lost>, Stop> {
         if rows.is_empty() {
             return Ok(None);
         }
         let mut lost = self.retake(group, rows)?;
-        lost.columns.push(ColumnRef { chunk: reasons, take: None });
+        lost.columns.extend(told.iter().chain([&reasons]).map(|chunk| ColumnRef { chunk: *chunk, take: None }));
         Ok(Some(Lost { stage: stage.into(), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
     }
 
@@ -88,8 +99,9 @@ impl Lost {
             (Why::Failed, _) => FailedAs::all().map(FailedAs::word).collect(),
             (_, Some(Stage::Filter(works))) => works.iter().map(|work| work.name.as_str()).collect(),
             // Of a test it says what has to be unique.
-            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup })) => vec![&hashes[0].name],
-            (_, Some(Stage::Whole { op, .. })) => vec![op_name(*op)],
+            (_, Some(Stage::Whole { hashes, op: WholeOp::Dedup(_), .. })) => vec![&hashes[0].name],
+            (_, Some(Stage::Whole { op: WholeOp::Sample(_), .. })) => vec!["sample"],
+            (_, Some(Stage::Decontaminate(_))) => vec!["decontaminate"],
             (_, Some(Stage::Fan { fan, .. })) => vec![fan.name()],
             _ => unreachable!("no other stage drops rows"),
         };
@@ -97,13 +109,16 @@ impl Lost {
         counts.filter(|(_, rows)| self.why == Why::Dropped || *rows > 0).collect()
     }
 
-    /// Returns the rows as a table; `before` are the columns that they had.
-    pub fn table(&self, before: &Schema, key: &[String]) -> Table {
+    /// Returns the rows as a table, which were lost at this stage; `before` are the columns that they had.
+    pub fn table(&self, stage: Option<&Stage>, before: &Schema, key: &[String]) -> Table {
         let (name, ty) = match self.why {
             Why::Dropped => (DROPPED_BY, Type::Int),
             Why::Failed => (FAILURE, RowFailure::ty()),
         };
         let mut schema = before.clone();
+        if let (Why::Dropped, Some(stage)) = (self.why, stage) {
+            schema.0.extend(stage.told(before));
+        }
         let mut name = name.to_owned();
         while schema.field(&name).is_some() {
             name.push('_');

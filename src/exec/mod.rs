@@ -1,6 +1,7 @@
 //! Execution: stale nodes become tables, numbers and files. A plan is the same walk with nothing run.
 
 mod able;
+mod alike;
 mod ahead;
 mod around;
 mod ask;
@@ -11,6 +12,7 @@ mod context;
 mod contract;
 mod count;
 mod dataset;
+mod decontaminate;
 mod desk;
 mod dialogue;
 mod door;

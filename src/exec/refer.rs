@@ -2,6 +2,7 @@
 
 use super::able::{Able, Action, Made, able};
 use super::context::{Stop, TableRef};
+use super::decontaminate::AllEvaluations;
 use super::join::Joined;
 use super::stage::Flow;
 use crate::diag::Span;
@@ -24,6 +25,8 @@ pub struct Others {
     pub(super) joined: Arc<Mutex<AllJoined>>,
     /// Held while those keys are sorted.
     pub(super) placing: Arc<Mutex<()>>,
+    /// Those that rows may have no words of.
+    pub(super) evaluations: Arc<AllEvaluations>,
 }
 
 /// By input and columns.

@@ -10,7 +10,7 @@ use super::record::Remade;
 use super::refer::Others;
 use super::wave;
 use crate::diag::{Diagnostic, Span};
-use crate::graph::{Stage, Work};
+use crate::graph::{Stage, WholeOp, Work};
 use crate::hash::{Hash, Key};
 use crate::op::{self, Per, RowOp};
 use crate::table::{Batch, ColumnRef, Field, RowError, RowGroup, Schema, Take};
@@ -74,11 +74,14 @@ impl Flow<'_> {
         let mut came = vec![0; stages.len()];
         while at < stages.len() {
             let end = match &stages[at] {
-                Stage::Whole { hashes, op } => {
+                Stage::Whole { hashes, op, against, key } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
                     let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
-                    let takes = self.whole(&hashes, *op)?;
-                    let (kept, dropped) = self.pick(at, groups, takes)?;
+                    let decided = match op {
+                        WholeOp::Dedup(dedup) => self.dedup(*dedup, against, (&schemas[at], key), &groups, &hashes)?,
+                        WholeOp::Sample(sampling) => self.sample(&hashes, sampling)?,
+                    };
+                    let (kept, dropped) = self.pick(at, groups, decided)?;
                     groups = kept;
                     lost.extend(failed.into_iter().chain(dropped));
                     at + 1
@@ -212,6 +215,7 @@ impl Flow<'_> {
                 self.without_failed(at, &after, group, made.failed)
             }
             Stage::Fan { fan, span } => self.fan(at, fan, span, schema, group),
+            Stage::Decontaminate(step) => self.decontaminate(at, step, schema, group),
             Stage::Filter(works) => {
                 let Filtered { keep, dropped: (rows, reasons), failed } = self.filter(works, schema, group)?;
                 let counts = || self.count(reasons, works.len());
@@ -357,7 +361,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
             Stage::Run(run) => schema = Schema(run.program.writes.clone()),
-            Stage::Filter(_) | Stage::Whole { .. } | Stage::Split(_) => {}
+            Stage::Filter(_) | Stage::Decontaminate(_) | Stage::Whole { .. } | Stage::Split(_) => {}
         }
         before
     };

@@ -1,12 +1,13 @@
 //! Steps that see the whole table: hashes are made row by row, and over all of them it is decided which rows stay, or in which part they are.
 
 use super::able::Made;
+use super::alike::Decided;
 use super::context::Stop;
 use super::lost::{Lost, Why};
 use super::stage::Flow;
-use crate::graph::{Parts, WholeOp, Work};
-use crate::hash::{Hash, KeyWriter};
-use crate::op;
+use crate::graph::{Parts, Work};
+use crate::hash::KeyWriter;
+use crate::op::{self, Sampling};
 use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -41,25 +42,18 @@ impl Flow<'_> {
         Ok((hashes, lost))
     }
 
-    /// Decides over the hashes of all rows which of them stay: one take per group.
-    pub(super) fn whole(&self, hashes: &[Vec<ColumnRef>], op: WholeOp) -> Result<Vec<Hash>, Stop> {
-        let mut key = op::key(op_name(op));
-        if let WholeOp::Sample(sampling) = op {
-            sampling.write_key(&mut key);
-        }
+    /// Decides over the hashes of all rows which of them a sample takes.
+    pub(super) fn sample(&self, hashes: &[Vec<ColumnRef>], sampling: &Sampling) -> Result<Vec<Decided>, Stop> {
+        let mut key = op::key("sample");
+        sampling.write_key(&mut key);
         hashes.iter().flatten().for_each(|column| column_into(&mut key, *column));
-        self.action(key.finish(), || {
+        let takes = self.action(key.finish(), || {
             let columns = self.ints(hashes)?;
             let columns: Vec<Vec<&[i64]>> =
                 columns.iter().map(|group| group.iter().map(|column| &column.values()[..]).collect()).collect();
-            let takes = match op {
-                WholeOp::Dedup => {
-                    op::keep_first(&columns.iter().map(|pair| (pair[0], pair[1])).collect::<Vec<(&[i64], &[i64])>>())
-                }
-                WholeOp::Sample(sampling) => sampling.takes(&columns),
-            };
-            takes.iter().map(|take| self.context.put_take(take)).collect()
-        })
+            sampling.takes(&columns).iter().map(|take| self.context.put_take(take)).collect()
+        })?;
+        Ok(takes.into_iter().map(|keep| Decided { keep, told: Vec::new() }).collect())
     }
 
     /// Reads columns of hashes.
@@ -77,21 +71,22 @@ impl Flow<'_> {
         &self,
         at: usize,
         groups: Vec<Arc<RowGroup>>,
-        takes: Vec<Hash>,
+        decided: Vec<Decided>,
     ) -> Result<(Vec<Arc<RowGroup>>, Vec<Lost>), Stop> {
-        let groups: Vec<(Arc<RowGroup>, Hash)> = groups.into_iter().zip(takes).collect();
+        let groups: Vec<(Arc<RowGroup>, Decided)> = groups.into_iter().zip(decided).collect();
         let picked = self.all(
             &groups,
             |(group, _)| u64::from(group.rows),
-            |flow, (group, take)| {
-                let take = flow.context.take(*take)?;
+            |flow, (group, decided)| {
+                let take = flow.context.take(decided.keep)?;
                 if take.is_identity() {
                     return Ok((vec![group.clone()], Vec::new()));
                 }
                 let rows = (take.source_rows() - take.len()) as u64;
                 let reasons: ArrayRef = Arc::new(Int64Array::from(vec![0; rows as usize]));
                 let reasons = flow.context.put_column(&reasons)?;
-                let lost = flow.lose((at, Why::Dropped), group, &take.complement(), reasons, || Ok(vec![rows]))?;
+                let (gone, told) = (take.complement(), (&decided.told[..], reasons));
+                let lost = flow.lose_telling((at, Why::Dropped), group, &gone, told, || Ok(vec![rows]))?;
                 Ok((flow.staying(group, &take)?, lost.into_iter().collect()))
             },
         )?;
@@ -141,11 +136,4 @@ impl Flow<'_> {
 pub(super) fn column_into(key: &mut KeyWriter, column: ColumnRef) {
     key.hash("chunk", column.chunk);
     column.take.iter().for_each(|take| _ = key.hash("take", *take));
-}
-
-pub(super) fn op_name(op: WholeOp) -> &'static str {
-    match op {
-        WholeOp::Dedup => "dedup",
-        WholeOp::Sample(_) => "sample",
-    }
 }

@@ -1,14 +1,13 @@
 //! Binding: the steps of a node against the columns that it gets, as ops. Every problem is reported at once.
 
+use super::alike::{Against, Decontaminating};
 use super::choosing::match_by;
 use super::running::{BoundRun, bind_program};
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
-use crate::manifest::{Dataset, Maker, Method, Metric, Step, Text};
-use crate::op::{
-    AskOp, Computed, FanOp, Fingerprint, JoinKind, Matching, Over, ReferOp, Render, RowOp, Sampling, row_identity,
-};
+use crate::manifest::{Dataset, Maker, Metric, Step, Text};
+use crate::op::{AskOp, Computed, Deduping, FanOp, JoinKind, ReferOp, Render, RowOp, Sampling, row_identity};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
 
@@ -54,8 +53,10 @@ pub enum Stage {
     Ask(Ask),
     /// Columns are made of each row and the whole table of an input of the node.
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
-    /// Hashes are made row by row; which rows stay is decided over all of them.
-    Whole { hashes: Vec<Work>, op: WholeOp },
+    /// Hashes are made row by row; which rows stay is decided over all of them, and those of other tables. `key` tells the rows.
+    Whole { hashes: Vec<Work>, op: WholeOp, against: Vec<Against>, key: Vec<String> },
+    /// A row is dropped that has words in common with other tables.
+    Decontaminate(Decontaminating),
     /// A program is given row groups or the whole table.
     Run(BoundRun),
     /// Rows are to be divided into parts; here those fail of which it cannot be told into which, or whether they leak.
@@ -63,9 +64,24 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Decides by chance, over these hashes.
+    pub fn sample(hashes: Vec<Work>, sampling: Sampling) -> Stage {
+        Stage::Whole { hashes, op: WholeOp::Sample(sampling), against: Vec::new(), key: Vec::new() }
+    }
+
     /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
     pub fn is_whole(&self) -> bool {
         matches!(self, Stage::Whole { .. } | Stage::Run(_))
+    }
+
+    /// Returns what is said of each row that it drops, beside which of its reasons it was; `before` are the columns of the row.
+    pub fn told(&self, before: &Schema) -> Vec<Field> {
+        let names: &[&str] = match self {
+            Stage::Whole { op: WholeOp::Dedup(_), .. } => &["alike"],
+            Stage::Decontaminate(_) => &["common", "evaluation"],
+            _ => &[],
+        };
+        names.iter().map(|name| Field::new(super::asking::free(name, before), Type::String)).collect()
     }
 }
 
@@ -160,10 +176,10 @@ impl Work {
 }
 
 /// An op that needs the whole table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WholeOp {
-    /// The first of rows with equal hashes stays.
-    Dedup,
+    /// One row of each cluster stays.
+    Dedup(Deduping),
     /// So many rows stay, chosen by their hashes.
     Sample(Sampling),
 }
@@ -322,7 +338,7 @@ pub fn bind_dataset(
             && let Some(rows) = rows.take()
         {
             let hashes = vec![Work::new("rows", row_identity(binder.shape.key.clone()), &step.span())];
-            stages.push(Stage::Whole { hashes, op: WholeOp::Sample(Sampling::of(rows, 0)) });
+            stages.push(Stage::sample(hashes, Sampling::of(rows, 0)));
         }
         stages.extend(binder.step(at, step).unwrap_or_default());
         steps.resize(stages.len(), at);
@@ -400,21 +416,8 @@ impl Binder<'_> {
             Step::Join(join) => self.join(at, join),
             Step::Augment(augment) => self.augment(at, augment),
             Step::Run(run) => Some(vec![self.run(run)]),
-            Step::Dedup(dedup) => {
-                let matching = match dedup.method {
-                    Method::Exact => Matching::Exact,
-                    Method::Normalised => Matching::Normalised,
-                };
-                let hashes = if dedup.by.is_empty() {
-                    let columns = self.shape.schema.names().map(str::to_owned).collect();
-                    Work::new("dedup", Fingerprint::new(columns, matching), &dedup.span)
-                } else {
-                    let exprs = self.exprs(&dedup.by)?;
-                    let inner = Fingerprint::new(Over::names(exprs.len()), matching);
-                    Work::new("dedup", Over::new(exprs, Box::new(inner)), &dedup.span)
-                };
-                Some(vec![Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup }])
-            }
+            Step::Dedup(dedup) => self.dedup(at, dedup),
+            Step::Decontaminate(decontaminate) => self.decontaminate(at, decontaminate),
             Step::Sample(sample) => self.sample(sample),
             Step::Split(split) => Some(vec![Stage::Split(self.split(split)?)]),
         }

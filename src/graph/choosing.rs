@@ -1,7 +1,7 @@
 //! Binds what chooses rows: `sample`, `split`, and what a `mix` matches.
 
 use super::Node;
-use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, WholeOp, Work, in_text};
+use super::bind::{Binder, LeakCheck, Parts, Shape, Stage, Work, in_text};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::expr::Expr;
 use crate::manifest::{Amount, Mix, Order, Sample, Split, Text};
@@ -45,7 +45,7 @@ impl Binder<'_> {
         if grouped == Grouped::Yes {
             hashes.push(Work::new("sample", identity_over(by), &sample.span));
         }
-        Some(vec![Stage::Whole { hashes, op: WholeOp::Sample(Sampling { quota, order, grouped, seed }) }])
+        Some(vec![Stage::sample(hashes, Sampling { quota, order, grouped, seed })])
     }
 
     /// Parses an expression whose type has to be one of some.

@@ -4,7 +4,7 @@ use super::bind::{BoundMetric, Shape, Stage, WholeOp, Work, in_text, no_column, 
 use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::expr::{Aggregate, Expr};
 use crate::manifest::{Bounds, Test, Text};
-use crate::op::{Computed, Fingerprint, Matching, Over};
+use crate::op::{Alike, Computed, Deduping, Fingerprint, Matching, Over};
 use crate::query::quoted;
 use crate::table::Type;
 
@@ -84,7 +84,9 @@ impl Binder<'_> {
         let inner = Fingerprint::new(Over::names(exprs.len()), Matching::Exact);
         let names: Vec<&str> = self.test.unique.iter().map(|text| text.value.as_str()).collect();
         let hashes = Work::new(&format!("unique {}", names.join(", ")), Over::new(exprs, Box::new(inner)), &first.span);
-        Some(Stage::Whole { hashes: vec![hashes], op: WholeOp::Dedup })
+        let op = WholeOp::Dedup(Deduping { alike: Alike::Equal, best: false });
+        let key = self.shape.key.clone();
+        Some(Stage::Whole { hashes: vec![hashes], op, against: Vec::new(), key })
     }
 
     fn has(&mut self, column: &Text) -> bool {

@@ -1,5 +1,6 @@
 //! The graph: names become edges, in an order in which every node comes after its inputs. No I/O.
 
+mod alike;
 mod asking;
 mod augment;
 mod bind;
@@ -13,6 +14,7 @@ mod running;
 mod select;
 mod texts;
 
+pub use alike::{Against, Decontaminating, Evaluation};
 pub use bind::{
     Ask, Bound, BoundMetric, Fan, Join, LeakCheck, Parts, Shape, Stage, WholeOp, Work, bind_dataset, bind_metric,
     maker_shape,
@@ -101,7 +103,7 @@ pub struct Node {
     pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
     /// The query that makes its rows.
     pub query: Option<Arc<NodeQuery>>,
-    /// The input that a step looks into, by step: what is near, examples.
+    /// The input that a step looks into, by step: what is near, examples; of several the first, which the others follow.
     pub looks_into: BTreeMap<usize, usize>,
 }
 

@@ -1,5 +1,6 @@
 //! Names to edges: every unknown name, cycle and broken text is reported at once.
 
+use super::alike::{contaminated_exports, evaluation, no_evaluation};
 use super::texts::{TextReader, template_words};
 use super::{Graph, Input, Kind, Names, Node, NodeId, NodeQuery};
 use crate::diag::{Diagnostic, Diagnostics, Severity, list};
@@ -43,25 +44,31 @@ fn reference_edge(dataset: &Dataset) -> Option<Edge<'_>> {
     Some(Edge { verb: "matches", ..edge(&mix.matching.as_ref()?.to) })
 }
 
-/// Returns the edges of a dataset's steps, with their positions: a step looks into one other table at most.
+/// Returns the edges of a dataset's steps, with their positions: those of a step follow each other.
 fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, Edge<'a>)> {
     let examples = |prompt: &Text| {
         let prompt = manifest.prompts.iter().find(|known| known.name.value == prompt.value)?;
         let edge = edge(&prompt.examples.as_ref()?.from);
         Some(Edge { verb: "gets examples from", ..edge })
     };
-    let of = |step: &'a Step| match step {
-        Step::Nearest(nearest) => Some(Edge { verb: "looks into", ..edge(&nearest.to) }),
-        Step::Perplexity(step) => {
-            let lm = manifest.lms.iter().find(|known| known.name.value == step.lm.value)?;
-            Some(Edge { verb: "is measured by a model of", ..edge(&lm.from) })
+    let looks_into = |name: &'a Text| Edge { verb: "looks into", ..edge(name) };
+    let of = |step: &'a Step| -> Vec<Edge<'a>> {
+        match step {
+            Step::Nearest(nearest) => vec![looks_into(&nearest.to)],
+            Step::Perplexity(step) => {
+                let lm = manifest.lms.iter().find(|known| known.name.value == step.lm.value);
+                lm.map(|lm| Edge { verb: "is measured by a model of", ..edge(&lm.from) }).into_iter().collect()
+            }
+            Step::Join(join) => vec![Edge { verb: "is joined with", ..edge(&join.with) }],
+            Step::Generate(generate) => examples(&generate.prompt).into_iter().collect(),
+            Step::Judge(judge) => examples(&judge.prompt).into_iter().collect(),
+            Step::Dedup(dedup) => dedup.against.iter().map(looks_into).collect(),
+            Step::Decontaminate(step) => evaluation(manifest, dataset, step).into_iter().map(looks_into).collect(),
+            _ => Vec::new(),
         }
-        Step::Join(join) => Some(Edge { verb: "is joined with", ..edge(&join.with) }),
-        Step::Generate(generate) => examples(&generate.prompt),
-        Step::Judge(judge) => examples(&judge.prompt),
-        _ => None,
     };
-    dataset.steps.iter().enumerate().filter_map(|(at, step)| Some((at, of(step)?))).collect()
+    let steps = dataset.steps.iter().enumerate();
+    steps.flat_map(|(at, step)| of(step).into_iter().map(move |edge| (at, edge))).collect()
 }
 
 impl Graph {
@@ -107,7 +114,12 @@ impl Graph {
             node.made_of = edges.len();
             edges.extend(reference_edge(dataset));
             for (step, edge) in step_edges(&manifest, dataset) {
-                node.looks_into.insert(step, edges.len());
+                let first = *node.looks_into.entry(step).or_insert(edges.len());
+                if let Step::Dedup(_) | Step::Decontaminate(_) = &dataset.steps[step] {
+                    // What is dropped has the name with it.
+                    let name = edge.text.value.clone();
+                    node.words.set(format!("steps.{step}.against.{}", edges.len() - first), name);
+                }
                 edges.push(edge);
             }
             node.inputs = inputs(edges);
@@ -176,6 +188,10 @@ impl Graph {
                             node.synonyms.insert(step, synonyms);
                         }
                     }
+                    Step::Decontaminate(step) if evaluation(&manifest, dataset, step).is_empty() => {
+                        problems.push(no_evaluation(dataset, step));
+                        sound[*i] = false;
+                    }
                     _ => {}
                 }
             }
@@ -236,7 +252,9 @@ impl Graph {
         }
         let sound =
             sound.into_iter().enumerate().filter(|(_, sound)| *sound).map(|(at, _)| NodeId(at as u32)).collect();
-        (Graph { manifest, nodes }, sound)
+        let graph = Graph { manifest, nodes };
+        problems.0.extend(contaminated_exports(&graph));
+        (graph, sound)
     }
 }
 

@@ -45,6 +45,7 @@ impl Hash {
 }
 
 /// The finaliser of splitmix64 (Steele, Lea and Flood 2014): every input bit moves every output bit.
+#[inline]
 pub fn mix64(mut state: u64) -> u64 {
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -90,6 +90,7 @@ pub struct Param {
 pub struct Dataset {
     pub name: Text,
     pub about: About,
+    pub purpose: Purpose,
     pub maker: Maker,
     pub steps: Vec<Step>,
     /// The columns that identify a row; empty: its content.
@@ -242,6 +243,7 @@ pub enum Step {
     Join(Join),
     Augment(Augment),
     Dedup(Dedup),
+    Decontaminate(Decontaminate),
     Sample(Sample),
     Split(Split),
     Run(Run),
@@ -279,6 +281,7 @@ impl Step {
             Step::Join(join) => &join.span,
             Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
+            Step::Decontaminate(decontaminate) => &decontaminate.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
             Step::Run(run) => &run.span,
@@ -303,6 +306,7 @@ impl Step {
             Step::Join(_) => "join",
             Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
+            Step::Decontaminate(_) => "decontaminate",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",
             Step::Run(_) => "run",
@@ -444,20 +448,57 @@ pub struct Join {
     pub span: Span,
 }
 
-/// Keeps the first of rows that are alike.
+/// Keeps one of rows that are alike.
 #[derive(Clone, Debug)]
 pub struct Dedup {
     /// Columns or expressions; empty: all columns.
     pub by: Vec<Text>,
     pub method: Method,
+    /// What is largest of the row that is kept; none: it is the first.
+    pub best: Option<Text>,
+    /// Other datasets whose rows ours may not be like.
+    pub against: Vec<Text>,
     pub span: Span,
 }
 
 /// When two rows are alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Method {
     Exact,
     Normalised,
+    MinHash(MinHash),
+    /// Vectors with at least this cosine.
+    Semantic(f64),
+}
+
+/// How texts are compared by their shingles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MinHash {
+    pub threshold: f64,
+    /// Words of a shingle.
+    pub ngram: u32,
+    /// Bands, and the places of each; none: as the threshold needs it.
+    pub bands: Option<(u32, u32)>,
+}
+
+/// Drops rows that have words in common with evaluation datasets.
+#[derive(Clone, Debug)]
+pub struct Decontaminate {
+    /// Empty: all columns of texts.
+    pub columns: Vec<Text>,
+    /// Empty: all datasets that are for evaluation.
+    pub against: Vec<Text>,
+    pub ngram: u32,
+    pub span: Span,
+}
+
+/// What a dataset is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Whatever is made of it.
+    Any,
+    /// To measure what others are good for: it has to be in none of them.
+    Evaluation,
 }
 
 /// Lets a program make columns or rows.
@@ -635,5 +676,7 @@ pub struct Export {
     /// Relative to the project and inside it.
     pub to: Text,
     pub encoding: Encoding,
+    /// Nobody need be told that it may have texts of evaluation datasets.
+    pub contaminated: bool,
     pub definition: Words,
 }

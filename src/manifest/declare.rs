@@ -118,6 +118,7 @@ impl Declarer<'_> {
         }
         Some(Dataset {
             about: self.about(table),
+            purpose: if table.contains_key("role") { Purpose::Evaluation } else { Purpose::Any },
             maker: maker?,
             steps,
             key: self.texts(table, "key"),
@@ -208,15 +209,8 @@ impl Declarer<'_> {
             "explode" => Step::Explode(self.explode(entry, span)?),
             "join" => Step::Join(self.join(inner?, span)?),
             "augment" => Step::Augment(self.augment(inner?, span)?),
-            "dedup" => {
-                let method = self.text(inner?, "method");
-                let method = if method.is_some_and(|text| text.value == "normalised") {
-                    Method::Normalised
-                } else {
-                    Method::Exact
-                };
-                Step::Dedup(Dedup { by: self.texts(inner?, "by"), method, span })
-            }
+            "dedup" => Step::Dedup(self.dedup(inner?, span)),
+            "decontaminate" => Step::Decontaminate(self.decontaminate(inner?, span)),
             "sample" => Step::Sample(self.sample(inner?, span)?),
             "run" => Step::Run(self.run(inner?, span, false)?),
             _ => Step::Split(self.split(dataset, inner?, span)?),
@@ -279,7 +273,8 @@ impl Declarer<'_> {
         };
         let mut definition = definition(table, &keys::EXPORT);
         definition.set("format", encoding.name());
-        Some(Export { name, about, from: from?, to, encoding, definition })
+        let contaminated = table.contains_key("contaminated");
+        Some(Export { name, about, from: from?, to, encoding, contaminated, definition })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table of keys: the whole language as data. The checker, the words of a definition, the JSON Schema and
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
+use super::alike::{DECONTAMINATE, DEDUP};
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
 use super::augment::AUGMENT;
 use super::choosing::{MIX, SAMPLE, SPLIT};
@@ -83,7 +84,7 @@ pub static PROJECT: Table = Table {
 };
 
 pub static DATASET: Table = Table {
-    sections: &[MAKERS, FLOW, STEPS, STEP, ABOUT],
+    sections: &[MAKERS, FLOW, PURPOSE, STEPS, STEP, ABOUT],
     groups: &[
         Group {
             keys: &["files", "synth", "mix", "concat", "sql", "from"],
@@ -107,6 +108,7 @@ pub static DATASET: Table = Table {
                 "join",
                 "augment",
                 "dedup",
+                "decontaminate",
                 "sample",
                 "split",
             ],
@@ -167,6 +169,15 @@ pub const FLOW: &[Key] = &[
     .default("0"),
 ];
 
+/// What a dataset is for.
+const PURPOSE: &[Key] = &[key(
+    "role",
+    Description,
+    Shape::Text(Text::OneOf(&["evaluation"])),
+    "`evaluation`: models are measured with it, so its texts should be in nothing that is exported to train them: a step `decontaminate = {}` \
+     looks for them, and an export without one on its way is warned of.",
+)];
+
 const ONE_STEP: Shape = Shape::Table(&STEP_TABLE);
 const STEPS: &[Key] =
     &[key("steps", Definition, Shape::List(&ONE_STEP), "Several steps in order, each a table with one step.")];
@@ -226,7 +237,13 @@ pub const STEP: &[Key] = &[
         "Step: join rows with those of another dataset that have the same key.",
     ),
     key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
-    key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep the first of rows that are alike."),
+    key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep one of rows that are alike."),
+    key(
+        "decontaminate",
+        Definition,
+        Shape::Table(&DECONTAMINATE),
+        "Step: drop rows that have a run of words in common with an evaluation dataset.",
+    ),
     key("sample", Definition, Shape::Table(&SAMPLE), "Step: keep some rows, chosen by their hash."),
     key(
         "split",
@@ -260,6 +277,7 @@ pub static STEP_TABLE: Table = Table {
             "join",
             "augment",
             "dedup",
+            "decontaminate",
             "sample",
             "split",
             "run",
@@ -338,25 +356,6 @@ pub static RENDER: Table = Table {
         required: Required::Yes,
         doc: "a text comes from one place",
     }],
-};
-
-pub static DEDUP: Table = Table {
-    sections: &[&[
-        key(
-            "by",
-            Definition,
-            Shape::OneOrMore(&SQL),
-            "The columns or expressions to compare. Without it, all columns.",
-        ),
-        key(
-            "method",
-            Definition,
-            Shape::Text(Text::OneOf(&["exact", "normalised"])),
-            "`exact`: the same bytes; `normalised`: the same but for case, white space and Unicode forms.",
-        )
-        .default("\"exact\""),
-    ]],
-    groups: &[],
 };
 
 pub static PROMPT: Table = Table {
@@ -444,6 +443,12 @@ pub static EXPORT: Table = Table {
                 Definition,
                 Shape::Text(Text::OneOf(EXPORTS)),
                 "The format. Without it the ending of `to` decides.",
+            ),
+            key(
+                "contaminated",
+                Description,
+                Shape::True,
+                "Nobody need be told that no `decontaminate` step is on the way to this file.",
             ),
         ],
         ABOUT,

@@ -2,6 +2,7 @@
 //!
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
+mod alike;
 mod asking;
 mod augment;
 mod broken;

@@ -1,14 +1,13 @@
-//! `dedup`: the first of all rows that are alike.
+//! Fingerprints: rows that are the same have the same.
 
-use super::{RowOp, columns, takes, write_count};
+use super::{RowOp, columns, write_count};
 use crate::hash::KeyWriter;
-use crate::table::{Batch, RowError, Take, Type, hash_text, hash_value};
+use crate::table::{Batch, RowError, Type, hash_text, hash_value};
 use crate::text::normalise_into;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_schema::DataType;
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
 
@@ -85,14 +84,6 @@ impl RowOp for Fingerprint {
         }
         Ok(vec![Arc::new(Int64Array::from(high)), Arc::new(Int64Array::from(low))])
     }
-}
-
-/// Returns one take per group: the rows whose fingerprint, given as halves, no row before them has.
-pub fn keep_first(groups: &[(&[i64], &[i64])]) -> Vec<Take> {
-    let mut seen: HashSet<(i64, i64), BuildHasherDefault<Halves>> = HashSet::default();
-    let rows = groups.iter().flat_map(|(high, low)| high.iter().copied().zip(low.iter().copied()));
-    let keep: Vec<bool> = rows.map(|print| print == (0, 0) || seen.insert(print)).collect();
-    takes(groups.iter().map(|(high, low)| high.len().min(low.len())), &keep)
 }
 
 /// A hasher for what is a hash already.

@@ -3,10 +3,12 @@
 //! Ops that need the whole table (`dedup`, `sample` by a number of rows, `mix`) do their heavy part row by row, into
 //! a column of hashes, and then see only those hashes.
 
+mod alike;
 mod asking;
 mod augment;
 mod choose;
 mod computed;
+mod contaminated;
 mod dedup;
 mod draw;
 mod fanning;
@@ -24,11 +26,15 @@ mod split;
 mod strata;
 mod synth;
 
+pub use alike::{
+    Alike, Banded, Banding, Buckets, Cosine, Deduping, Direction, MOST, SHINGLE, Signature, equal, keep, nearly,
+};
 pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
 pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
 pub use choose::{By, Grouped, Quota, Sampling};
 pub use computed::{Computed, Over};
-pub use dedup::{Fingerprint, Matching, keep_first};
+pub use contaminated::{Common, Contaminated, Ngrams};
+pub use dedup::{Fingerprint, Matching};
 pub use fanning::{Explode, FanOp, Fanned, JoinKeys, JoinKind, Matches, Places, Repeat, TooMany};
 pub use identity::{Identity, row_identity};
 pub use leaks::{Checked, LeakedRow, Leaks, leaks};
@@ -53,11 +59,14 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 44] = [
+pub const VERSIONS: [(&str, u32); 48] = [
+    ("alike", 1),
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
-    ("dedup", 1),
+    ("decontaminate", 1),
+    ("dedup", 2),
+    ("direction", 1),
     ("embed", 2),
     ("examples", 1),
     ("explode", 1),
@@ -92,6 +101,7 @@ pub const VERSIONS: [(&str, u32); 44] = [
     ("run", 1),
     ("sample", 2),
     ("segments", 2),
+    ("signature", 1),
     ("split", 1),
     ("sql", 1),
     ("synth", 1),

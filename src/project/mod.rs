@@ -9,6 +9,7 @@ mod inspect;
 mod models;
 mod responses;
 mod revision;
+mod tune;
 
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use check::{Findings, Verdict};
@@ -18,6 +19,7 @@ pub use inspect::{Explanation, Failed, Published, Rows, Statistics};
 pub use models::{Gap, NodeCost, Outlay, Spent};
 pub use responses::{Exported, Kept, OfModel, Travelled, Which, open as open_responses};
 pub use revision::{NodeDiff, Point, Version};
+pub use tune::{Curve, CurvePoint, Side};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::fetch::models::Batching;

@@ -20,7 +20,9 @@ mod quality;
 mod readability;
 mod repeats;
 mod self_bleu;
+mod shingles;
 mod similar;
+mod sketch;
 mod symbols;
 mod words;
 
@@ -37,7 +39,9 @@ pub use number::last_number;
 pub use quality::{Kind, MOST_WORDS, Measure, Measurer, Number, STOP_WORDS, stop_words};
 pub use readability::{flesch_kincaid, flesch_reading_ease};
 pub use self_bleu::self_bleu;
+pub use shingles::Words;
 pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n,
 };
+pub use sketch::Sketcher;
 pub use words::Tokens;

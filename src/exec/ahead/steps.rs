@@ -87,6 +87,16 @@ impl<'a> Ahead<'a> {
                 let stay = |row: &u32| masks.iter().all(|mask| stays(mask, *row as usize));
                 parcel.take((0..parcel.batch.rows as u32).filter(stay).collect())
             }
+            Stage::Decontaminate(step) => {
+                if parcel.unknown.has(step.op.reads()) {
+                    parcel.unknown.filter();
+                    return Ok(Some(parcel));
+                }
+                let (used, progress) = (Used::default(), Progress::new(pipe.node, &|_| ()));
+                let flow = pipe.flow(self.context, &used, &progress, Effort::Run);
+                let Some(clean) = flow.clean_rows(step, &parcel.batch)? else { return Ok(None) };
+                parcel.take(clean)
+            }
             Stage::Fan { fan, .. } => {
                 if parcel.unknown.has(fan.reads()) {
                     // How many rows there will be cannot be told.

@@ -1,0 +1,137 @@
+//! The signature of a text: a sketch of its word shingles.
+
+use super::{Banding, PLACES};
+use crate::hash::{KeyWriter, mix64};
+use crate::op::{RowOp, columns, write_count};
+use crate::table::{Batch, RowError, Type};
+use crate::text::{Sketcher, Words, normalise_into};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, ListArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
+use std::sync::{Arc, LazyLock};
+
+/// Words of a shingle, unless another number is wanted.
+pub const SHINGLE: u32 = 5;
+
+/// Makes a list of ints: the sketch of the shingles of a row's normalised texts, with 16 bits for each place. A row without words has an empty list.
+pub struct Signature {
+    by: Vec<String>,
+    ngram: u32,
+    places: u32,
+}
+
+static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
+
+impl Signature {
+    /// Signs rows by their texts in `by`, for shingles of `ngram` words.
+    pub fn new(by: Vec<String>, ngram: u32, places: u32) -> Signature {
+        Signature { by, ngram, places }
+    }
+}
+
+impl RowOp for Signature {
+    fn write_key(&self, key: &mut KeyWriter) {
+        write_count(key, &self.by);
+        key.int("ngram", self.ngram.into()).int("places", self.places.into());
+    }
+
+    fn name(&self) -> &'static str {
+        "signature"
+    }
+
+    fn reads(&self) -> &[String] {
+        &self.by
+    }
+
+    fn writes(&self) -> &[Type] {
+        &*WRITES
+    }
+
+    fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
+        let columns = columns(input, &self.by)?;
+        let texts: Vec<_> = columns.iter().filter_map(|column| column.as_string_opt::<i32>()).collect();
+        let mut sketcher = Sketcher::new(self.places as usize);
+        let (mut normal, mut words, mut shingles) = (Vec::new(), Words::default(), Vec::new());
+        let mut lengths = Vec::with_capacity(input.rows);
+        let mut values: Vec<i64> = Vec::with_capacity(input.rows * self.places as usize / 4);
+        for row in 0..input.rows {
+            shingles.clear();
+            for texts in texts.iter().filter(|texts| texts.is_valid(row)) {
+                normalise_into(texts.value(row), &mut normal);
+                words.split(&normal);
+                shingles.extend(words.shingles(self.ngram as usize));
+            }
+            let before = values.len();
+            if let Some(sketch) = sketcher.sketch(&shingles) {
+                let short = |place: &u64| mix64(*place) >> 48;
+                let four = |four: &[u64; 4]| four.iter().fold(0, |packed, place| (packed << 16) | short(place)) as i64;
+                values.extend(sketch.as_chunks::<4>().0.iter().map(four));
+            }
+            lengths.push(values.len() - before);
+        }
+        let item = Arc::new(Field::new("item", DataType::Int64, true));
+        let lists = ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(values)), None);
+        Ok(vec![Arc::new(lists)])
+    }
+}
+
+/// What the bands of the signatures of a row group are: 32 bits of each, so that rows with an equal one have an equal band or, seldom, none.
+pub struct Banded {
+    pub rows: usize,
+    /// By band, one for each row that has a signature, in order.
+    pub keys: Vec<Vec<u32>>,
+    /// The rows that have one.
+    pub signed: Vec<u32>,
+}
+
+impl Banding {
+    /// Returns the bands of a column of signatures.
+    pub fn bands(&self, column: &ArrayRef) -> Option<Banded> {
+        let lists = column.as_list_opt::<i32>()?;
+        let mut keys = vec![Vec::with_capacity(lists.len()); self.bands as usize];
+        let mut signed = Vec::with_capacity(lists.len());
+        let mut places: Vec<u16> = Vec::new();
+        for row in 0..lists.len() {
+            let Some(signature) = of(lists, row)? else { continue };
+            signed.push(row as u32);
+            places.clear();
+            places.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u16)));
+            for (band, (keys, places)) in keys.iter_mut().zip(places.chunks_exact(self.rows as usize)).enumerate() {
+                // The places of a band, four at a time.
+                let four = |four: &[u16]| four.iter().fold(0, |packed, place| (packed << 16) | u64::from(*place));
+                let key = places.chunks(4).fold(band as u64, |key, places| mix64(key.rotate_left(8) ^ four(places)));
+                keys.push((key >> 32) as u32);
+            }
+        }
+        Some(Banded { rows: lists.len(), keys, signed })
+    }
+
+    /// Adds 8 bits of each place of some signatures.
+    pub fn shorten(&self, column: &ArrayRef, rows: impl Iterator<Item = usize>, into: &mut Vec<u8>) -> Option<()> {
+        let lists = column.as_list_opt::<i32>()?;
+        for row in rows {
+            let signature = of(lists, row)??;
+            into.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u8)));
+        }
+        Some(())
+    }
+
+    /// Returns whether two rows are alike, by their positions among those of whose places there are 8 bits.
+    pub fn are_alike(&self, short: &[u8], a: usize, b: usize) -> bool {
+        let places = self.places() as usize;
+        let [a, b] = [a, b].map(|at| &short[at * places..][..places]);
+        a.iter().zip(b).map(|(a, b)| u32::from(a == b)).sum::<u32>() >= self.needed
+    }
+}
+
+fn of(lists: &ListArray, row: usize) -> Option<Option<&[i64]>> {
+    let ints = lists.values().as_primitive_opt::<Int64Type>()?;
+    let (start, end) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
+    let values = &ints.values()[start..end];
+    match values.len() {
+        0 => Some(None),
+        length => (length * 4 >= PLACES as usize).then_some(Some(values)),
+    }
+}
