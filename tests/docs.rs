@@ -237,6 +237,11 @@ fn the_readme_of_the_example_with_a_model_tells_what_happens() {
 }
 
 #[test]
+fn the_readme_of_the_example_that_refines_tells_what_happens() {
+    execute("examples/refine-instructions/README.md", with_examples);
+}
+
+#[test]
 fn the_tutorial_tells_what_happens() {
     execute("docs/tutorial.md", |_| {});
 }

@@ -39,10 +39,10 @@ pub struct Tune {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"dataset\": \"dataset.clean\", \"filter\": \"long_enough\", \"column\": \"words\", \"keeps\": \"at-least\" | \"at-most\", \"rows\": 1000, \"kept\": 800, \"without\": 3,
+{ \"dataset\": \"dataset.clean\", \"filter\": \"long_enough\", \"column\": \"words\", \"keeps\": \"at-least\" | \"at-most\", \"rows\": 1000, \"kept\": 800, \"later\": 20, \"without\": 3,
   \"points\": [{ \"threshold\": 5, \"rows\": 900, \"share\": 0.9, \"metrics\": { \"mean_words\": 31.5 } }], \"left_out\": [{ \"metric\": \"m\", \"why\": \"…\" }] }
 
-`rows` came to the filter, `kept` are those that it let through as it is, `without` those that have no number in the column.";
+`rows` came to the filter, `kept` are those that it let through as it is, `later` were lost for other reasons at its step or after it and are not among `rows`, `without` are those that have no number in the column.";
 
 impl Tune {
     /// Runs the command.
@@ -71,7 +71,7 @@ impl Tune {
         json!({
             "dataset": project.graph.node(curve.dataset).full_name(), "filter": self.filter, "column": self.threshold,
             "keeps": if self.at_most { "at-most" } else { "at-least" },
-            "rows": curve.rows, "kept": curve.kept, "without": curve.without,
+            "rows": curve.rows, "kept": curve.kept, "later": curve.later, "without": curve.without,
             "points": curve.points.iter().map(point).collect::<Vec<_>>(), "left_out": left_out.collect::<Vec<_>>(),
         })
     }
@@ -82,9 +82,13 @@ impl Tune {
             0 => String::new(),
             n => format!("; {} no number", things(n, "row") + if n == 1 { " has" } else { " have" }),
         };
+        let later = match curve.later {
+            0 => String::new(),
+            n => format!("; {} more are lost for other reasons, there or later, and not counted", count(n)),
+        };
         writeln!(
             session.out,
-            "{}: {} came to {}, {} passed{without}\n",
+            "{}: {} came to {}, {} passed{without}{later}\n",
             paint.bold(&name),
             things(curve.rows, "row"),
             self.filter,

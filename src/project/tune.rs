@@ -29,6 +29,8 @@ pub struct Curve {
     pub rows: u64,
     /// How many of them the filter let through as it is.
     pub kept: u64,
+    /// Rows that others dropped, at the filter's step or after it; they are not among `rows`.
+    pub later: u64,
     /// How many have no value in the column, or one that is no number: no threshold keeps them.
     pub without: u64,
     /// The metrics that have values, by name.
@@ -78,7 +80,10 @@ impl Project {
             let reason = lost.reasons.iter().position(|(name, _)| name == filter)?;
             (lost.step == Some(step)).then_some(Part { table, reason: Some(reason as i64) })
         };
-        let dropped = self.dropped(&name)?.into_iter().filter_map(of_filter);
+        let dropped = self.dropped(&name)?;
+        let after = dropped.iter().filter(|(lost, _)| lost.step >= Some(step)).flat_map(|(lost, _)| &lost.reasons);
+        let later = after.filter(|(name, _)| name != filter).map(|(_, rows)| rows).sum();
+        let dropped = dropped.into_iter().filter_map(of_filter);
         let parts: Vec<Part> = std::iter::once(Part { table: kept.clone(), reason: None }).chain(dropped).collect();
         for part in &parts {
             let found = part.table.schema.field(column);
@@ -170,7 +175,7 @@ impl Project {
         }
         curve.reverse();
         let metrics = metrics.into_iter().map(|(name, _)| name).collect();
-        Ok(Curve { dataset: id, rows, kept: kept.rows(), without, metrics, left_out, points: curve })
+        Ok(Curve { dataset: id, rows, kept: kept.rows(), later, without, metrics, left_out, points: curve })
     }
 
     /// Returns the dataset that a filter is of, and its step.
