@@ -122,3 +122,19 @@ fn what_cannot_be_tuned_is_told() {
     check(refused(&project, "high", None, "twice"), &["is of several datasets: `good`, `more`", "--on good"]);
     assert_eq!(project.tune("high", Some("good"), "twice", Side::AtLeast, 3).unwrap().points.len(), 3);
 }
+
+#[test]
+fn a_ready_filter_is_all_of_its_conditions() {
+    let sandbox = Sandbox::new();
+    let row =
+        |id: i64| format!("{{\"id\": {id}, \"words\": {id}, \"text\": \"{}\"}}\n", "the cat and ".repeat(id as usize));
+    sandbox.write("rows.jsonl", (1..60).map(row).collect::<String>());
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.good]\nfiles = \"rows.jsonl\"\nkey = \"id\"\nfilter = [\"web\"]\n\n[filter.web]\nuse = \"gopher_quality\"\nwith = { max_doc_words = 120 }\n",
+    );
+    sandbox.built();
+    let curve = sandbox.project().unwrap().tune("web", None, "words", Side::AtLeast, 4).unwrap();
+    assert_eq!((curve.rows, curve.later), (59, 0));
+    assert!(curve.kept > 0 && curve.kept < 59, "{}", curve.kept);
+}

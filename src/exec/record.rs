@@ -146,6 +146,11 @@ impl LostRows {
     pub fn rows(&self) -> u64 {
         self.reasons.iter().map(|(_, rows)| rows).sum()
     }
+
+    /// Returns whether a reason is the one of this name, or one of several that a filter of this name has: `name.condition`.
+    pub fn is_of(reason: &str, name: &str) -> bool {
+        reason.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
 }
 
 fn is_zero(n: &u64) -> bool {

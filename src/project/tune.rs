@@ -56,8 +56,8 @@ pub struct CurvePoint {
 /// A table, and which of its rows are meant.
 struct Part {
     table: Arc<Table>,
-    /// The position of the only reason that is meant, in the last column.
-    reason: Option<i64>,
+    /// The positions of the reasons that are meant, in the last column; none: all rows.
+    reasons: Option<Vec<i64>>,
 }
 
 impl Project {
@@ -77,18 +77,19 @@ impl Project {
         let name = self.graph.node(id).full_name();
         let kept = self.table(&name)?;
         let of_filter = |(lost, table): (LostRows, Arc<Table>)| {
-            let reason = lost.reasons.iter().position(|(name, _)| name == filter)?;
-            (lost.step == Some(step)).then_some(Part { table, reason: Some(reason as i64) })
+            let reasons = (0..).zip(&lost.reasons).filter(|(_, (name, _))| LostRows::is_of(name, filter));
+            let reasons: Vec<i64> = reasons.map(|(at, _)| at).collect();
+            (lost.step == Some(step) && !reasons.is_empty()).then_some(Part { table, reasons: Some(reasons) })
         };
         let dropped = self.dropped(&name)?;
         let after = dropped.iter().filter(|(lost, _)| lost.step >= Some(step)).flat_map(|(lost, _)| &lost.reasons);
-        let later = after.filter(|(name, _)| name != filter).map(|(_, rows)| rows).sum();
+        let later = after.filter(|(name, _)| !LostRows::is_of(name, filter)).map(|(_, rows)| rows).sum();
         let dropped = dropped.into_iter().filter_map(of_filter);
-        let parts: Vec<Part> = std::iter::once(Part { table: kept.clone(), reason: None }).chain(dropped).collect();
+        let parts: Vec<Part> = std::iter::once(Part { table: kept.clone(), reasons: None }).chain(dropped).collect();
         for part in &parts {
             let found = part.table.schema.field(column);
             if !found.is_some_and(|field| matches!(field.ty, Type::Int | Type::Float)) {
-                let which = if part.reason.is_some() {
+                let which = if part.reasons.is_some() {
                     "the rows that were dropped have"
                 } else {
                     "the rows that were kept have"
@@ -264,11 +265,12 @@ impl Project {
                     let columns = reads.iter().map(read).collect::<Result<_, Stop>>()?;
                     let batch = Batch { rows: group.rows as usize, columns };
                     let numbers = numbers(&context.column(at(&part.table.schema, column, group))?);
-                    let Some(reason) = part.reason else { return Ok((batch, numbers)) };
+                    let Some(wanted) = &part.reasons else { return Ok((batch, numbers)) };
                     let last = group.columns.last().expect("a table of dropped rows has the column of reasons");
                     let reasons = context.column(*last)?;
                     let reasons = reasons.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(last.chunk))?;
-                    let rows: Vec<u32> = (0..group.rows).filter(|row| reasons.value(*row as usize) == reason).collect();
+                    let rows: Vec<u32> =
+                        (0..group.rows).filter(|row| wanted.contains(&reasons.value(*row as usize))).collect();
                     let numbers = rows.iter().map(|row| numbers[*row as usize]).collect();
                     Ok((taken(&batch, rows), numbers))
                 })?;

@@ -57,7 +57,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
     let mut skip = args.skip;
     let mut first = true;
     for (step, table) in &steps {
-        let wanted = |reason: &str| args.reason.as_deref().is_none_or(|wanted| wanted == reason);
+        let wanted = |reason: &str| args.reason.as_deref().is_none_or(|wanted| LostRows::is_of(reason, wanted));
         let reasons: Vec<&(String, u64)> =
             step.reasons.iter().filter(|(name, rows)| wanted(name) && *rows > 0).collect();
         if reasons.is_empty() {
@@ -103,8 +103,13 @@ fn of(table: &Table) -> Which {
 /// Refuses a reason that there is not.
 fn check(args: &Show, steps: &[(LostRows, Arc<Table>)], which: Which) -> Result<(), Fail> {
     let Some(reason) = &args.reason else { return Ok(()) };
-    let known: Vec<&str> = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(name, _)| name.as_str()).collect();
-    if known.contains(&reason.as_str()) {
+    let known: Vec<&str> = steps
+        .iter()
+        .flat_map(|(step, _)| &step.reasons)
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if known.iter().any(|known| LostRows::is_of(known, reason)) {
         return Ok(());
     }
     let known_list = list(known.iter().copied());
@@ -178,7 +183,7 @@ fn draw(
     until(project, table, 0, most, |at, row| {
         let Some((why, values)) = row.split_last() else { return Ok(ControlFlow::Continue(())) };
         let why = Why::of(why, step, which, &price)?;
-        if args.reason.as_deref().is_some_and(|wanted| wanted != why.word()) {
+        if args.reason.as_deref().is_some_and(|wanted| !LostRows::is_of(why.word(), wanted)) {
             return Ok(ControlFlow::Continue(()));
         }
         if *skip > 0 {

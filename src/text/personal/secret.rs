@@ -93,6 +93,10 @@ mod tests {
         let key = format!("-----BEGIN RSA {0}-----\nMIIB\nAAAA\n-----END RSA {0}-----", "PRIVATE KEY");
         check(&format!("here: {key} done"), &[&key]);
         check("https://me:hunter2!@host.org/ and https://host.org:80/a@b", &["hunter2!"]);
+        check(
+            "redis://:hunter2!@host:1 but not https://me:[SECRET]@host.org/ or https://me:[SECRET-70017580d3a5]@host.org/",
+            &["hunter2!"],
+        );
         check("API_KEY = \"9f8a7c6b5d4e3f2a1b0c\"", &["9f8a7c6b5d4e3f2a1b0c"]);
         check("db_password: Tr0ub4dor&3xyz", &["Tr0ub4dor&3xyz"]);
         check(
