@@ -136,15 +136,6 @@ fn mistakes_in_what_a_language_model_is_made_of_are_said_before_anything_runs() 
 }
 
 #[test]
-fn a_model_of_no_texts_is_an_error_and_measures_nothing() {
-    let sandbox = measured();
-    sandbox.edit("datamake.toml", "[lm.own]", "[dataset.none]\nfrom = \"reference\"\nwhere = \"false\"\n\n[lm.own]");
-    sandbox.edit("datamake.toml", "from = \"reference\"\ncolumn", "from = \"none\"\ncolumn");
-    let said = sandbox.mistakes();
-    assert!(said.contains("the language model has no text to learn from"), "{said}");
-}
-
-#[test]
 fn tasks_with_too_few_samples_stop_the_metric_and_not_the_dataset() {
     let sandbox = Sandbox::new();
     sandbox.write(

@@ -36,11 +36,6 @@ impl Flow<'_> {
             for hash in &counts {
                 Merged::gather(&read(*hash)?, &mut words);
             }
-            if words.is_empty() {
-                let title = "the language model has no text to learn from";
-                let help = "every text would be as likely as any other; give `[lm]` a dataset with texts in the column";
-                return Err(Diagnostic::error("empty-model", title).at(span, "it is wanted here").help(help).into());
-            }
             let mut merged = Merged::new(words);
             let mut few = true;
             for hash in &counts {
