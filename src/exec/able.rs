@@ -2,7 +2,6 @@
 
 use super::context::Stop;
 use super::failure::RowFailure;
-use super::rows::take_rows;
 use super::stage::Flow;
 use crate::diag::Span;
 use crate::expr::value_at;
@@ -149,7 +148,7 @@ pub(super) fn able(
     if keep.is_empty() {
         return Ok((writes.iter().map(|ty| new_null_array(&ty.arrow(), batch.rows)).collect(), failed));
     }
-    let columns = run(&take_rows(batch, keep.indices().to_vec()))?;
+    let columns = run(&batch.take(keep.indices().to_vec()))?;
     let mut at = vec![None; batch.rows];
     keep.indices().iter().enumerate().for_each(|(from, row)| at[*row as usize] = Some(from as u32));
     let at = UInt32Array::from(at);
@@ -169,7 +168,7 @@ pub(super) fn unable(
     if error.row == usize::MAX {
         return Err(error);
     }
-    let fails = |rows: std::ops::Range<u32>| run(&take_rows(batch, rows.collect())).err();
+    let fails = |rows: std::ops::Range<u32>| run(&batch.take(rows.collect())).err();
     let failed = failing_alone(batch.rows as u32, error.clone(), fails);
     let failed: Vec<RowError> =
         failed.into_iter().map(|(row, error)| RowError { row: row as usize, ..error }).collect();

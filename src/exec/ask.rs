@@ -5,7 +5,6 @@ use super::ahead;
 use super::context::{Mode, Outputs, Stop};
 use super::dialogue::{Dialogue, Standing};
 use super::failure::{FailedAs, RowFailure};
-use super::rows::take_rows;
 use super::stage::{Effort, Flow};
 use crate::ask::{FailureKind, Request, Usage};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -258,7 +257,7 @@ pub(super) fn begun(ask: &Ask, batch: &Batch) -> Result<Vec<Result<Vec<Request>,
         Ok(begun) => return Ok(begun.into_iter().map(Ok).collect()),
         Err(error) => unable(batch, error, |batch| ask.op.begin(batch).map(drop))?,
     };
-    let good = take_rows(batch, rest(batch.rows, &failed).indices().to_vec());
+    let good = batch.take(rest(batch.rows, &failed).indices().to_vec());
     let (mut good, mut failed) = (ask.op.begin(&good)?.into_iter(), failed.into_iter().peekable());
     let row = |row: usize| match failed.next_if(|error| error.row == row) {
         Some(error) => Err(error),

@@ -90,6 +90,10 @@ impl<'a> Eager<'a> {
         if self.is_over.load(Ordering::Relaxed) {
             return;
         }
+        // Before anything is bound, or a file begun, for what is known.
+        if !part.is_fresh() {
+            return self.end();
+        }
         let chain = self.chain.get_or_init(|| {
             let first = (file, part.clone());
             let schema = unify(reading, std::slice::from_ref(&first)).ok()?;
@@ -99,7 +103,7 @@ impl<'a> Eager<'a> {
             // Columns may lack values here and there; new ones, or other types, change those of all segments.
             let same =
                 unify(reading, &[chain.first.clone(), (file, part.clone())]).is_ok_and(|all| all == chain.schema);
-            same && part.is_fresh() && self.went(chain, reading, number, file, part).is_ok()
+            same && self.went(chain, reading, number, file, part).is_ok()
         });
         if !went {
             self.end();
@@ -134,7 +138,7 @@ impl<'a> Eager<'a> {
             match (stage, &group) {
                 (stage, Some(rows)) if goes_on(stage) => group = flow.stage(at, stage, schema, rows)?.0.pop(),
                 (Stage::Whole { hashes, .. }, Some(rows)) => {
-                    return hashes.iter().try_for_each(|work| flow.columns_of(work, schema, rows).map(drop));
+                    return flow.all_columns_of(hashes, schema, rows).map(drop);
                 }
                 (_, None) => {}
                 // It may ask, or look into what is not there yet.

@@ -5,7 +5,7 @@ use super::context::{Stop, TableRef, Used};
 use super::example::{Example, WithRows};
 use super::record::{MetricSlice, MetricValue, Output};
 use super::refer::Others;
-use super::rows::stays;
+use super::rows::stays_all;
 use super::stage::Flow;
 use super::walk::{Made, Walk};
 use crate::diag::{Diagnostic, Span};
@@ -13,8 +13,7 @@ use crate::expr::{Slice, State};
 use crate::graph::{BoundMetric, NodeId};
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{Batch, RowError, RowGroup, Schema, Table, Take};
-use arrow_array::ArrayRef;
+use crate::table::{Batch, RowError, RowGroup, Schema, Table};
 
 impl Walk<'_> {
     /// Computes a metric over each table that it is on.
@@ -110,21 +109,25 @@ impl Flow<'_> {
                     batch.columns.push((name.clone(), self.context.column(at(name))?));
                 }
             }
-            if let Some(condition) = &bound.condition {
-                let mask = condition.eval(&batch).map_err(|error| wrong(&batch, error))?;
-                batch = keep(batch, &mask);
-            }
-            let state = aggregate.fold(&batch).map_err(|error| wrong(&batch, error))?;
+            let state = fold_rows(bound, batch).map_err(|(batch, error)| wrong(&batch, error))?;
             Ok(vec![self.context.put(&state.encode())?])
         })?;
         Ok(outputs[0])
     }
 }
 
-fn keep(batch: Batch, mask: &ArrayRef) -> Batch {
-    let take = Take::of_mask((0..batch.rows).map(|row| stays(mask, row)));
-    let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column))).collect();
-    Batch { rows: take.len(), columns }
+/// Makes the state of some rows.
+///
+/// # Errors
+/// A row that has no value, and the rows that it is among.
+pub fn fold_rows(bound: &BoundMetric, mut batch: Batch) -> Result<State, (Batch, RowError)> {
+    if let Some(condition) = &bound.condition {
+        match condition.eval(&batch) {
+            Ok(mask) => batch = batch.take(stays_all(&mask).set_indices_u32().collect()),
+            Err(error) => return Err((batch, error)),
+        }
+    }
+    bound.aggregate.fold(&batch).map_err(|error| (batch, error))
 }
 
 /// Says of which row a metric has no value: without it, it would be another number.

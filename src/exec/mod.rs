@@ -51,6 +51,7 @@ pub use door::Door;
 pub use event::{Event, Progress};
 pub use failure::{FAILURE, FailedAs, RowFailure};
 pub use lost::DROPPED_BY;
+pub use metric::fold_rows;
 pub use record::{
     Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, PartOutput, Remade, Tested, decode_keys,
     encode_keys,

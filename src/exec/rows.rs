@@ -2,7 +2,7 @@
 
 use crate::table::Batch;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use std::sync::Arc;
 
@@ -17,14 +17,6 @@ pub(super) fn stays_all(mask: &ArrayRef) -> BooleanBuffer {
         Some(said) => said.nulls().map_or_else(|| said.values().clone(), |nulls| said.values() & nulls.inner()),
         None => BooleanBuffer::new_unset(mask.len()),
     }
-}
-
-/// Picks rows by position.
-pub(super) fn take_rows(batch: &Batch, rows: Vec<u32>) -> Batch {
-    let n = rows.len();
-    let rows = UInt32Array::from(rows);
-    let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).expect("the rows are there");
-    Batch { rows: n, columns: batch.columns.iter().map(|(name, column)| (name.clone(), take(column))).collect() }
 }
 
 /// Puts rows of several batches of the same columns together.

@@ -2,14 +2,14 @@
 
 use super::Project;
 use crate::diag::{Diagnostic, Diagnostics, list};
-use crate::exec::{LostRows, Stop};
+use crate::exec::{LostRows, Stop, fold_rows};
 use crate::expr::{State, Value};
 use crate::graph::{BoundMetric, Kind, NodeId, bind_metric};
 use crate::manifest::Step;
-use crate::table::{Batch, RowGroup, Schema, Table, Take, Type};
+use crate::table::{Batch, RowError, RowGroup, Schema, Table, Type};
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef};
 use std::sync::Arc;
 
 /// Which side of a threshold stays.
@@ -142,21 +142,11 @@ impl Project {
             }
             for (at, rows) in of.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
                 counts[at] += rows.len() as u64;
-                let batch = taken(batch, rows);
+                let batch = batch.take(rows);
                 for ((_, bound), state) in metrics.iter().zip(&mut states[at]) {
-                    let wrong = |error: crate::table::RowError| Diagnostic::error("row-error", error.message);
-                    let batch = match &bound.condition {
-                        None => batch.clone(),
-                        Some(condition) => {
-                            let mask = condition.eval(&batch).map_err(wrong)?;
-                            let mask = mask.as_boolean_opt();
-                            let stays = |row: &u32| {
-                                mask.is_some_and(|mask| mask.is_valid(*row as usize) && mask.value(*row as usize))
-                            };
-                            taken(&batch, (0..batch.rows as u32).filter(stays).collect())
-                        }
-                    };
-                    bound.aggregate.merge(state, bound.aggregate.fold(&batch).map_err(wrong)?);
+                    let folded = fold_rows(bound, batch.clone());
+                    let wrong = |(_, error): (Batch, RowError)| Diagnostic::error("row-error", error.message);
+                    bound.aggregate.merge(state, folded.map_err(wrong)?);
                 }
             }
             Ok(())
@@ -272,7 +262,7 @@ impl Project {
                     let rows: Vec<u32> =
                         (0..group.rows).filter(|row| wanted.contains(&reasons.value(*row as usize))).collect();
                     let numbers = rows.iter().map(|row| numbers[*row as usize]).collect();
-                    Ok((taken(&batch, rows), numbers))
+                    Ok((batch.take(rows), numbers))
                 })?;
                 each(&batch, &numbers)?;
             }
@@ -283,12 +273,6 @@ impl Project {
 
 fn at(schema: &Schema, name: &str, group: &RowGroup) -> crate::table::ColumnRef {
     group.columns[schema.index(name).expect("it was found in the schema before")]
-}
-
-fn taken(batch: &Batch, rows: Vec<u32>) -> Batch {
-    let take = Take::new(batch.rows, rows);
-    let columns = batch.columns.iter().map(|(name, column)| (name.clone(), take.apply(column)));
-    Batch { rows: take.len(), columns: columns.collect() }
 }
 
 /// Returns the values of a column of numbers; none where there is none.

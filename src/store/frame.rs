@@ -30,16 +30,13 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Returns the encoded contents and the trailer that follows them.
-pub(super) fn seal(contents: &[u8], codec: Codec) -> (Cow<'_, [u8]>, [u8; TRAILER]) {
-    let (encoded, codec) = match codec {
-        Codec::Plain | Codec::Kept => (None, codec),
-        Codec::Zstd => match compress(contents).filter(|small| small.len() <= contents.len() / 10 * 9) {
-            Some(small) => (Some(small), codec),
-            None => (None, Codec::Kept),
-        },
+/// Returns the contents as small as they get, and the trailer that follows them.
+pub(super) fn pack(contents: &[u8]) -> (Cow<'_, [u8]>, [u8; TRAILER]) {
+    let (encoded, codec) = match compress(contents).filter(|small| small.len() <= contents.len() / 10 * 9) {
+        Some(small) => (Cow::Owned(small), Codec::Zstd),
+        None => (Cow::Borrowed(contents), Codec::Kept),
     };
-    (encoded.map_or(Cow::Borrowed(contents), Cow::Owned), trailer(contents.len() as u64, codec as u8))
+    (encoded, trailer(contents.len() as u64, codec as u8))
 }
 
 /// What a file turns out to be.
@@ -122,7 +119,10 @@ mod tests {
     use super::*;
 
     fn sealed(contents: &[u8], codec: Codec) -> Vec<u8> {
-        let (encoded, end) = seal(contents, codec);
+        let (encoded, end) = match codec {
+            Codec::Zstd => pack(contents),
+            Codec::Plain | Codec::Kept => (Cow::Borrowed(contents), trailer(contents.len() as u64, codec as u8)),
+        };
         [&encoded[..], &end].concat()
     }
 

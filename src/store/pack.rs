@@ -1,7 +1,7 @@
 //! Packing: blobs are written as they are, and those that stay are compressed when the store is tidied.
 
 use super::Store;
-use super::frame::{self, Codec, Opened, TRAILER};
+use super::frame::{self, Opened, TRAILER};
 use super::gc::BlobFile;
 use crate::hash::Hash;
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ impl Store {
         if Hash::of(&contents) != hash {
             return None;
         }
-        let (packed, trailer) = frame::seal(&contents, Codec::Zstd);
+        let (packed, trailer) = frame::pack(&contents);
         let saved = length.checked_sub((packed.len() + TRAILER) as u64)?;
         // It takes the place of the only copy.
         self.disk.write_durably(&file.path, &[&packed, &trailer]).ok()?;

@@ -17,7 +17,7 @@ pub use take::Take;
 pub use types::{DEEPEST, Field, Schema, Type};
 
 use crate::hash::Hash;
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, UInt32Array};
 use std::sync::Arc;
 
 /// A column of a row group: rows of a chunk, or those that a take picks from it.
@@ -62,6 +62,14 @@ impl Batch {
     /// Returns the column called `name`.
     pub fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.columns.iter().find(|(other, _)| other == name).map(|(_, array)| array)
+    }
+
+    /// Copies rows, by position.
+    pub fn take(&self, rows: Vec<u32>) -> Batch {
+        let n = rows.len();
+        let rows = UInt32Array::from(rows);
+        let take = |column: &ArrayRef| arrow_select::take::take(column, &rows, None).expect("the rows are there");
+        Batch { rows: n, columns: self.columns.iter().map(|(name, column)| (name.clone(), take(column))).collect() }
     }
 
     /// Returns the schema of the columns.

@@ -4,7 +4,6 @@ use super::super::context::{Context, Used};
 use super::super::count::Unknown;
 use super::super::event::Progress;
 use super::super::refer::Others;
-use super::super::rows::take_rows;
 use super::super::stage::{Effort, Flow, schemas};
 use crate::graph::{NodeId, Stage};
 use crate::table::{Batch, RowGroup, Schema};
@@ -119,7 +118,7 @@ impl Parcel {
     /// Picks rows by position.
     pub fn take(&self, rows: Vec<u32>) -> Parcel {
         let unknown = self.unknown.take(&rows);
-        Parcel { batch: take_rows(&self.batch, rows), unknown, ..*self }
+        Parcel { batch: self.batch.take(rows), unknown, ..*self }
     }
 }
 

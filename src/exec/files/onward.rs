@@ -78,16 +78,7 @@ impl Bytes {
     pub fn read(&mut self, block: &mut [u8]) -> Result<usize, FilesError> {
         match self {
             Bytes::All(file) => Ok(files::read_full(file, block)?),
-            Bytes::Rest(file) => {
-                let mut filled = 0;
-                while filled < block.len() {
-                    match file.read(&mut block[filled..])? {
-                        0 => break,
-                        n => filled += n,
-                    }
-                }
-                Ok(filled)
-            }
+            Bytes::Rest(file) => file.read(block),
         }
     }
 

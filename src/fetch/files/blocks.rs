@@ -143,15 +143,21 @@ impl Checked {
         if found == expected { Ok(()) } else { Err(changed()) }
     }
 
-    /// Copies what comes next into `into`; returns how many bytes that are, 0 at the end.
+    /// Fills `into` with what comes next, less of it at the end; returns how many bytes that are.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, FilesError> {
-        if self.at == self.block.len() && self.next <= self.blocks.len() {
-            self.fill()?;
+        let mut filled = 0;
+        while filled < into.len() {
+            if self.at == self.block.len() && self.next <= self.blocks.len() {
+                self.fill()?;
+            }
+            let n = (into.len() - filled).min(self.block.len() - self.at);
+            if n == 0 {
+                break;
+            }
+            into[filled..filled + n].copy_from_slice(&self.block[self.at..self.at + n]);
+            (filled, self.at) = (filled + n, self.at + n);
         }
-        let n = into.len().min(self.block.len() - self.at);
-        into[..n].copy_from_slice(&self.block[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
+        Ok(filled)
     }
 
     /// Ends reading: all blocks have to be read, and the file to be as it was.
