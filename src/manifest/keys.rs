@@ -83,6 +83,41 @@ pub static PROJECT: Table = Table {
     groups: &[],
 };
 
+/// `steps`, each step that may stand in its place, and `run`, which is a maker there.
+static STEP_NAMES: [&str; 19] = [
+    "steps",
+    "where",
+    "filter",
+    "columns",
+    "select",
+    "render",
+    "generate",
+    "judge",
+    "embed",
+    "nearest",
+    "perplexity",
+    "explode",
+    "join",
+    "augment",
+    "dedup",
+    "decontaminate",
+    "sample",
+    "split",
+    "run",
+];
+
+/// What makes the steps of a dataset.
+const INLINE: &[&str] = {
+    let [inline @ .., _run] = &STEP_NAMES;
+    inline
+};
+
+/// What an element of `steps` may be.
+const EACH: &[&str] = {
+    let [_steps, each @ ..] = &STEP_NAMES;
+    each
+};
+
 pub static DATASET: Table = Table {
     sections: &[MAKERS, FLOW, PURPOSE, STEPS, STEP, ABOUT],
     groups: &[
@@ -91,30 +126,7 @@ pub static DATASET: Table = Table {
             required: Required::Unless("run"),
             doc: "a dataset has one maker",
         },
-        Group {
-            keys: &[
-                "steps",
-                "where",
-                "filter",
-                "columns",
-                "select",
-                "render",
-                "generate",
-                "judge",
-                "embed",
-                "nearest",
-                "perplexity",
-                "explode",
-                "join",
-                "augment",
-                "dedup",
-                "decontaminate",
-                "sample",
-                "split",
-            ],
-            required: Required::No,
-            doc: "a dataset has one step inline, or several in `steps`",
-        },
+        Group { keys: INLINE, required: Required::No, doc: "a dataset has one step inline, or several in `steps`" },
     ],
 };
 
@@ -261,30 +273,7 @@ pub const STEP: &[Key] = &[
 
 pub static STEP_TABLE: Table = Table {
     sections: &[STEP],
-    groups: &[Group {
-        keys: &[
-            "where",
-            "filter",
-            "columns",
-            "select",
-            "render",
-            "generate",
-            "judge",
-            "embed",
-            "nearest",
-            "perplexity",
-            "explode",
-            "join",
-            "augment",
-            "dedup",
-            "decontaminate",
-            "sample",
-            "split",
-            "run",
-        ],
-        required: Required::Yes,
-        doc: "each element of `steps` is one step",
-    }],
+    groups: &[Group { keys: EACH, required: Required::Yes, doc: "each element of `steps` is one step" }],
 };
 
 pub static SYNTH: Table = Table {

@@ -12,9 +12,13 @@ pub fn ngram_entropy(text: &str, n: usize) -> Option<f64> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut counts: HashMap<&[&str], u64> = HashMap::new();
     words.windows(n).for_each(|gram| *counts.entry(gram).or_default() += 1);
-    let all: u64 = counts.values().sum();
+    entropy(counts.into_values().collect())
+}
+
+/// Returns Shannon's entropy of what comes so often, in bits; `None` of nothing.
+pub fn entropy(mut counts: Vec<u64>) -> Option<f64> {
+    let all: u64 = counts.iter().sum();
     // In the order of the counts, so that the sum is the same every time.
-    let mut counts: Vec<u64> = counts.into_values().collect();
     counts.sort_unstable();
     let share = |count: u64| count as f64 / all as f64;
     (all > 0).then(|| counts.into_iter().map(|count| -share(count) * libm::log2(share(count))).sum::<f64>().abs())

@@ -29,7 +29,7 @@ mod words;
 pub use c4::{LineRules, lines as c4_lines};
 pub use compress::{zlib_ratio, zstd_ratio};
 pub use count::{char_count, line_count, sentence_count, word_count};
-pub use entropy::ngram_entropy;
+pub use entropy::{entropy, ngram_entropy};
 pub use hashed::{gram_hashes, word_hash};
 pub use language::language;
 pub use markup::{code_share, json_error, markdown_share};

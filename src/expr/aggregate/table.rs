@@ -7,6 +7,7 @@ use super::super::value::Value;
 use super::acc::{Acc, Kind, Of};
 use super::{intervals, measures};
 use crate::table::{Reader, Type};
+use crate::text;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
@@ -259,18 +260,7 @@ fn quantile(acc: &Acc, of: &Of, q: f64) -> Result<Value, Fault> {
 }
 
 fn entropy(acc: &Acc, _: &Of) -> Result<Value, Fault> {
-    let n = count(acc) as f64;
-    if n == 0.0 {
-        return Ok(Value::Null);
-    }
-    let bits = |k: &u64| {
-        let share = *k as f64 / n;
-        share * -libm::log2(share)
-    };
-    // In the order of the counts, so that the sum depends on nothing else.
-    let mut counts: Vec<u64> = tally(acc).values().copied().collect();
-    counts.sort_unstable();
-    Ok(Value::Float(counts.iter().map(bits).fold(0.0, |sum, x| sum + x)))
+    Ok(text::entropy(tally(acc).values().copied().collect()).map_or(Value::Null, Value::Float))
 }
 
 fn mode(acc: &Acc, of: &Of) -> Result<Value, Fault> {

@@ -1,15 +1,13 @@
 //! The direction of a vector in bits: on which side of random planes it lies.
 
 use super::Banded;
+use super::packed::{self, Packed};
 use crate::hash::{KeyWriter, mix64};
 use crate::op::{RowOp, columns};
 use crate::table::{Batch, RowError, Type};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Int64Array, ListArray};
-use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType, Field};
-use std::sync::{Arc, LazyLock};
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef};
 
 /// Planes of a direction.
 const PLANES: usize = 1024;
@@ -19,8 +17,6 @@ const PLANES: usize = 1024;
 pub struct Direction {
     by: [String; 1],
 }
-
-static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
 
 impl Direction {
     /// Reads the vectors of `by`.
@@ -43,7 +39,7 @@ impl RowOp for Direction {
     }
 
     fn writes(&self) -> &[Type] {
-        &*WRITES
+        &*packed::WRITES
     }
 
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
@@ -68,9 +64,7 @@ impl RowOp for Direction {
             }
             lengths.push(values.len() - before);
         }
-        let item = Arc::new(Field::new("item", DataType::Int64, true));
-        let lists = ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(values)), None);
-        Ok(vec![Arc::new(lists)])
+        Ok(vec![packed::column(lengths, values)])
     }
 }
 
@@ -110,15 +104,10 @@ impl Cosine {
 
     /// Returns the bands of a column of directions.
     pub fn cut(&self, column: &ArrayRef) -> Option<Banded> {
-        let lists = column.as_list_opt::<i32>()?;
-        let ints = lists.values().as_primitive_opt::<Int64Type>()?;
+        let directions = Packed::of(column)?;
         let (mut keys, mut signed) = (vec![Vec::new(); self.bands() as usize], Vec::new());
-        for row in 0..lists.len() {
-            let (start, end) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
-            let bits = &ints.values()[start..end];
-            if bits.is_empty() {
-                continue;
-            }
+        for row in 0..directions.len() {
+            let Some(bits) = directions.row(row) else { continue };
             if bits.len() * 64 != PLANES {
                 return None;
             }
@@ -131,7 +120,7 @@ impl Cosine {
                 keys.push((two << (first % 64) >> (128 - self.bits)) as u32);
             }
         }
-        Some(Banded { rows: lists.len(), keys, signed })
+        Some(Banded { rows: directions.len(), keys, signed })
     }
 
     /// Adds the vectors of some rows, all with a direction and as many dimensions.

@@ -3,6 +3,7 @@
 mod clusters;
 mod direction;
 mod keep;
+mod packed;
 mod signature;
 
 pub use clusters::{Buckets, equal, nearly};

@@ -1,16 +1,13 @@
 //! The signature of a text: a sketch of its word shingles.
 
+use super::packed::{self, Packed};
 use super::{Banding, PLACES};
 use crate::hash::{KeyWriter, mix64};
 use crate::op::{RowOp, columns, write_count};
 use crate::table::{Batch, RowError, Type};
 use crate::text::{Sketcher, Words, normalise_into};
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, ListArray};
-use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType, Field};
-use std::sync::{Arc, LazyLock};
+use arrow_array::{Array, ArrayRef};
 
 /// Words of a shingle, unless another number is wanted.
 pub const SHINGLE: u32 = 5;
@@ -21,8 +18,6 @@ pub struct Signature {
     ngram: u32,
     places: u32,
 }
-
-static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
 
 impl Signature {
     /// Signs rows by their texts in `by`, for shingles of `ngram` words.
@@ -46,7 +41,7 @@ impl RowOp for Signature {
     }
 
     fn writes(&self) -> &[Type] {
-        &*WRITES
+        &*packed::WRITES
     }
 
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
@@ -71,9 +66,7 @@ impl RowOp for Signature {
             }
             lengths.push(values.len() - before);
         }
-        let item = Arc::new(Field::new("item", DataType::Int64, true));
-        let lists = ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(values)), None);
-        Ok(vec![Arc::new(lists)])
+        Ok(vec![packed::column(lengths, values)])
     }
 }
 
@@ -89,12 +82,13 @@ pub struct Banded {
 impl Banding {
     /// Returns the bands of a column of signatures.
     pub fn bands(&self, column: &ArrayRef) -> Option<Banded> {
-        let lists = column.as_list_opt::<i32>()?;
-        let mut keys = vec![Vec::with_capacity(lists.len()); self.bands as usize];
-        let mut signed = Vec::with_capacity(lists.len());
+        let signatures = Packed::of(column)?;
+        let mut keys = vec![Vec::with_capacity(signatures.len()); self.bands as usize];
+        let mut signed = Vec::with_capacity(signatures.len());
         let mut places: Vec<u16> = Vec::new();
-        for row in 0..lists.len() {
-            let Some(signature) = of(lists, row)? else { continue };
+        for row in 0..signatures.len() {
+            let Some(signature) = signatures.row(row) else { continue };
+            is_whole(signature)?;
             signed.push(row as u32);
             places.clear();
             places.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u16)));
@@ -105,14 +99,15 @@ impl Banding {
                 keys.push((key >> 32) as u32);
             }
         }
-        Some(Banded { rows: lists.len(), keys, signed })
+        Some(Banded { rows: signatures.len(), keys, signed })
     }
 
     /// Adds 8 bits of each place of some signatures.
     pub fn shorten(&self, column: &ArrayRef, rows: impl Iterator<Item = usize>, into: &mut Vec<u8>) -> Option<()> {
-        let lists = column.as_list_opt::<i32>()?;
+        let signatures = Packed::of(column)?;
         for row in rows {
-            let signature = of(lists, row)??;
+            let signature = signatures.row(row)?;
+            is_whole(signature)?;
             into.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u8)));
         }
         Some(())
@@ -126,12 +121,7 @@ impl Banding {
     }
 }
 
-fn of(lists: &ListArray, row: usize) -> Option<Option<&[i64]>> {
-    let ints = lists.values().as_primitive_opt::<Int64Type>()?;
-    let (start, end) = (lists.value_offsets()[row] as usize, lists.value_offsets()[row + 1] as usize);
-    let values = &ints.values()[start..end];
-    match values.len() {
-        0 => Some(None),
-        length => (length * 4 >= PLACES as usize).then_some(Some(values)),
-    }
+/// Returns nothing where a signature is cut short.
+fn is_whole(signature: &[i64]) -> Option<()> {
+    (signature.len() * 4 >= PLACES as usize).then_some(())
 }

@@ -51,13 +51,12 @@ fn is_part(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::finds;
     use super::*;
 
     #[test]
     fn both_versions_are_found_and_times_and_paths_are_not() {
-        let check = |text: &str, expect: &[&str]| {
-            assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
-        };
+        let check = |text: &str, expect: &[&str]| finds(find, text, expect);
         check("192.168.0.1, 8.8.8.8:53 and 10.0.0.255.", &["192.168.0.1", "8.8.8.8", "10.0.0.255"]);
         check(
             "2001:db8::8a2e:370:7334 [fe80::1]:80 ::ffff:10.0.0.1",

@@ -1,28 +1,13 @@
 //! Numbers of payment cards (ISO/IEC 7812), by prefix, length and check digit.
 
-use super::edge::{closes, digits, opens};
+use super::edge::{closes, digits, opens, scan};
 use std::ops::Range;
 
 /// Finds numbers in one piece or with single blanks or hyphens, of the lengths and prefixes of the large networks, whose check digit is
 /// right by the formula of Luhn (one of ten numbers is by chance).
 pub fn find(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_digit() || !opens(text, at) {
-            at += 1;
-            continue;
-        }
-        match number(text, at) {
-            Some(end) => {
-                found.push(at..end);
-                at = end;
-            }
-            None => at += 1,
-        }
-    }
-    found
+    let begins = |at: usize| text.as_bytes()[at].is_ascii_digit() && opens(text, at);
+    scan(text.len(), |at| if begins(at) { number(text, at) } else { None })
 }
 
 /// Returns where the longest number ends that starts here.
@@ -78,14 +63,13 @@ fn luhn(digits: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::finds;
     use super::*;
     use proptest::prelude::*;
 
     #[test]
     fn the_test_numbers_of_the_networks_are_found() {
-        let check = |text: &str, expect: &[&str]| {
-            assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
-        };
+        let check = |text: &str, expect: &[&str]| finds(find, text, expect);
         for number in [
             "4111111111111111",
             "5555555555554444",

@@ -60,13 +60,12 @@ fn domain(bytes: &[u8], from: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::finds;
     use super::*;
 
     #[test]
     fn addresses_end_where_sentences_go_on() {
-        let check = |text: &str, expect: &[&str]| {
-            assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
-        };
+        let check = |text: &str, expect: &[&str]| finds(find, text, expect);
         check("Write to a.b-c+d@x-y.co.uk.", &["a.b-c+d@x-y.co.uk"]);
         check("mailto:me@here.org, 'you@there.org'", &["me@here.org", "you@there.org"]);
         check("a@b.org@c.org", &["a@b.org"]);

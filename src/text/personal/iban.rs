@@ -1,6 +1,6 @@
 //! International bank account numbers (ISO 13616), by length of the country and remainder.
 
-use super::edge::{closes, opens};
+use super::edge::{closes, opens, scan};
 use std::ops::Range;
 
 /// How many characters a number has in each country, as the IBAN registry of SWIFT says (release 99).
@@ -10,23 +10,11 @@ NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 
 
 /// Finds numbers of capital letters and digits, in one piece or with single blanks, whose remainder by 97 is 1 (ISO 7064).
 pub fn find(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at + 4 < bytes.len() {
-        let starts = bytes[at].is_ascii_uppercase()
-            && bytes[at + 1].is_ascii_uppercase()
-            && bytes[at + 2].is_ascii_digit()
-            && bytes[at + 3].is_ascii_digit();
-        match starts.then(|| number(text, at)).flatten() {
-            Some(end) => {
-                found.push(at..end);
-                at = end;
-            }
-            None => at += 1,
-        }
-    }
-    found
+    let begins = |at: usize| {
+        let four = &text.as_bytes()[at..at + 4];
+        four[..2].iter().all(u8::is_ascii_uppercase) && four[2..].iter().all(u8::is_ascii_digit)
+    };
+    scan(text.len().saturating_sub(4), |at| if begins(at) { number(text, at) } else { None })
 }
 
 /// Returns where the number ends that starts here.
@@ -55,13 +43,12 @@ fn remainder(characters: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::finds;
     use super::*;
 
     #[test]
     fn only_numbers_with_the_right_check_digits_are_found() {
-        let check = |text: &str, expect: &[&str]| {
-            assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
-        };
+        let check = |text: &str, expect: &[&str]| finds(find, text, expect);
         // Those of the registry.
         check("GB29NWBK60161331926819 NO9386011117947", &["GB29NWBK60161331926819", "NO9386011117947"]);
         check("IBAN: DE89 3704 0044 0532 0130 00 IS MINE", &["DE89 3704 0044 0532 0130 00"]);

@@ -104,6 +104,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Checks what is found in a text, in order.
+    pub(super) fn finds(find: fn(&str) -> Vec<Range<usize>>, text: &str, expect: &[&str]) {
+        assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
+    }
+
     fn found(text: &str) -> String {
         let word = |found: Found| format!("{} {}", found.kind.name(), &text[found.range]);
         find(text).into_iter().map(word).collect::<Vec<_>>().join(" | ")

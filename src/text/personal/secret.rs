@@ -1,5 +1,6 @@
 //! Secrets: tokens by the prefixes that their makers give them, private keys, passwords in addresses, and random values that are assigned.
 
+use crate::text::entropy;
 use regex::Regex;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -45,24 +46,23 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
 
 fn looks_random(value: &str) -> bool {
     let count = |kind: fn(&u8) -> bool| value.bytes().filter(kind).count();
-    count(u8::is_ascii_digit) >= 2 && count(u8::is_ascii_alphabetic) > 0 && entropy(value.as_bytes()) >= RANDOM
+    count(u8::is_ascii_digit) >= 2 && count(u8::is_ascii_alphabetic) > 0 && entropy(bytes(value)) >= Some(RANDOM)
 }
 
-/// Returns Shannon's entropy of the bytes, in bits a byte.
-fn entropy(bytes: &[u8]) -> f64 {
-    let mut counts: HashMap<u8, usize> = HashMap::new();
-    bytes.iter().for_each(|byte| *counts.entry(*byte).or_default() += 1);
-    let mut counts: Vec<usize> = counts.into_values().collect();
-    counts.sort_unstable();
-    counts.iter().map(|count| *count as f64 / bytes.len() as f64).map(|p| -p * libm::log2(p)).sum()
+/// Counts each byte.
+fn bytes(value: &str) -> Vec<u64> {
+    let mut counts: HashMap<u8, u64> = HashMap::new();
+    value.bytes().for_each(|byte| *counts.entry(byte).or_default() += 1);
+    counts.into_values().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::finds;
     use super::*;
 
     fn check(text: &str, expect: &[&str]) {
-        assert_eq!(find(text).into_iter().map(|range| &text[range]).collect::<Vec<_>>(), expect, "{text:?}");
+        finds(find, text, expect);
     }
 
     #[test]
