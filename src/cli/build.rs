@@ -1,5 +1,6 @@
 //! `datamake build`: brings nodes up to date, and tells what was made and why.
 
+use super::alarm;
 use super::asked::{self, Account};
 use super::cause;
 use super::figures::{self, summary};
@@ -66,7 +67,7 @@ pub fn money(text: &str) -> Result<f64, String> {
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"batches\": 0, \"mended\": 0, \"warnings\": [problem],
+{ \"build\": 7 | null, \"seconds\": 0.21, \"ran\": 31, \"reused\": 120, \"interrupted\": false, \"batches\": 0, \"mended\": 0, \"warnings\": [problem], \"alarms\": [alarm],
   \"asked\": asked, \"budget\": null | { \"money\": 5.0, \"money_spent\": 0.0062, \"requests\": null, \"requests_spent\": 20 },
   \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"made\" | \"reused\" | \"failed\" | \"skipped\",
              \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason], \"output\": output,
@@ -227,7 +228,7 @@ pub fn text(session: &mut Session, project: &Project, built: &Built) -> io::Resu
         failed(session, project, built)?;
         summary_line(session, project, built, &counts)?;
     }
-    Ok(())
+    session.tell(&alarm::warnings(project, &built.alarms))
 }
 
 /// Returns the record of a node that was made, or of one that is not published because of its failed rows.
@@ -418,6 +419,7 @@ pub fn json_of(project: &Project, built: &Built) -> Value {
     json!({
         "build": built.number, "seconds": built.seconds, "ran": built.run.ran, "reused": built.run.reused,
         "interrupted": built.run.interrupted, "batches": built.afoot.batches, "mended": built.run.mended.len(), "warnings": crate::diag::json(&project.warnings),
+        "alarms": alarm::json(project, &built.alarms),
         "asked": asked::json(&asked::in_all(&built.run)), "budget": asked::budget_json(built.spent.as_ref()),
         "nodes": built.run.nodes.iter().map(node).collect::<Vec<Value>>(),
     })

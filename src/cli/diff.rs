@@ -92,14 +92,16 @@ impl Diff {
     }
 }
 
-fn point(point: &Point) -> String {
+/// Names a version.
+pub fn point(point: &Point) -> String {
     match point {
         Point::Build(number) => format!("build {number}"),
         Point::Revision(name) => name.clone(),
     }
 }
 
-fn point_json(point: &Point) -> Value {
+/// Names a version in JSON.
+pub fn point_json(point: &Point) -> Value {
     match point {
         Point::Build(number) => json!({ "build": number }),
         Point::Revision(name) => json!({ "revision": name }),

@@ -5,7 +5,7 @@ use super::cause;
 use super::grid::Grid;
 use super::names::some;
 use super::session::{Detail, Ending, Exit, Session};
-use super::words::{ago, now, plain, seconds, utc};
+use super::words::{ago, now, number, plain, seconds, utc};
 use crate::fetch::models::Traffic;
 use crate::history::{Build, Made};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub struct Log {
 pub const FORM: &str = "\
 { \"builds\": [{ \"build\": 7, \"time\": \"2026-01-02T03:04:05Z\", \"seconds\": 0.21, \"commit\": \"…\" | null, \"command\": [\"build\"], \"ran\": 31, \"reused\": 120,
               \"made\": [{ \"node\": \"dataset.clean\", \"groups\": 5, \"groups_made\": 2, \"rows_made\": 400, \"actions\": 2, \"reasons\": [reason] }],
-              \"failed\": [\"dataset.x\"], \"asked\": asked }] }";
+              \"failed\": [\"dataset.x\"], \"alarms\": [{ \"metric\": \"metric.accuracy\", \"on\": 0, \"before\": 0.84, \"after\": 0.71 | null }], \"asked\": asked }] }";
 
 impl Log {
     /// Runs the command.
@@ -70,6 +70,12 @@ impl Log {
             let asked = asked_in(build);
             if asked != Traffic::default() {
                 grid.under(format!("asked {}", asked::traffic(&asked, None)));
+            }
+            for alarm in &build.alarms {
+                let after = alarm.after.map_or("none".to_owned(), number);
+                let name = alarm.metric.strip_prefix("metric.").unwrap_or(&alarm.metric);
+                let line = format!("{} {name}: {} → {after}", paint.yellow("alarm"), number(alarm.before));
+                grid.under(line);
             }
             if !build.failed.is_empty() {
                 grid.under(format!("{} {}", paint.red("failed"), some(build.failed.iter().map(|name| short(name)))));
@@ -115,5 +121,6 @@ fn json_of(build: &Build) -> Value {
         "build": build.number, "time": utc(build.time), "seconds": build.seconds, "commit": build.commit, "command": build.command,
         "ran": build.ran, "reused": build.reused, "asked": asked::json(&asked_in(build)),
         "made": build.nodes.iter().map(made).collect::<Vec<Value>>(), "failed": build.failed,
+        "alarms": build.alarms,
     })
 }

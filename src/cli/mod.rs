@@ -1,5 +1,6 @@
 //! The command line: one file per command. Nobody uses this module but the program.
 
+mod alarm;
 mod args;
 mod asked;
 mod build;

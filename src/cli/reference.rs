@@ -2,7 +2,8 @@
 
 use super::args::GROUPS;
 use super::{
-    asked, build, cause, check, diff, figures, gc, graph, init, log, plan, responses, show, tune, verify, watch, why,
+    alarm, asked, build, cause, check, diff, figures, gc, graph, init, log, plan, responses, show, tune, verify, watch,
+    why,
 };
 use clap::{Arg, Command};
 use std::fmt::Write;
@@ -72,7 +73,7 @@ pub fn reference() -> String {
             }
         }
     }
-    let _ = write!(out, "\n{JSON}\n{}\n\n{}\n\n{}\n", cause::FORM, figures::FORM, asked::FORM);
+    let _ = write!(out, "\n{JSON}\n{}\n\n{}\n\n{}\n\n{}\n", cause::FORM, figures::FORM, asked::FORM, alarm::FORM);
     for (name, form) in FORMS.iter().chain(responses::FORMS) {
         let _ = write!(out, "\n### `{name} --json`\n\n");
         // Forms and sentences are told apart by how they begin.

@@ -4,6 +4,7 @@ mod failed;
 mod lost;
 mod rows;
 
+use super::alarm;
 use super::figures;
 use super::grid::Grid;
 use super::names::Names;
@@ -12,7 +13,7 @@ use super::words::{bytes, cell, count, number, things};
 use crate::exec::Output;
 use crate::expr::Value;
 use crate::graph::{Kind, NodeId};
-use crate::project::{Project, Statistics};
+use crate::project::{Project, Statistics, Watched};
 use crate::table::Table;
 use serde_json::json;
 use std::io::{self, Write};
@@ -84,7 +85,9 @@ With `--stats`:
 
 Of a metric or an export:
 
-{ \"node\": \"metric.accuracy\", \"output\": output }";
+{ \"node\": \"metric.accuracy\", \"output\": output, \"alarms\": [alarm] }
+
+`alarms` has how a metric with an alarm stands to what it is compared with, whether or not it moved too far.";
 
 impl Show {
     /// Runs the command.
@@ -134,7 +137,7 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
     let (graph, record) = (&project.graph, project.record(id)?);
     let node = graph.node(id);
     if session.json() {
-        return Ok(session.out.json(&json!({ "node": node.full_name(), "output": figures::json(&record) }))?);
+        return Ok(session.out.json(&json!({ "node": node.full_name(), "output": figures::json(&record), "alarms": alarm::json(project, &project.standing(id)) }))?);
     }
     let (paint, names) = (session.out.paint, Names::new(graph));
     match (&record.output, node.kind) {
@@ -146,6 +149,12 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
                 grid.row([label, paint.bold(&figures::value(&figure.value))]);
             }
             grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
+            let watched = project.standing(id);
+            for one in watched.iter().filter(|one| !one.alarms()) {
+                writeln!(session.out, "{}", paint.dim(&alarm::title(project, one)))?;
+            }
+            let alarms: Vec<_> = watched.into_iter().filter(Watched::alarms).collect();
+            session.tell(&alarm::warnings(project, &alarms))?;
         }
         (Output::Test(_), _) => {
             let summary = figures::summary(graph, id, &record, None);

@@ -89,8 +89,8 @@ impl Flow<'_> {
         }
         let mut values = Vec::with_capacity(bound.values.len());
         for ((text, bounds), aggregate) in test.values.iter().zip(&bound.values) {
-            let slices = self.measure(&format!("`{}` of a test", text.value), &text.span, aggregate, table)?;
-            let value = slices.into_iter().next().map_or(Value::Null, |slice| slice.value);
+            let measured = self.measure(&format!("`{}` of a test", text.value), &text.span, aggregate, table)?;
+            let value = measured.slices.into_iter().next().map_or(Value::Null, |slice| slice.value);
             let number = match value {
                 Value::Int(n) => Some(n as f64),
                 Value::Float(n) => Some(n),

@@ -32,16 +32,24 @@ impl Walk<'_> {
         for (input, bound) in inputs.iter().zip(&self.metrics[&id]) {
             let table = self.context.table(input)?;
             let what = format!("the metric `{}`", metric.name.value);
-            let slices = flow.measure(&what, &metric.value.span, bound, &table)?;
+            let Measured { slices, whole } = flow.measure(&what, &metric.value.span, bound, &table)?;
             let json = |value: &crate::expr::Value| serde_json::to_value(value).expect("a value is plain data");
-            let slice = |slice: crate::expr::Slice| MetricSlice {
+            let slice = |slice: Slice| MetricSlice {
                 by: slice.by.iter().map(json).collect(),
                 value: json(&slice.value),
+                sample: slice.sample,
             };
-            values.push(MetricValue { slices: slices.into_iter().map(slice).collect() });
+            values.push(MetricValue { slices: slices.into_iter().map(slice).collect(), whole: whole.map(slice) });
         }
         Ok(Made::of(Output::Metric(values)))
     }
+}
+
+/// What a metric is of a table.
+pub(super) struct Measured {
+    pub slices: Vec<Slice>,
+    /// With `by`: of all rows, if it can be computed of them.
+    pub whole: Option<Slice>,
 }
 
 impl Flow<'_> {
@@ -52,11 +60,12 @@ impl Flow<'_> {
         span: &Span,
         bound: &BoundMetric,
         table: &Table,
-    ) -> Result<Vec<Slice>, Stop> {
+    ) -> Result<Measured, Stop> {
         let aggregate = &bound.aggregate;
         let wrong = |batch: &Batch, error| uncomputable(what, span, batch, error);
         let states = self.each(&table.groups, |flow, group| flow.fold(&wrong, bound, &table.schema, group))?;
         let mut sum = aggregate.empty();
+        let mut whole = aggregate.is_sliced().then(|| aggregate.together(&sum));
         let mut bytes = 0;
         if aggregate.grows() {
             for state in &states {
@@ -68,11 +77,16 @@ impl Flow<'_> {
             for state in &states {
                 let contents = self.context.get(*state)?;
                 let state = State::decode(aggregate, &contents).map_err(|_| Stop::Missing(*state))?;
+                if let Some(whole) = &mut whole {
+                    aggregate.merge_part(whole, aggregate.together(&state), part, parts);
+                }
                 aggregate.merge_part(&mut sum, state, part, parts);
             }
             aggregate.settle(&mut sum);
+            whole.iter_mut().for_each(|whole| aggregate.settle(whole));
         }
-        aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))
+        let slices = aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))?;
+        Ok(Measured { slices, whole: whole.and_then(|whole| aggregate.finish_together(&whole).ok()) })
     }
 
     /// Makes the state of a row group before it is the metric's turn, which says what is wrong.

@@ -1,6 +1,7 @@
 //! What a build leaves to be known of each node, as a blob named by its contents.
 
 use super::ask::Paid;
+use crate::expr::Sample;
 use crate::graph::Kind;
 use crate::hash::{Hash, Words};
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,19 @@ pub struct Tested {
 pub struct MetricValue {
     /// One per combination of the `by` values, in their order; without `by` one.
     pub slices: Vec<MetricSlice>,
+    /// With `by`: what it is of all rows; none where it cannot be computed of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<MetricSlice>,
+}
+
+impl MetricValue {
+    /// Returns what it is of all rows.
+    pub fn of_all(&self) -> Option<&MetricSlice> {
+        match self.slices.as_slice() {
+            [one] if one.by.is_empty() => Some(one),
+            _ => self.whole.as_ref(),
+        }
+    }
 }
 
 /// A metric's value over some of the rows.
@@ -128,6 +142,16 @@ pub struct MetricValue {
 pub struct MetricSlice {
     pub by: Vec<serde_json::Value>,
     pub value: serde_json::Value,
+    /// What it is the mean of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+}
+
+impl MetricSlice {
+    /// Returns the value, if it is a number.
+    pub fn number(&self) -> Option<f64> {
+        self.value.as_f64().filter(|value| !value.is_nan())
+    }
 }
 
 /// Rows that a step dropped, or that failed there.

@@ -26,7 +26,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use aggregate::{Aggregate, Slice, State};
+pub use aggregate::{Aggregate, Sample, Slice, State};
 pub use measures::{Apart, measured};
 pub use reference::reference;
 pub use value::{Value, array_of, value_at};

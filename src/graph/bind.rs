@@ -549,6 +549,14 @@ pub fn bind_metric(metric: &Metric, schema: &Schema) -> Result<BoundMetric, Diag
             Err(errors) => errors.into_iter().for_each(|error| problems.push(in_text(text, error, &node))),
         }
     }
+    if let (Some(alarm), Ok(aggregate)) = (&metric.alarm, &aggregate)
+        && !matches!(aggregate.ty(), Type::Int | Type::Float | Type::Null)
+    {
+        let span = alarm.fall.as_ref().or(alarm.rise.as_ref()).map_or(&metric.value.span, |amount| &amount.span);
+        let title = format!("`{node}` has an alarm, and its value is no number: {}", aggregate.ty());
+        let problem = Diagnostic::error("wrong-type", title).at(span, "of a number");
+        problems.push(problem.at(&metric.value.span, format!("this is {}", aggregate.ty())));
+    }
     match aggregate {
         Ok(aggregate) if !problems.has_errors() => Ok(BoundMetric { aggregate, condition }),
         _ => Err(problems),

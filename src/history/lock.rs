@@ -233,8 +233,8 @@ mod tests {
 
     /// Writes a metric with a slice for each of `names` into a lock file, and reads back the names.
     fn names(slices: &[Vec<Value>]) -> Vec<String> {
-        let slice = |(at, by): (usize, &Vec<Value>)| MetricSlice { by: by.clone(), value: json!(at) };
-        let value = metric(&MetricValue { slices: slices.iter().enumerate().map(slice).collect() });
+        let slice = |(at, by): (usize, &Vec<Value>)| MetricSlice { by: by.clone(), value: json!(at), sample: None };
+        let value = metric(&MetricValue { slices: slices.iter().enumerate().map(slice).collect(), whole: None });
         let lock = Lock::from([("metric.m".to_owned(), LockedNode { value: vec![value], ..LockedNode::default() })]);
         let text = render_lock(&lock);
         assert_eq!(parse_lock(&text).as_ref(), Ok(&lock), "{text}");

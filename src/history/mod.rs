@@ -2,9 +2,11 @@
 
 mod compare;
 mod lock;
+mod shift;
 
 pub use compare::{Cell, ChangedRow, TableDiff, diff_tables};
 pub use lock::{LOCK_FILE, Lock, LockedNode, lock_node, lock_of, parse_lock, render_lock};
+pub use shift::{Shift, SliceShift};
 
 use crate::exec::NodeRecord;
 use crate::fetch::models::Traffic;
@@ -50,9 +52,23 @@ pub struct Build {
     pub nodes: BTreeMap<String, Made>,
     /// The nodes that failed.
     pub failed: Vec<String>,
+    /// The metrics that moved further than they may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<Alarmed>,
     /// The blob of a view of what those were that are not published because of their failed rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Hash>,
+}
+
+/// A metric that moved further than it may.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alarmed {
+    pub metric: String,
+    /// The position of the dataset among those that it is on.
+    pub on: usize,
+    pub before: f64,
+    /// None: it has no value any more.
+    pub after: Option<f64>,
 }
 
 /// What a build made of a node.
@@ -347,6 +363,7 @@ mod tests {
             attempts: None,
             nodes: BTreeMap::new(),
             failed: Vec::new(),
+            alarms: Vec::new(),
         }
     }
 

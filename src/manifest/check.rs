@@ -1,6 +1,6 @@
 //! Checks a tree of values against the table of keys, and reports everything that does not fit.
 
-use super::part::part;
+use super::part::{part, percent};
 use super::secret;
 use super::shape::{self, Key, Required, Shape, Text};
 use super::value::{At, Entry, Kind, Origin, Table, Value};
@@ -353,6 +353,13 @@ impl Checker<'_> {
                     .did_you_mean(string, TYPES.iter().copied())
                     .note("the types are `bool`, `int`, `float`, `string`, `date`, `timestamp`, `list<…>`"),
             },
+            Text::Percent => {
+                if percent(string).is_some() {
+                    return;
+                }
+                let title = format!("`{path}` must be a number, or {}", meaning.expected());
+                bad(self, "out-of-range", title, &format!("found `{string}`"))
+            }
             Text::Date => {
                 if read_date(string).is_some() {
                     return;

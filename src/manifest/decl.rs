@@ -1,5 +1,6 @@
 //! Declarations: what a manifest says, typed and with spans. Names are not resolved and expressions not parsed.
 
+pub use super::alarm::{Alarm, Allowed};
 pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 pub use super::lm::{Lm, Perplexity};
@@ -664,6 +665,7 @@ pub struct Metric {
     pub by: Vec<Text>,
     /// The key `where`.
     pub condition: Option<Text>,
+    pub alarm: Option<Alarm>,
     pub definition: Words,
 }
 

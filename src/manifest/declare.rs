@@ -244,6 +244,7 @@ impl Declarer<'_> {
     /// Reads a node `[metric.NAME]`.
     pub fn metric(&mut self, name: Text, table: &Table) -> Option<Metric> {
         Some(Metric {
+            alarm: self.alarm(&name.value, table),
             name,
             about: self.about(table),
             on: some(self.texts(table, "on"))?,

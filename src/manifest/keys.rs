@@ -1,6 +1,7 @@
 //! The table of keys: the whole language as data. The checker, the words of a definition, the JSON Schema and
 //! `docs/manifest.md` are all made from it, so they cannot disagree.
 
+use super::alarm::ALARM;
 use super::alike::{DECONTAMINATE, DEDUP};
 use super::asking::{BUDGET, EMBED, EXAMPLES, GENERATE, JUDGE, MODEL, NEAREST, REPLY};
 use super::augment::AUGMENT;
@@ -416,6 +417,12 @@ pub static METRIC: Table = Table {
                 "Slices: one value per group of these columns or expressions.",
             ),
             key("where", Definition, SQL, "Measure only the rows for which this is true."),
+            key(
+                "alarm",
+                Description,
+                Shape::Table(&ALARM),
+                "How far the value may move before a build says so, and what moved it.",
+            ),
         ],
         ABOUT,
     ],
@@ -530,7 +537,7 @@ pub static KINDS: &[Kind] = &[
         name: "metric",
         holds: Holds::Nodes(&METRIC),
         doc: "A number about a dataset.",
-        example: "[metric.accuracy]\non = [\"clean\", \"clean.test\"]\nvalue = \"avg(final = gold)\"\nby = [\"topic\"]\n",
+        example: "[metric.accuracy]\non = [\"clean\", \"clean.test\"]\nvalue = \"avg(final = gold)\"\nby = [\"topic\"]\nalarm = { fall = \"5%\", versus = \"git:main\" }\n",
     },
     Kind {
         name: "test",

@@ -2,6 +2,7 @@
 //!
 //! Names are not resolved and expressions not parsed here; `graph` does both, and points its errors into these spans.
 
+mod alarm;
 mod alike;
 mod asking;
 mod augment;
@@ -39,6 +40,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::LAST;
 pub use broken::Broken;
 pub use check::components;
 pub use contract::{Bounds, Test};

@@ -100,6 +100,7 @@ fn shape(of: &Shape) -> Value {
         Shape::Text(Text::OneOf(words)) => or_param(json!({ "enum": words })),
         Shape::Text(Text::Plain | Text::Template) => json!({ "type": "string" }),
         Shape::Text(Text::Variable) => or_param(json!({ "type": "string", "pattern": "^[A-Z_][A-Z0-9_]*$" })),
+        Shape::Text(Text::Percent) => json!({ "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%$" }),
         // A date of TOML is no JSON; editors hand it on as a string.
         Shape::Text(_) => json!({ "type": "string", "minLength": 1 }),
         Shape::Int(least, most) => {

@@ -38,6 +38,8 @@ pub enum Text {
     Type,
     /// A day, `2020-01-31`.
     Date,
+    /// A share in percent, `5%`.
+    Percent,
     /// Any string with more than white space.
     Filled,
     /// Any string but the empty one: a line break is one.
@@ -253,6 +255,7 @@ impl Text {
             Text::Pattern => "a pattern of paths (a string)".into(),
             Text::Type => "a column's type (a string)".into(),
             Text::Date => "a date".into(),
+            Text::Percent => "a share such as `\"5%\"`".into(),
             Text::OneOf(words) => format!("one of {}", list(words.iter().copied())),
         }
     }

@@ -1,5 +1,6 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
+use super::alarm::Watched;
 use super::cause::Again;
 use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
@@ -74,6 +75,8 @@ pub struct Built {
     /// The number in the log; none if nothing changed.
     pub number: Option<u64>,
     pub seconds: f64,
+    /// The metrics that moved further than they may, and those that could not be compared.
+    pub alarms: Vec<Watched>,
     /// Batches that go on at endpoints; the next build takes their answers.
     pub afoot: Afoot,
 }
@@ -212,6 +215,7 @@ impl Project {
         let before = self.view_of(history.last_with(&self.options));
         let run = self.told(run, &self.view_of(self.last_build(&history)));
         let Found { view, made, reasons, records } = self.found(&run, &history, &before, options.retry)?;
+        let alarms = self.alarms(&run, &history, &view);
         let failed: Vec<String> = run
             .nodes
             .iter()
@@ -224,7 +228,7 @@ impl Project {
         let commit = if changed { commit(self.root()) } else { None };
         let last_lock = history.last_with(&self.options).map(|build| build.lock);
         let lock = if self.is_plain() { self.write_lock(&view, last_lock, changed)? } else { last_lock };
-        let mut built = Built { run, reasons, records, spent: spending, number: None, seconds: 0.0, afoot };
+        let mut built = Built { run, reasons, records, spent: spending, alarms, number: None, seconds: 0.0, afoot };
         if changed {
             let number = history.next_number();
             let build = Build {
@@ -242,6 +246,7 @@ impl Project {
                 attempts: self.write_attempts(&built.run)?,
                 nodes: made,
                 failed,
+                alarms: built.alarms.iter().filter_map(|alarm| self.alarmed(alarm)).collect(),
             };
             // The history names the view, so the view comes first.
             self.store.finish().map_err(unusable)?;

@@ -67,7 +67,14 @@ impl Project {
     }
 
     /// Compares the rows of two contents of a data file, where both were read before and few of them differ.
-    fn changed_rows(&self, store: &Store, id: NodeId, path: &str, old: Hash, new: Hash) -> Option<ChangedRows> {
+    pub(super) fn changed_rows(
+        &self,
+        store: &Store,
+        id: NodeId,
+        path: &str,
+        old: Hash,
+        new: Hash,
+    ) -> Option<ChangedRows> {
         let never = AtomicBool::new(false);
         let context = Context::new(store, Mode::Plan, self.limits, &never);
         let rows = |hash| rows_of_file(&context, &self.graph, id, path, hash);

@@ -1,5 +1,6 @@
 //! A project as a whole: manifest, store and history opened together, and the commands' work on them.
 
+mod alarm;
 mod build;
 mod cause;
 mod check;
@@ -11,6 +12,7 @@ mod responses;
 mod revision;
 mod tune;
 
+pub use alarm::{Cause, Moved, Watched};
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use check::{Findings, Verdict};
 pub use clean::{Checked, Garbage, Repair};

@@ -4,6 +4,8 @@ use super::super::cells::Fault;
 use super::super::value::Value;
 use super::acc::{Acc, Kind, Of};
 use super::table::Fold;
+use crate::table::Type;
+use serde::{Deserialize, Serialize};
 
 /// The level where it is not said.
 const LEVEL: f64 = 0.95;
@@ -35,6 +37,52 @@ pub const TABLE: &[Fold] = &[
     },
 ];
 
+/// What a mean is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// How many values.
+    pub n: u64,
+    /// Of bools: how many of them are true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hits: Option<u64>,
+}
+
+impl Sample {
+    pub(super) fn of(acc: &Acc, ty: &Type) -> Option<Sample> {
+        match acc {
+            Acc::Ints { n, sum } => {
+                Some(Sample { n: *n, hits: (*ty == Type::Bool).then(|| u64::try_from(*sum).ok()).flatten() })
+            }
+            Acc::Floats { n, .. } => Some(Sample { n: *n, hits: None }),
+            _ => None,
+        }
+    }
+
+    /// Returns the confidence interval of a share, at a level of 0.95.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        (self.n > 0).then_some(())?;
+        Some(wilson(self.n as f64, self.hits? as f64, point((1.0 + LEVEL) / 2.0, normal)))
+    }
+
+    /// Returns how probable it is that two shares of equal populations are as far from each other, by the two-proportion test (pooled, two-sided).
+    pub fn chance(&self, other: &Sample) -> Option<f64> {
+        let (n, m) = (self.n as f64, other.n as f64);
+        let (a, b) = (self.hits? as f64, other.hits? as f64);
+        let pooled = (a + b) / (n + m);
+        let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
+        (error > 0.0).then(|| libm::erfc((a / n - b / m).abs() / error / std::f64::consts::SQRT_2))
+    }
+}
+
+fn wilson(n: f64, hits: f64, z: f64) -> (f64, f64) {
+    let share = hits / n;
+    let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    // The formula gives these ends, but for rounding.
+    let low = if hits == 0.0 { 0.0 } else { middle - half };
+    (low, if hits == n { 1.0 } else { middle + half })
+}
+
 fn low(acc: &Acc, of: &Of) -> Result<Value, Fault> {
     Ok(interval(acc, of).map_or(Value::Null, |(low, _)| Value::Float(low)))
 }
@@ -46,15 +94,7 @@ fn high(acc: &Acc, of: &Of) -> Result<Value, Fault> {
 fn interval(acc: &Acc, of: &Of) -> Option<(f64, f64)> {
     let upper = (1.0 + of.number(0).unwrap_or(LEVEL)) / 2.0;
     match acc {
-        Acc::Ints { n: n @ 1.., sum } => {
-            let (n, hits) = (*n as f64, *sum as f64);
-            let (share, z) = (hits / n, point(upper, normal));
-            let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
-            let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-            // The formula gives these ends, but for rounding.
-            let low = if hits == 0.0 { 0.0 } else { middle - half };
-            Some((low, if hits == n { 1.0 } else { middle + half }))
-        }
+        Acc::Ints { n: n @ 1.., sum } => Some(wilson(*n as f64, *sum as f64, point(upper, normal))),
         Acc::Moments { n: n @ 2.., mean, squares } => {
             let free = (n - 1) as f64;
             let half = point(upper, |x| student(x, free)) * (squares / free / *n as f64).sqrt();

@@ -11,6 +11,7 @@ mod table;
 mod vendi;
 
 pub use bind::AggCall;
+pub use intervals::Sample;
 pub use table::{all, find, names};
 
 use super::bind::{Binder, Place, Scope};
@@ -50,6 +51,8 @@ pub struct State {
 pub struct Slice {
     pub by: Vec<Value>,
     pub value: Value,
+    /// What the mean that the value is made of is of; none if it is not made of one mean alone.
+    pub sample: Option<Sample>,
 }
 
 impl Aggregate {
@@ -222,20 +225,50 @@ impl Aggregate {
 
     /// Computes the value of each slice, sorted by `by`; without `by` there is exactly one. A row error counts slices.
     pub fn finish(&self, state: &State) -> Result<Vec<Slice>, RowError> {
+        let accs: Vec<&[Acc]> = state.slices.values().map(Vec::as_slice).collect();
+        let by = |key: &Vec<u8>| {
+            let mut from = Reader::new(key);
+            self.by.iter().map(|node| take_key(&mut from, &node.ty).unwrap_or(Value::Null)).collect()
+        };
+        let slices = state.slices.keys().map(by).zip(self.values(&accs)?);
+        Ok(slices.map(|(by, (value, sample))| Slice { by, value, sample }).collect())
+    }
+
+    /// Returns whether there is a value for each slice.
+    pub fn is_sliced(&self) -> bool {
+        !self.by.is_empty()
+    }
+
+    /// Returns the state of all rows together, where `by` slices them.
+    pub fn together(&self, state: &State) -> State {
+        let mut all = self.accs();
+        for accs in state.slices.values() {
+            all.iter_mut().zip(accs).zip(&self.calls).for_each(|((all, acc), call)| all.merge(call.kind, acc.clone()));
+        }
+        State { slices: BTreeMap::from([(Vec::new(), all)]) }
+    }
+
+    /// Computes the value of what [`Aggregate::together`] put together.
+    pub fn finish_together(&self, state: &State) -> Result<Slice, RowError> {
+        let accs: Vec<&[Acc]> = state.slices.values().map(Vec::as_slice).collect();
+        let (value, sample) = self.values(&accs)?.pop().expect("it is one slice");
+        Ok(Slice { by: Vec::new(), value, sample })
+    }
+
+    fn values(&self, slices: &[&[Acc]]) -> Result<Vec<(Value, Option<Sample>)>, RowError> {
         let mut columns = Vec::with_capacity(self.calls.len());
         for (i, call) in self.calls.iter().enumerate() {
             let of = call.of();
-            let finish = |(row, accs): (usize, &Vec<Acc>)| (call.finish)(&accs[i], &of).map_err(|fault| fault.at(row));
-            let values = state.slices.values().enumerate().map(finish).collect::<Result<Vec<_>, _>>()?;
+            let finish = |(row, accs): (usize, &&[Acc])| (call.finish)(&accs[i], &of).map_err(|fault| fault.at(row));
+            let values = slices.iter().enumerate().map(finish).collect::<Result<Vec<_>, _>>()?;
             columns.push(Some(array_of(&call.ty, &values)));
         }
-        let values = column(&self.value, &Frame { columns, rows: state.slices.len() })?;
-        let slice = |(row, key): (usize, &Vec<u8>)| {
-            let mut from = Reader::new(key);
-            let by = self.by.iter().map(|node| take_key(&mut from, &node.ty).unwrap_or(Value::Null)).collect();
-            Slice { by, value: value_at(&values, row) }
+        let values = column(&self.value, &Frame { columns, rows: slices.len() })?;
+        let sample = |accs: &[Acc]| match self.calls.as_slice() {
+            [call] if call.name == "avg" => Sample::of(&accs[0], call.of().ty()),
+            _ => None,
         };
-        Ok(state.slices.keys().enumerate().map(slice).collect())
+        Ok(slices.iter().enumerate().map(|(row, accs)| (value_at(&values, row), sample(accs))).collect())
     }
 }
 
