@@ -270,6 +270,11 @@ fn the_guide_to_deduplicating_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_comparing_tells_what_happens() {
+    execute("docs/guides/comparing.md", |_| {});
+}
+
+#[test]
 fn the_guide_to_mixing_tells_what_happens() {
     execute("docs/guides/mixing-and-splitting.md", |_| {});
 }

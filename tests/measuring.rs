@@ -149,3 +149,24 @@ fn tasks_with_too_few_samples_stop_the_metric_and_not_the_dataset() {
     let said = sandbox.mistakes();
     assert!(said.contains("1 of 2 tasks have fewer than 2 samples, the least 1"), "{said}");
 }
+
+#[test]
+fn a_row_that_is_not_to_find_itself_has_to_be_told_from_the_others() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "rows.jsonl",
+        "{\"id\": 1, \"v\": [1.0, 0.0]}\n{\"id\": 2, \"v\": [1.0, 0.0]}\n{\"id\": 3, \"v\": [0.0, 1.0]}\n",
+    );
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.rows]\nfiles = \"rows.jsonl\"\nkey = \"id\"\n[dataset.near]\nfrom = \"rows\"\nsteps = [\n\
+         { nearest = { to = \"rows\", by = \"v\", not_itself = true, into = \"near\" } },\n]\n",
+    );
+    sandbox.built();
+    let ids: Vec<Value> = sandbox.rows("near").iter().map(|row| row["near"][0]["id"].clone()).collect();
+    assert_eq!(ids, [json!(2), json!(1), json!(1)]);
+    sandbox.edit("datamake.toml", "steps = [\n", "steps = [\n{ select = [\"id as name\", \"v\"] },\n");
+    let said = sandbox.mistakes();
+    assert!(said.contains("it cannot be told which row of `rows` is the row itself"), "{said}");
+    assert!(said.contains("its rows are told by `id`, which are not all here"), "{said}");
+}

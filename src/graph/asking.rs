@@ -220,7 +220,17 @@ impl Binder<'_> {
             let problem = problem.at(span, "and would have this column too");
             self.problems.push(problem.help("leave it out of `columns`, or rename it there with `select`"));
         }
-        let op = op::Nearest::new(&step.by.value, &their.value, step.k, columns, &step.into.value);
+        let same = step.not_itself.as_ref().map_or(Vec::new(), |span| {
+            self.same(&other).unwrap_or_else(|| {
+                let title = format!("it cannot be told which row of `{}` is the row itself", step.to.value);
+                let key = crate::diag::list(other.key.iter().map(String::as_str));
+                let problem = Diagnostic::error("unknown-row", title).at(span, "not itself");
+                let problem = problem.note(format!("its rows are told by {key}, which are not all here"));
+                self.problems.push(problem.help("keep these columns, or declare a `key` that both have"));
+                Vec::new()
+            })
+        });
+        let op = op::Nearest::new(&step.by.value, &their.value, step.k, columns, same, &step.into.value);
         self.add(&step.into, op::ReferOp::writes(&op)[0].ty.clone());
         Some(vec![Stage::Refer { op: Arc::new(op), input, span: step.span.clone() }])
     }
@@ -233,12 +243,7 @@ impl Binder<'_> {
             Some(name) => name.value.clone(),
             None => free(EXAMPLES, &self.shape.schema),
         };
-        // A row is itself if all that tells the rows of the other table apart is there, and equal.
-        let same = |name: &String| {
-            let (own, their) = (self.shape.schema.field(name), other.schema.field(name));
-            own.is_some() && own.map(|field| &field.ty) == their.map(|field| &field.ty)
-        };
-        let same = if other.key.iter().all(same) { other.key.clone() } else { Vec::new() };
+        let same = self.same(&other).unwrap_or_default();
         let choice = self.choice(examples, &other, used);
         let vector = match &choice {
             Choice::Similar { their, .. } => Some(their.clone()),
@@ -250,6 +255,15 @@ impl Binder<'_> {
         self.add(&text, op::ReferOp::writes(&op)[0].ty.clone());
         let stage = Stage::Refer { op: Arc::new(op), input, span: examples.span.clone() };
         Some(Shown { stage, column, stays: kept.is_some() })
+    }
+
+    /// Returns the columns that tell whether a row of another table is the row itself: all that tells its rows apart, if they are here too.
+    fn same(&self, other: &Shape) -> Option<Vec<String>> {
+        let is_here = |name: &String| {
+            let (own, their) = (self.shape.schema.field(name), other.schema.field(name));
+            own.is_some() && own.map(|field| &field.ty) == their.map(|field| &field.ty)
+        };
+        other.key.iter().all(is_here).then(|| other.key.clone())
     }
 
     fn choice(&mut self, examples: &Examples, other: &Shape, used: &Span) -> Choice {

@@ -284,6 +284,12 @@ pub static NEAREST: Table = Table {
         key("their", Definition, COLUMN, "The column of vectors in the other dataset, where it is called differently."),
         key("k", Definition, FEW, "So many rows.").default("1"),
         key(
+            "not_itself",
+            Definition,
+            Shape::True,
+            "A row does not find the row of the same key: with `to` the dataset that it is of, its neighbours.",
+        ),
+        key(
             "columns",
             Definition,
             Shape::OneOrMore(&COLUMN),

@@ -415,6 +415,8 @@ pub struct Nearest {
     /// The column of vectors in the other, where it is called differently.
     pub their: Option<Text>,
     pub k: u32,
+    /// Where it says that a row does not find itself.
+    pub not_itself: Option<Span>,
     /// The columns of the other dataset that are kept of each; empty: its key.
     pub columns: Vec<Text>,
     /// The column for the list of what was found, the nearest first, each with its `similarity`.

@@ -270,6 +270,7 @@ impl Declarer<'_> {
             by: self.text(table, "by")?,
             their: self.text(table, "their"),
             k: self.small(table, "k").unwrap_or(1),
+            not_itself: table.get("not_itself").map(|entry| self.span(entry.key)),
             columns: self.texts(table, "columns"),
             into: self.text(table, "into")?,
             span,

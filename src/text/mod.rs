@@ -41,7 +41,7 @@ pub use readability::{flesch_kincaid, flesch_reading_ease};
 pub use self_bleu::self_bleu;
 pub use shingles::Words;
 pub use similar::{
-    TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n,
+    TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n, shared_span,
 };
 pub use sketch::Sketcher;
 pub use words::Tokens;

@@ -58,6 +58,13 @@ pub const TABLE: &[Function] = &[
         ("rouge_n('the cat sat', 'the cat lay down', 2)", "0.4"),
     ),
     f(
+        "shared_span",
+        &[],
+        &[("text: string, other: string -> string", Rows(|a| map2(a, text::shared_span)))],
+        "Gives the longest run of words that both texts have, both normalised as by `normalise`; empty if they share no word. Its length is `word_count(shared_span(…))`.",
+        ("shared_span('So the cat sat down.', 'The  cat sat up')", "'the cat sat'"),
+    ),
+    f(
         "bleu",
         &[],
         &[("text: string, reference: string -> float", Rows(|a| map2(a, text::bleu)))],

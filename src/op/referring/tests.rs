@@ -27,7 +27,7 @@ fn points(points: &[Vec<f64>]) -> Batch {
 }
 
 fn op(k: u32) -> Nearest {
-    Nearest::new("v", "v", k, vec![Field::new("id", Type::Int)], "near")
+    Nearest::new("v", "v", k, vec![Field::new("id", Type::Int)], Vec::new(), "near")
 }
 
 /// What is found for each row: ids and cosines.
@@ -213,4 +213,16 @@ fn speed_of_nearest() {
     let seconds = start.elapsed().as_secs_f64();
     let flops = 2.0 * (own * others * dimensions) as f64;
     eprintln!("{} lists in {seconds:.3} s: {:.1} GFLOP/s", out[0].len(), flops / seconds / 1e9);
+}
+
+#[test]
+fn a_row_finds_its_neighbours_and_not_itself_if_that_is_asked_for() {
+    let all = points(&[vec![1.0, 0.0], vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]]);
+    let near = Nearest::new("v", "v", 1, vec![Field::new("id", Type::Int)], vec!["id".to_owned()], "near");
+    let ids: Vec<i64> = found(&near, &all, &all).iter().map(|row| row[0].0).collect();
+    assert_eq!(ids, [1, 0, 3, 0]);
+    assert_eq!(found(&op(1), &all, &all).iter().map(|row| row[0].0).collect::<Vec<_>>(), [0, 0, 2, 3]);
+    // A table of one row has no neighbours.
+    let one = points(&[vec![1.0, 0.0]]);
+    assert_eq!(found(&near, &one, &one), [vec![]]);
 }

@@ -5,11 +5,13 @@ mod chrf;
 mod edit;
 mod grams;
 mod rouge;
+mod shared;
 
 pub use bleu::bleu;
 pub use chrf::chrf;
 pub use edit::{edit_distance, edit_similarity};
 pub use rouge::{rouge_l, rouge_n};
+pub use shared::shared_span;
 
 use super::normalise;
 
