@@ -297,6 +297,7 @@ row 3
         0,
         r"problems       15
 written   16.6667
+all rows  15.0221
 ",
     );
     sandbox.check(

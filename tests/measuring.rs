@@ -40,8 +40,11 @@ fn measures_of_a_dataset_are_those_of_nltk_scipy_and_numpy() {
     let version = sandbox.project().expect("it was built").version("last").expect("it was built");
     for (at, vector) in vectors[1..].iter().enumerate() {
         let (_, node) = version.nodes.iter().find(|(name, _)| **name == format!("metric.m{at}")).expect("it is there");
+        let Some(expect) = vector["expect"].as_f64() else {
+            assert!(node.value[0].as_str().is_some_and(|none| none == "null"), "{}: {:?}", vector["value"], node.value);
+            continue;
+        };
         let got = node.value[0].as_float().expect("a number");
-        let expect = vector["expect"].as_f64().expect("a number");
         assert!(near(got, expect, 1e-9), "{}: {got}, {expect}", vector["value"]);
     }
 }

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::words::{bytes, count, number, plain, signed, things};
 use crate::diag::Severity;
-use crate::exec::{Gave, Leak, LostRows, MetricValue, NodeRecord, Output, Remade, Tested};
+use crate::exec::{Gave, Leak, LostRows, MetricSlice, MetricValue, NodeRecord, Output, Remade, Tested};
 use crate::graph::{Graph, NodeId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,6 +16,18 @@ pub struct Figure {
     /// The table and the slice; empty where there is only one.
     pub label: String,
     pub value: Value,
+    /// The confidence interval of a share of rows.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Figure {
+    fn of(label: String, slice: &MetricSlice) -> Figure {
+        let sample = slice.sample.filter(|sample| {
+            let share = sample.hits.map(|hits| hits as f64 / sample.n as f64);
+            share.zip(slice.number()).is_some_and(|(share, value)| (share - value).abs() < 1e-9)
+        });
+        Figure { label, value: slice.value.clone(), interval: sample.and_then(|sample| sample.interval()) }
+    }
 }
 
 /// Returns the numbers of a metric; `tables` are the names of those that it is on.
@@ -26,10 +38,20 @@ pub fn figures(tables: &[String], values: &[MetricValue]) -> Vec<Figure> {
         for slice in &value.slices {
             let by = slice.by.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), plain));
             let label: Vec<String> = table.iter().cloned().chain(by).collect();
-            found.push(Figure { label: label.join(" / "), value: slice.value.clone() });
+            found.push(Figure::of(label.join(" / "), slice));
         }
     }
     found
+}
+
+/// Returns what a metric with slices is of all rows, by table.
+pub fn wholes(tables: &[String], values: &[MetricValue]) -> Vec<Figure> {
+    let one = |(at, value): (usize, &MetricValue)| {
+        let table = (values.len() > 1).then(|| tables.get(at).cloned().unwrap_or_default());
+        let label = table.map_or("all rows".to_owned(), |table| format!("{table} / all rows"));
+        Some(Figure::of(label, value.whole.as_ref()?))
+    };
+    values.iter().enumerate().filter_map(one).collect()
 }
 
 /// Writes a value of a metric.
@@ -234,7 +256,7 @@ pub fn lost_json(steps: &[LostRows]) -> Value {
 /// The form of [`json`], for the reference.
 pub const FORM: &str = "\
 An *output* is `{ \"table\", \"rows\", \"rows_made\", \"remade\": [{ \"step\", \"took\", \"gave\" }], \"groups\", \"parts\": { NAME: { \"table\", \"rows\" } }, \"gave\": [{ \"rows\", \"different\", \"of\" }], \"leaks\": [{ \"check\", \"values\", \"rows\" }], \"dropped\": [{ \"step\", \"reason\", \"rows\" }], \"failed\": [{ \"step\", \"reason\", \"rows\" }] }` of a dataset,
-`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\" }] }] }` of a metric (one value per table that it is on),
+`{ \"values\": [{ \"slices\": [{ \"by\": […], \"value\", \"sample\": { \"n\", \"hits\" } }], \"whole\": { as a slice } }] }` of a metric (one value per table that it is on; `sample` tells of a mean how many values it is of, and of bools how many are true; `whole` is of all rows, where there are slices),
 `{ \"passed\", \"tables\": [{ \"rows\", \"failing\", \"values\": { AGGREGATE: value }, \"broken\": [sentence] }], \"failing\": [{ \"step\", \"reason\", \"rows\" }], \"failed\" }` of a test (per table that it is on; `step` is the table's position), `{ \"file\", \"bytes\", \"rows\" }` of an export.
 `table` and `file` are hashes; steps count from 1, and null is the maker. `gave` tells of each input of a mix the rows that it gave, how many different ones, and of how many. `remade`: where programs made other rows of theirs. `leaks` tells of values in several parts of a split. The reasons of failed rows are kinds of failure.";
 

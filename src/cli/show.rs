@@ -144,9 +144,11 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
         (Output::Metric(values), _) => {
             let tables: Vec<String> = node.inputs.iter().map(|input| names.input(input)).collect();
             let mut grid = Grid::right([1]);
-            for figure in figures::figures(&tables, values) {
+            for figure in figures::figures(&tables, values).into_iter().chain(figures::wholes(&tables, values)) {
                 let label = if figure.label.is_empty() { node.name.clone() } else { figure.label };
-                grid.row([label, paint.bold(&figures::value(&figure.value))]);
+                let interval = |(low, high)| paint.dim(&format!("{} to {}", number(low), number(high)));
+                let interval = figure.interval.map_or(String::new(), interval);
+                grid.row([label, paint.bold(&figures::value(&figure.value)), interval]);
             }
             grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
             let watched = project.standing(id);

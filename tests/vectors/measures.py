@@ -44,6 +44,11 @@ for level in (0.9, 0.95, 0.99):
     wilson = stats.binomtest(wide, len(lengths)).proportion_ci(level, "wilson")
     put(f"ci_low(word_count(text) > 20, {level})", float(wilson.low))
     put(f"ci_high(word_count(text) > 20, {level})", float(wilson.high))
+for q in (0.1, 0.5, 0.75):
+    for level in (0.8, 0.95):
+        low, high = stats.quantile_test(lengths, p=q).confidence_interval(level)
+        put(f"quantile_low(word_count(text), {q}, {level})", None if np.isnan(low) else float(low))
+        put(f"quantile_high(word_count(text), {q}, {level})", None if np.isnan(high) else float(high))
 vectors = np.array([[len(one), one.count("a") + 1, one.count("e"), one.count(" ")] for one in texts], float)
 units = vectors / np.linalg.norm(vectors, axis=1)[:, None]
 values = np.linalg.eigvalsh(units @ units.T / len(units))

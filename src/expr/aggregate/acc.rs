@@ -3,6 +3,7 @@
 use super::super::exact::Exact;
 use super::super::key::{put_key, take_key};
 use super::super::value::Value;
+use super::drawn::{Drawn, Inner};
 use super::grams::Grams;
 use super::picked::Picked;
 use crate::hash::Hash;
@@ -39,6 +40,8 @@ pub enum Kind {
     Trials,
     /// Some of the different values, and how often each occurs.
     Picked,
+    /// What other kinds remember, in samples drawn anew.
+    Drawn,
 }
 
 impl Kind {
@@ -54,6 +57,8 @@ pub struct Of<'a> {
     pub types: &'a [Type],
     /// The literals after them, such as the `q` of `quantile`.
     pub literals: &'a [Value],
+    /// What is computed of samples.
+    pub inner: Option<&'a Inner>,
 }
 
 impl Of<'_> {
@@ -111,6 +116,7 @@ pub enum Acc {
     /// By mark: how many, and how many of them true.
     Trials(BTreeMap<Vec<u8>, (u64, u64)>),
     Picked(Picked),
+    Drawn(Drawn),
 }
 
 impl Acc {
@@ -126,11 +132,15 @@ impl Acc {
             Kind::Grams => Acc::Grams(Grams::default()),
             Kind::Trials => Acc::Trials(BTreeMap::new()),
             Kind::Picked => Acc::Picked(Picked::new(of.count(0))),
+            Kind::Drawn => Acc::Drawn(Drawn::new(of.inner)),
         }
     }
 
     /// Takes in the cells of `arrays` at `row`; `key` is room to work in.
     pub fn push(&mut self, kind: Kind, of: &Of, arrays: &[ArrayRef], row: usize, key: &mut Vec<u8>) {
+        if let Acc::Drawn(drawn) = self {
+            return drawn.push(of, arrays, row, key);
+        }
         if of.types.iter().zip(arrays).any(|(ty, array)| *ty == Type::Null || array.is_null(row)) {
             return;
         }
@@ -139,21 +149,14 @@ impl Acc {
             Acc::Count(n) => *n += 1,
             Acc::Ints { n, sum } => {
                 *n += 1;
-                *sum += match ty {
-                    Type::Bool => i128::from(array.as_boolean().value(row)),
-                    _ => i128::from(array.as_primitive::<Int64Type>().value(row)),
-                };
+                *sum += whole(ty, array, row);
             }
             Acc::Floats { n, sum } => {
                 *n += 1;
                 sum.add(array.as_primitive::<Float64Type>().value(row));
             }
             Acc::Moments { n, mean, squares } => {
-                let value = array.as_primitive::<Float64Type>().value(row);
-                *n += 1;
-                let delta = value - *mean;
-                *mean += delta / *n as f64;
-                *squares += delta * (value - *mean);
+                move_moments((n, mean, squares), array.as_primitive::<Float64Type>().value(row));
             }
             Acc::Best(best) => {
                 key.clear();
@@ -184,17 +187,14 @@ impl Acc {
             Acc::Grams(grams) => grams.push(array.as_string::<i32>().value(row), of.count(0).unwrap_or(1)),
             Acc::Trials(trials) => {
                 mark(key, &of.types[1], &arrays[1], row);
-                let passed = u64::from(array.as_boolean().value(row));
-                match trials.get_mut(key.as_slice()) {
-                    Some((n, sum)) => (*n, *sum) = (*n + 1, *sum + passed),
-                    None => drop(trials.insert(key.clone(), (1, passed))),
-                }
+                try_once(trials, key, array.as_boolean().value(row));
             }
             Acc::Picked(picked) => {
                 key.clear();
                 put_key(key, ty, array, row);
                 picked.push(key);
             }
+            Acc::Drawn(_) => unreachable!("samples are not drawn of samples"),
         }
     }
 
@@ -242,6 +242,7 @@ impl Acc {
                 }
             }
             (Acc::Picked(picked), Acc::Picked(other)) => picked.merge(other),
+            (Acc::Drawn(drawn), Acc::Drawn(other)) => drawn.merge(other),
             // States of one aggregate have the same kinds in the same places.
             _ => {}
         }
@@ -289,6 +290,7 @@ impl Acc {
                 }
             }
             Acc::Picked(picked) => picked.encode(out),
+            Acc::Drawn(drawn) => drawn.encode(out),
         }
     }
 
@@ -347,8 +349,33 @@ impl Acc {
                 }
                 Acc::Trials(trials)
             }
+            Kind::Drawn => Acc::Drawn(Drawn::decode(of.inner, from, bytes)?),
             Kind::Picked => Acc::Picked(Picked::decode(of.count(0), ty, from, bytes)?),
         })
+    }
+}
+
+/// Returns the whole number in a cell; bools are 0 and 1.
+pub fn whole(ty: &Type, array: &ArrayRef, row: usize) -> i128 {
+    match ty {
+        Type::Bool => i128::from(array.as_boolean().value(row)),
+        _ => i128::from(array.as_primitive::<Int64Type>().value(row)),
+    }
+}
+
+/// Takes one more value into a number of values, their mean and their squares.
+pub fn move_moments((n, mean, squares): (&mut u64, &mut f64, &mut f64), value: f64) {
+    *n += 1;
+    let delta = value - *mean;
+    *mean += delta / *n as f64;
+    *squares += delta * (value - *mean);
+}
+
+/// Takes one more trial into those of its task, known by a mark.
+pub fn try_once(trials: &mut BTreeMap<Vec<u8>, (u64, u64)>, mark: &[u8], passed: bool) {
+    match trials.get_mut(mark) {
+        Some((n, sum)) => (*n, *sum) = (*n + 1, *sum + u64::from(passed)),
+        None => drop(trials.insert(mark.to_vec(), (1, u64::from(passed)))),
     }
 }
 

@@ -8,10 +8,12 @@ use super::super::signature::{Form, pick};
 use super::super::tree::{Kind as NodeKind, Node};
 use super::super::value::{Value, value_at};
 use super::acc::{Kind, Of};
+use super::drawn::Inner;
 use super::literal;
 use super::table::{DISTINCT, Finish, FoldEntry};
 use crate::table::Type;
 use sqlparser::ast::{DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArguments};
+use std::sync::Arc;
 
 /// One aggregate of a metric's value.
 #[derive(Clone)]
@@ -25,18 +27,25 @@ pub struct AggCall {
     pub types: Vec<Type>,
     pub literals: Vec<Value>,
     pub ty: Type,
+    /// What is computed of samples, whose arguments stand in `args` behind their unit.
+    pub inner: Option<Arc<Inner>>,
 }
 
 impl AggCall {
     /// Returns what it is an aggregate of.
     pub fn of(&self) -> Of<'_> {
-        Of { types: &self.types, literals: &self.literals }
+        Of { types: &self.types, literals: &self.literals, inner: self.inner.as_deref() }
     }
 
     /// Returns the literals as they are in keys.
     pub fn told(&self) -> String {
         let told: Vec<String> = self.literals.iter().map(Value::to_string).collect();
-        if told.is_empty() { "0.0".to_owned() } else { told.join(",") }
+        let mut told = if told.is_empty() { "0.0".to_owned() } else { told.join(",") };
+        if let Some(inner) = &self.inner {
+            told.push(':');
+            inner.write(&mut told);
+        }
+        told
     }
 }
 
@@ -65,6 +74,9 @@ impl Binder<'_> {
                 return self.fail(error.help("compute the inner one as a metric of its own"));
             }
             Place::Value | Place::Anywhere => {}
+        }
+        if entry.forms.first().is_some_and(|(_, (kind, ..))| *kind == Kind::Drawn) {
+            return self.samples(ast, function, entry);
         }
         let FunctionArguments::List(list) = &function.args else {
             return self.unsupported(ast, "such a call", "arguments stand in brackets: `f(x)`");
@@ -128,16 +140,9 @@ impl Binder<'_> {
         let mut args: Vec<Node> = nodes.into_iter().zip(&types).map(|(node, ty)| cast_to(node, ty)).collect();
         let mut literals = Vec::new();
         for (i, node) in args.split_off(kind.values()).into_iter().enumerate() {
-            let value = constant_value(&node);
             let parameter = literal::parameter(form, kind.values() + i);
-            match literal::rule(parameter, value.as_ref()) {
-                None => literals.extend(value),
-                Some((what, help)) => {
-                    let range = asts.get(kind.values() + i).map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
-                    let title = format!("the {parameter} of `{name}` is {what}");
-                    return self.fail(ExprError::new("bad-literal", title, range, "not such a value").help(help));
-                }
-            }
+            let ast = asts.get(kind.values() + i).copied().unwrap_or(ast);
+            literals.push(self.literal_of(name, parameter, &node, ast)?);
         }
         if let Some((_, condition)) = filter {
             // Aggregates skip nulls, so the rows that the filter drops become null; they are not evaluated either.
@@ -149,7 +154,40 @@ impl Binder<'_> {
         }
         let name = if distinct { "count distinct" } else { name };
         let types = args.iter().map(|arg| arg.ty.clone()).collect();
-        self.aggregates.push(AggCall { name, kind, finish, args, types, literals, ty: ty.clone() });
+        self.aggregates.push(AggCall { name, kind, finish, args, types, literals, ty: ty.clone(), inner: None });
+        Some(Node::new(ty, NodeKind::Column(self.aggregates.len() - 1)))
+    }
+}
+
+impl Binder<'_> {
+    /// Returns the value of a literal of an aggregate.
+    fn literal_of(&mut self, name: &str, parameter: &str, node: &Node, ast: &Ast) -> Option<Value> {
+        let value = constant_value(node);
+        match literal::rule(parameter, value.as_ref()) {
+            None => value,
+            Some((what, help)) => {
+                let title = format!("the {parameter} of `{name}` is {what}");
+                let range = self.text.of(ast);
+                self.fail(ExprError::new("bad-literal", title, range, "not such a value").help(help))
+            }
+        }
+    }
+
+    /// Binds an aggregate of samples.
+    fn samples(&mut self, ast: &Ast, function: &Function, entry: &'static FoldEntry) -> Option<Node> {
+        let name = entry.fold.name;
+        let (args, inner, level) = self.drawn(ast, function, name)?;
+        if !self.checks() {
+            return Some(constant(Type::Null, Value::Null));
+        }
+        let mut literals = Vec::new();
+        if let Some(level) = level {
+            literals.push(self.literal_of(name, "level", &level, ast)?);
+        }
+        let (_, (kind, finish, _)) = &entry.forms[0];
+        let types = args.iter().map(|arg| arg.ty.clone()).collect();
+        let (kind, finish, ty) = (*kind, *finish, Type::Float);
+        self.aggregates.push(AggCall { name, kind, finish, args, types, literals, ty: ty.clone(), inner: Some(inner) });
         Some(Node::new(ty, NodeKind::Column(self.aggregates.len() - 1)))
     }
 }

@@ -3,12 +3,12 @@
 use super::super::cells::Fault;
 use super::super::value::Value;
 use super::acc::{Acc, Kind, Of};
-use super::table::Fold;
+use super::table::{Fold, at_rank, count};
 use crate::table::Type;
 use serde::{Deserialize, Serialize};
 
 /// The level where it is not said.
-const LEVEL: f64 = 0.95;
+pub const LEVEL: f64 = 0.95;
 
 pub const TABLE: &[Fold] = &[
     Fold {
@@ -35,7 +35,51 @@ pub const TABLE: &[Fold] = &[
         doc: "Gives the upper end of the confidence interval of the mean; see `ci_low`.",
         example: ("round(ci_high(ok), 4)", "0.9544"),
     },
+    Fold {
+        name: "quantile_low",
+        also: &[],
+        forms: &[
+            ("x: int, q: float -> float", Kind::Tally, |acc, of| rank(acc, of, false)),
+            ("x: float, q: float -> float", Kind::Tally, |acc, of| rank(acc, of, false)),
+            ("x: int, q: float, level: float -> float", Kind::Tally, |acc, of| rank(acc, of, false)),
+            ("x: float, q: float, level: float -> float", Kind::Tally, |acc, of| rank(acc, of, false)),
+        ],
+        doc: "Gives the lower end of the confidence interval of a quantile, at a level of 0.95 unless another is given: the value that so many others are below with the binomial distribution (Conover 1999, 3.2; as scipy's `quantile_test`), whatever the values are distributed like. Null where there are too few.",
+        example: ("quantile_low(x, 0.5, 0.5)", "1.0"),
+    },
+    Fold {
+        name: "quantile_high",
+        also: &[],
+        forms: &[
+            ("x: int, q: float -> float", Kind::Tally, |acc, of| rank(acc, of, true)),
+            ("x: float, q: float -> float", Kind::Tally, |acc, of| rank(acc, of, true)),
+            ("x: int, q: float, level: float -> float", Kind::Tally, |acc, of| rank(acc, of, true)),
+            ("x: float, q: float, level: float -> float", Kind::Tally, |acc, of| rank(acc, of, true)),
+        ],
+        doc: "Gives the upper end of the confidence interval of a quantile; see `quantile_low`.",
+        example: ("quantile_high(x, 0.5, 0.5)", "2.0"),
+    },
 ];
+
+/// Gives the value at the rank that is an end of the interval of a quantile.
+fn rank(acc: &Acc, of: &Of, upper: bool) -> Result<Value, Fault> {
+    let (n, q) = (count(acc), of.number(0).unwrap_or(0.5));
+    let rest = (1.0 - of.number(1).unwrap_or(LEVEL)) / 2.0;
+    // How probable it is that at most `k` of `n` values are below the quantile; so the least `k` for which it is enough.
+    let at_most = |k: u64| match (k >= n, q) {
+        (true, _) => 1.0,
+        (false, 1.0) => 0.0,
+        (false, q) => beta(1.0 - q, (n - k) as f64, (k + 1) as f64),
+    };
+    let enough = if upper { 1.0 - rest } else { rest };
+    let (mut none, mut some) = (0, n);
+    while none < some {
+        let k = none + (some - none) / 2;
+        if at_most(k) >= enough { some = k } else { none = k + 1 }
+    }
+    let rank = if upper { Some(some) } else { some.checked_sub(1) };
+    Ok(rank.and_then(|rank| at_rank(acc, of, rank)).map_or(Value::Null, Value::Float))
+}
 
 /// What a mean is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

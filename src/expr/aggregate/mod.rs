@@ -2,6 +2,7 @@
 
 mod acc;
 mod bind;
+mod drawn;
 mod grams;
 mod intervals;
 mod literal;

@@ -5,7 +5,7 @@ use super::super::key::take_key;
 use super::super::signature::Form;
 use super::super::value::Value;
 use super::acc::{Acc, Kind, Of};
-use super::{intervals, measures};
+use super::{drawn, intervals, measures};
 use crate::table::{Reader, Type};
 use crate::text;
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +29,7 @@ pub const DISTINCT: (&str, Kind, Finish) =
     ("x: any -> int", Kind::Marks, |acc, _| Ok(Value::Int(tally(acc).len() as i64)));
 
 /// The tables, in the order of the reference.
-const TABLES: &[&[Fold]] = &[TABLE, intervals::TABLE, measures::TABLE];
+const TABLES: &[&[Fold]] = &[TABLE, intervals::TABLE, drawn::TABLE, measures::TABLE];
 
 /// Returns all entries.
 pub fn all() -> impl Iterator<Item = &'static Fold> {
@@ -192,6 +192,7 @@ pub fn count(acc: &Acc) -> u64 {
         Acc::Trials(trials) => trials.values().map(|(n, _)| n).sum(),
         Acc::Grams(grams) => grams.all(),
         Acc::Picked(picked) => picked.all(),
+        Acc::Drawn(_) => 0,
     }
 }
 
@@ -236,23 +237,26 @@ fn spread(acc: &Acc, less: u64, root: fn(f64) -> f64) -> Value {
     }
 }
 
+/// Returns the number that so many others are below, counted with those that are equal.
+pub fn at_rank(acc: &Acc, of: &Of, rank: u64) -> Option<f64> {
+    let mut seen = 0;
+    let key = tally(acc).iter().find(|(_, n)| {
+        seen += **n;
+        seen > rank
+    });
+    match key.map(|(key, _)| value(key, of.ty()))? {
+        Value::Int(x) => Some(x as f64),
+        Value::Float(x) => Some(x),
+        _ => None,
+    }
+}
+
 fn quantile(acc: &Acc, of: &Of, q: f64) -> Result<Value, Fault> {
     let n = count(acc);
     if n == 0 {
         return Ok(Value::Null);
     }
-    let at = |rank: u64| {
-        let mut seen = 0;
-        let key = tally(acc).iter().find(|(_, n)| {
-            seen += **n;
-            seen > rank
-        });
-        match key.map(|(key, _)| value(key, of.ty())) {
-            Some(Value::Int(x)) => x as f64,
-            Some(Value::Float(x)) => x,
-            _ => f64::NAN,
-        }
-    };
+    let at = |rank: u64| at_rank(acc, of, rank).unwrap_or(f64::NAN);
     let place = q * (n - 1) as f64;
     let (low, high) = (at(place.floor() as u64), at(place.ceil() as u64));
     let share = place - place.floor();

@@ -150,6 +150,17 @@ fn wrong_values_are_explained() {
     check("distinct_n(word, 0)", &[], &[(0, "bad-literal")]);
     check("distinct_n(word, x)", &[], &[(0, "bad-literal")]);
     check("ci_low(x, 95)", &[], &[(0, "bad-literal")]);
+    check("bootstrap_low(avg(x), ok, 95)", &[], &[(0, "bad-literal")]);
+    check("bootstrap_low(avg(x))", &[], &[(0, "wrong-arguments")]);
+    check("bootstrap_low(x, ok)", &[], &[(0, "column-outside-aggregate")]);
+    check("bootstrap_low(1, ok)", &[], &[(0, "no-aggregate")]);
+    check("bootstrap_low(max(word), ok)", &[], &[(0, "not-supported")]);
+    check("bootstrap_low(distinct_n(word, 1), ok)", &[], &[(0, "not-supported")]);
+    check("bootstrap_low(median(x), ok)", &[], &[(0, "not-supported")]);
+    check("bootstrap_low(bootstrap_low(avg(x), x), ok)", &[], &[(0, "not-supported")]);
+    check("bootstrap_low(avg(x), avg(x))", &[], &[(0, "nested-aggregate")]);
+    check("avg(bootstrap_low(avg(x), x))", &[], &[(0, "nested-aggregate")]);
+    check("bootstrap_low(avg(y), z)", &[], &[(0, "unknown-column"), (0, "unknown-column")]);
     check("coverage(word, [])", &[], &[(0, "wrong-arguments")]);
     check("coverage(word, [word])", &[], &[(0, "bad-literal")]);
     check("histogram(x, 0)", &[], &[(0, "bad-literal")]);
@@ -167,6 +178,60 @@ fn what_only_counts_values_does_not_keep_them() {
     };
     assert!(bytes("count(distinct text)") < 3000 && bytes("entropy(text)") < 3000);
     assert!(bytes("mode(text)") > 100_000);
+}
+
+/// Computes a value over rows of a unit, a task, whether it is right, and a number.
+fn drawn(value: &str, rows: &[(i64, i64, bool, f64)]) -> f64 {
+    let cells = |of: fn(&(i64, i64, bool, f64)) -> Value| rows.iter().map(of).collect::<Vec<_>>();
+    let (schema, batch) = batch(vec![
+        ("id", Type::Int, cells(|row| Value::Int(row.0))),
+        ("task", Type::Int, cells(|row| Value::Int(row.1))),
+        ("ok", Type::Bool, cells(|row| Value::Bool(row.2))),
+        ("f", Type::Float, cells(|row| Value::Float(row.3))),
+    ]);
+    let aggregate = Aggregate::parse(value, &[], &schema).unwrap_or_else(|errors| panic!("{value}: {errors:#?}"));
+    let state = aggregate.fold(&batch).expect("nothing fails");
+    match aggregate.finish(&state).expect("nothing fails")[0].value {
+        Value::Float(x) => x,
+        ref other => panic!("{value}: {other:?}"),
+    }
+}
+
+/// Five hundred rows of a hundred tasks; the rows of a task are right together.
+fn tasks() -> Vec<(i64, i64, bool, f64)> {
+    let noise = |i: i64| (crate::hash::mix64(i as u64) % 1000) as f64 / 1000.0;
+    (0..500).map(|i| (i, i / 5, noise(i / 5 + 7000) < 0.6, noise(i) * noise(i + 5000) * 10.0)).collect()
+}
+
+#[test]
+fn samples_drawn_anew_agree_with_the_formula_where_there_is_one() {
+    let rows = tasks();
+    for (mean, half) in [("f", 0.2), ("ok", 0.05)] {
+        for end in ["low", "high"] {
+            let formula = drawn(&format!("ci_{end}({mean})"), &rows);
+            let samples = drawn(&format!("bootstrap_{end}(avg({mean}), id)"), &rows);
+            assert!((formula - samples).abs() < half * 0.15, "{mean} {end}: {formula} {samples}");
+        }
+    }
+    let (low, high) = (drawn("bootstrap_low(stddev(f), id)", &rows), drawn("bootstrap_high(stddev(f), id)", &rows));
+    let deviation = drawn("stddev(f)", &rows);
+    assert!(low < deviation && deviation < high && high - low < 0.5, "{low} {deviation} {high}");
+}
+
+#[test]
+fn rows_of_one_unit_come_and_go_together() {
+    let rows = &tasks()[..300];
+    let width = |unit: &str| {
+        let end = |end: &str| drawn(&format!("bootstrap_{end}(avg(ok), {unit})"), rows);
+        end("high") - end("low")
+    };
+    // Five rows that agree are one piece of evidence, so the interval is √5 times as wide.
+    let times = width("task") / width("id");
+    assert!((2.0..2.5).contains(&times), "{times}");
+    // Whole tasks are drawn, so none of them has too few samples, and one that comes twice is two.
+    let pass = drawn("pass_at_k(ok, task, 5)", rows);
+    let ends = ["low", "high"].map(|end| drawn(&format!("bootstrap_{end}(pass_at_k(ok, task, 5), task)"), rows));
+    assert!(ends[0] < pass && pass < ends[1] && ends[1] - ends[0] > 0.1, "{ends:?}");
 }
 
 #[test]
@@ -190,6 +255,13 @@ fn reads_and_canonical_text_follow_the_meaning() {
         "median(x)",
         "sum(x) + 1",
         "count(*)",
+        "bootstrap_low(avg(x), ok)",
+        "bootstrap_low(sum(x), ok)",
+        "bootstrap_low(sum(x) / count(x), ok)",
+        "bootstrap_low(sum(x) - count(x), ok)",
+        "bootstrap_low(avg(x), word)",
+        "bootstrap_low(avg(x), word, 0.9)",
+        "bootstrap_high(avg(x), word)",
     ];
     let texts: std::collections::BTreeSet<String> =
         different.iter().map(|value| of(value, &[]).canonical().to_owned()).collect();
@@ -220,6 +292,9 @@ const VALUES: &[&str] = &[
     "pass_at_k(n > 0, w, 1)",
     "self_bleu(w || ' ' || w, 3)",
     "vendi_score([n, 1], 3)",
+    "quantile_low(n, 0.4)",
+    "bootstrap_low(sum(n) / count(f), w)",
+    "bootstrap_high(avg(n > 0) filter (where w <> 'a'), n, 0.9)",
 ];
 
 /// The values of one row.
