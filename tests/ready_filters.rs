@@ -151,8 +151,32 @@ fn mistakes_in_a_ready_filter_are_pointed_at() {
         "use = \"c4\"\nwith = { filter_policy = 3 }",
         &["`filter_policy` of `c4` must be true or false"],
     );
-    check("use = \"fineweb\"", "use = \"fineweb\"\nwith = { new_line_ratio = true }", &["must be a number, or false"]);
-    check("use = \"fineweb\"", "use = \"fineweb\"\nwith = { words = \"bpe\" }", &["there are no words called 'bpe'"]);
+    let with = |ready: &str, with: &str, expect: &[&str]| {
+        let of = format!("use = \"{ready}\"");
+        check(&of, &format!("{of}\nwith = {{ {with} }}"), expect);
+    };
+    with("fineweb", "new_line_ratio = true", &["must be a number of at least 0, or false"]);
+    with(
+        "fineweb",
+        "words = \"unicod\"",
+        &["with = { words = \"unicod\"", "must be `space` or `unicode`", "did you mean `unicode`?"],
+    );
+    with("gopher_quality", "stop_words = \" \"", &["must be words with blanks between them", "found ` `"]);
+    with("gopher_quality", "min_doc_words = -3", &["must be a whole number of at least 0, or false", "found -3"]);
+    with("gopher_quality", "min_stop_words = 1.5", &["must be a whole number of at least 0, or false", "found 1.5"]);
+    with("gopher_quality", "max_symbol_word_ratio = -0.1", &["must be a number of at least 0, or false"]);
+    with("gopher_repetition", "top_2_gram = 1.2", &["must be a number from 0 to 1, or false"]);
+    with(
+        "gopher_quality",
+        "max_doc_words = 20",
+        &["nothing is between", "`min_doc_words` is 50, `max_doc_words` is 20"],
+    );
+    with("gopher_quality", "min_avg_word_length = 11", &["`min_avg_word_length` is 11, `max_avg_word_length` is 10"]);
+    check(
+        "filter = \"c4\"\n[filter.c4]\nuse = \"c4\"",
+        "filter = \"c4\"",
+        &["there is no filter `c4`", "`[filter.good]` with `use = \"c4\"`"],
+    );
     check("use = \"fineweb\"", "use = \"fineweb\"\ncolumn = \"txt\"", &["no column `txt`", "column = \"txt\""]);
     check("use = \"fineweb\"", "use = \"fineweb\"\ncolumn = \"id\"", &["column = \"id\""]);
     check(
@@ -161,4 +185,25 @@ fn mistakes_in_a_ready_filter_are_pointed_at() {
         &["a filter is a condition of its own, or a ready one"],
     );
     check("use = \"fineweb\"", "title = \"none\"", &["needs one of `where`, `use`"]);
+}
+
+#[test]
+fn a_mistake_in_a_ready_filter_hides_none_in_other_nodes() {
+    let sandbox = sandbox(&["One."]);
+    sandbox.edit("datamake.toml", "use = \"c4\"", "use = \"c4\"\ncolumn = 3\nwith = { min_num_sentence = 3 }");
+    sandbox.edit("datamake.toml", "filter = \"fineweb\"", "where = \"txt = ''\"");
+    let project = datamake::project::Project::find_all(sandbox.path(), &datamake::manifest::Options::default());
+    let problems = project.map_or_else(|problems| problems, |found| found.problems);
+    let codes: Vec<&str> = problems.0.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["wrong-type", "unknown-parameter", "unknown-column"]);
+}
+
+#[test]
+fn a_row_without_a_text_is_dropped_for_just_that() {
+    let sandbox = sandbox(&["One."]);
+    sandbox.write("rows.jsonl", "{\"id\": 0, \"text\": \"One.\"}\n{\"id\": 1, \"text\": null}\n");
+    sandbox.built();
+    for name in NAMES {
+        assert_eq!(dropped(&sandbox, &format!("by_{name}"))[&1], format!("{name}.no_text"));
+    }
 }

@@ -183,6 +183,14 @@ impl Binder<'_> {
             _ => None,
         };
         for (i, param) in form.params.iter().enumerate() {
+            if let (Param::Within(least, most), Some(Value::Int(n))) = (param, args.get(i).and_then(Node::literal))
+                && !(*least..=*most).contains(&n)
+            {
+                let range = asts.get(i).map_or(0..self.text.text.len(), |ast| self.text.of(ast));
+                let title = format!("`{name}` does not know {n}");
+                let error = ExprError::new("bad-argument", title, range, "out of range");
+                return self.fail(error.help(format!("it is from {least} to {most}")));
+            }
             let Some(pattern) = text(i) else { continue };
             let compiled = match param {
                 Param::Regex => regex(&pattern).map(Prepared::Regex),

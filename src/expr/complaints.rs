@@ -98,8 +98,23 @@ impl Binder<'_> {
             Some(((form, _), Mismatch::Argument(i))) => {
                 let param = &form.params[(*i).min(form.params.len() - 1)];
                 let range = asts.get(*i).map_or_else(|| self.text.of(ast), |ast| self.text.of(ast));
+                // What other forms take in this place.
+                let mut exact: Vec<&Type> = Vec::new();
+                for ((form, _), wrong) in forms.iter().zip(wrong) {
+                    if let (Mismatch::Argument(at), Some(Param::Exact(ty))) = (wrong, form.params.get(*i))
+                        && at == i
+                        && !exact.contains(&ty)
+                    {
+                        exact.push(ty);
+                    }
+                }
                 let label = match param {
+                    Param::Exact(_) if exact.len() > 1 => {
+                        let names: Vec<String> = exact.iter().map(|ty| ty.to_string()).collect();
+                        format!("this is {}, {} is wanted", types[*i], names.join(" or "))
+                    }
                     Param::Exact(ty) => format!("this is {}, {ty} is wanted", types[*i]),
+                    Param::Within(..) => format!("this is {}, int is wanted", types[*i]),
                     Param::Regex | Param::Like => format!("this is {}, string is wanted", types[*i]),
                     Param::ListOfT => format!("this is {}, a list is wanted", types[*i]),
                     Param::Ordered => format!("{} has no order", types[*i]),
@@ -108,6 +123,10 @@ impl Binder<'_> {
                 let error =
                     ExprError::new("wrong-arguments", format!("`{name}` cannot take ({shown})"), range.clone(), label);
                 match param {
+                    Param::Exact(_) if exact.len() > 1 => error.help(match types[*i] {
+                        Type::String => "take a number of it, such as `word_count(…)`, or compare it with something",
+                        _ => "take a number of it, or compare it with something",
+                    }),
                     Param::Exact(Type::Bool) => {
                         error.help("compare it with something: `… > 0`, `… <> ''`, `… is not null`")
                     }

@@ -22,6 +22,8 @@ pub enum Param {
     Regex,
     /// A string; compiled once if it is a literal.
     Like,
+    /// An int between the two, written `1..4`; a literal is checked before anything runs.
+    Within(i64, i64),
     /// One of these strings, written `'a'|'b'`; a literal is checked before anything runs.
     Choice(Vec<String>),
 }
@@ -103,6 +105,7 @@ impl Form {
             Param::Any => own.clone(),
             Param::T | Param::Ordered => t.clone(),
             Param::ListOfT => Type::List(Box::new(t.clone())),
+            Param::Within(..) => Type::Int,
             Param::Shown | Param::Regex | Param::Like | Param::Choice(_) => Type::String,
         };
         let mut wanted = Vec::with_capacity(args.len());
@@ -147,6 +150,11 @@ impl Param {
             "like" => Param::Like,
             choices if choices.starts_with('\'') => {
                 Param::Choice(choices.split('|').map(|choice| choice.trim_matches('\'').to_owned()).collect())
+            }
+            range if range.contains("..") => {
+                let (least, most) = range.split_once("..").expect("it was just found");
+                let bound = |text: &str| text.parse().expect("a signature names bounds");
+                Param::Within(bound(least), bound(most))
             }
             ty => Param::Exact(ty.parse().expect("a signature names types")),
         }

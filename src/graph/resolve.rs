@@ -6,7 +6,7 @@ use super::{Graph, Input, Kind, Names, Node, NodeId, NodeQuery};
 use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, RenderText, Step, Test, Text};
+use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, READY_FILTERS, RenderText, Step, Test, Text};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -341,12 +341,18 @@ pub(super) fn unknown<'a>(
         return;
     }
     let known = sound.chain(manifest.broken.names(kind));
-    problems.push(
-        Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
-            .at(&name.span, format!("no such {kind}"))
-            .note(format!("declared: {}", list(known.clone())))
-            .did_you_mean(&name.value, known),
-    );
+    let problem = Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
+        .at(&name.span, format!("no such {kind}"))
+        .note(format!("declared: {}", list(known.clone())))
+        .did_you_mean(&name.value, known);
+    problems.push(match kind {
+        "filter" if READY_FILTERS.contains(&name.value.as_str()) => {
+            let declared =
+                format!("declare the published filter under a name: `[filter.good]` with `use = \"{}\"`", name.value);
+            problem.help(format!("{declared}, and name that: `filter = \"good\"`"))
+        }
+        _ => problem,
+    });
 }
 
 /// Reports edges to datasets and parts that do not exist, and returns whether all do.

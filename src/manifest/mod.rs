@@ -46,6 +46,7 @@ pub use check::components;
 pub use contract::{Bounds, Test};
 pub use decl::*;
 pub use load::MAIN;
+pub use ready::NAMES as READY_FILTERS;
 pub use reference::reference;
 pub use schema::schema;
 

@@ -21,9 +21,17 @@ struct Ready {
 /// What a parameter is unless it is given.
 #[derive(Clone, Copy)]
 enum Preset {
+    /// How many.
+    Count(f64),
+    /// How many of something for each of another thing.
     Number(f64),
+    /// A part of a whole.
+    Share(f64),
     Switch(bool),
+    /// Words with blanks between them.
     Words(&'static str),
+    /// What a word is.
+    Spelling,
 }
 
 /// One condition of a published filter. In its text, a parameter stands in braces; `{text}` is the column.
@@ -34,7 +42,7 @@ struct Part {
     condition: &'static str,
 }
 
-use Preset::{Number, Switch, Words};
+use Preset::{Count, Number, Share, Spelling, Switch, Words};
 
 const fn part(reason: &'static str, by: &'static str, condition: &'static str) -> Part {
     Part { reason, by, condition }
@@ -47,17 +55,17 @@ const READY: [Ready; 4] = [
     Ready {
         name: NAMES[0],
         params: &[
-            ("min_doc_words", Number(50.0)),
-            ("max_doc_words", Number(100_000.0)),
+            ("min_doc_words", Count(50.0)),
+            ("max_doc_words", Count(100_000.0)),
             ("min_avg_word_length", Number(3.0)),
             ("max_avg_word_length", Number(10.0)),
             ("max_symbol_word_ratio", Number(0.1)),
-            ("max_bullet_lines_ratio", Number(0.9)),
-            ("max_ellipsis_lines_ratio", Number(0.3)),
-            ("max_non_alpha_words_ratio", Number(0.8)),
-            ("min_stop_words", Number(2.0)),
+            ("max_bullet_lines_ratio", Share(0.9)),
+            ("max_ellipsis_lines_ratio", Share(0.3)),
+            ("max_non_alpha_words_ratio", Share(0.8)),
+            ("min_stop_words", Count(2.0)),
             ("stop_words", Words("the be to of and that have with")),
-            ("words", Words("space")),
+            ("words", Spelling),
         ],
         parts: &[
             part("short_doc", "min_doc_words", "spelt_word_count({text}, {words}) >= {min_doc_words}"),
@@ -103,20 +111,20 @@ const READY: [Ready; 4] = [
     Ready {
         name: NAMES[1],
         params: &[
-            ("dup_para_frac", Number(0.3)),
-            ("dup_para_char_frac", Number(0.2)),
-            ("dup_line_frac", Number(0.3)),
-            ("dup_line_char_frac", Number(0.2)),
-            ("top_2_gram", Number(0.2)),
-            ("top_3_gram", Number(0.18)),
-            ("top_4_gram", Number(0.16)),
-            ("duplicated_5_n_grams", Number(0.15)),
-            ("duplicated_6_n_grams", Number(0.14)),
-            ("duplicated_7_n_grams", Number(0.13)),
-            ("duplicated_8_n_grams", Number(0.12)),
-            ("duplicated_9_n_grams", Number(0.11)),
-            ("duplicated_10_n_grams", Number(0.10)),
-            ("words", Words("space")),
+            ("dup_para_frac", Share(0.3)),
+            ("dup_para_char_frac", Share(0.2)),
+            ("dup_line_frac", Share(0.3)),
+            ("dup_line_char_frac", Share(0.2)),
+            ("top_2_gram", Share(0.2)),
+            ("top_3_gram", Share(0.18)),
+            ("top_4_gram", Share(0.16)),
+            ("duplicated_5_n_grams", Share(0.15)),
+            ("duplicated_6_n_grams", Share(0.14)),
+            ("duplicated_7_n_grams", Share(0.13)),
+            ("duplicated_8_n_grams", Share(0.12)),
+            ("duplicated_9_n_grams", Share(0.11)),
+            ("duplicated_10_n_grams", Share(0.10)),
+            ("words", Spelling),
         ],
         parts: &[
             part("dup_para_frac", "dup_para_frac", "duplicate_paragraph_share({text}) <= {dup_para_frac}"),
@@ -171,9 +179,9 @@ const READY: [Ready; 4] = [
         params: &[
             ("remove_citations", Switch(true)),
             ("filter_no_terminal_punct", Switch(true)),
-            ("min_num_sentences", Number(5.0)),
-            ("min_words_per_line", Number(3.0)),
-            ("max_word_length", Number(1000.0)),
+            ("min_num_sentences", Count(5.0)),
+            ("min_words_per_line", Count(3.0)),
+            ("max_word_length", Count(1000.0)),
             ("filter_lorem_ipsum", Switch(true)),
             ("filter_javascript", Switch(true)),
             ("filter_curly_bracket", Switch(true)),
@@ -188,13 +196,13 @@ const READY: [Ready; 4] = [
     Ready {
         name: NAMES[3],
         params: &[
-            ("line_punct_thr", Number(0.12)),
+            ("line_punct_thr", Share(0.12)),
             ("line_punct_exclude_zero", Switch(false)),
-            ("short_line_thr", Number(0.67)),
-            ("short_line_length", Number(30.0)),
-            ("char_duplicates_ratio", Number(0.01)),
+            ("short_line_thr", Share(0.67)),
+            ("short_line_length", Count(30.0)),
+            ("char_duplicates_ratio", Share(0.01)),
             ("new_line_ratio", Number(0.3)),
-            ("words", Words("space")),
+            ("words", Spelling),
         ],
         parts: &[
             part("line_punct_ratio", "line_punct_thr", "punctuated_line_share({text}) >= {line_punct_thr}{or_zero}"),
@@ -233,15 +241,28 @@ impl Declarer<'_> {
                 continue;
             };
             match default.read(&entry.value) {
-                Some(value) => _ = values.insert(param, value),
-                None => {
+                Ok(value) => _ = values.insert(param, value),
+                Err(fits) => {
                     let title = format!("`{param}` of `{}` must be {}", ready.name, default.expected());
-                    let found = format!("found {}", entry.value.kind.name());
-                    self.problems.push(Diagnostic::error("wrong-type", title).at(&self.span(entry.value.at), found));
+                    let kind = entry.value.kind.name().into();
+                    let found = match entry.value.string() {
+                        Some(text) if fits => format!("`{text}`").into(),
+                        _ => entry.value.kind.plain().filter(|_| fits).unwrap_or(kind),
+                    };
+                    let code = if fits { "out-of-range" } else { "wrong-type" };
+                    let problem =
+                        Diagnostic::error(code, title).at(&self.span(entry.value.at), format!("found {found}"));
+                    let word = entry.value.string().unwrap_or_default();
+                    let problem = match default {
+                        Spelling => problem.did_you_mean(&word, SPELLINGS),
+                        _ => problem,
+                    };
+                    self.problems.push(problem);
                     is_sound = false;
                 }
             }
         }
+        is_sound &= self.in_order(ready, &values, given);
         let column = self.text(table, "column");
         let span = column.as_ref().unwrap_or(name).span.clone();
         let column = quoted(column.as_ref().map_or("text", |column| &column.value));
@@ -258,37 +279,86 @@ impl Declarer<'_> {
                 condition: Text { value: condition, span: span.clone(), exact: false },
             }
         };
+        // Without a text there is nothing to measure, which is a reason of its own.
+        let there = FilterPart {
+            reason: Some("no_text"),
+            condition: Text { value: format!("{column} is not null"), span: span.clone(), exact: false },
+        };
         let is_on = |part: &&Part| values[part.by] != "false";
-        is_sound.then(|| ready.parts.iter().filter(is_on).map(part).collect())
+        let parts = ready.parts.iter().filter(is_on).map(part);
+        is_sound.then(|| std::iter::once(there.clone()).chain(parts).collect())
     }
 }
+
+impl Declarer<'_> {
+    /// Says where a least value is above the greatest one.
+    fn in_order(&mut self, ready: &Ready, values: &BTreeMap<&str, String>, given: Option<&Table>) -> bool {
+        let mut is_sound = true;
+        for (min, least) in values {
+            let Some(max) = min.strip_prefix("min_").map(|of| format!("max_{of}")) else { continue };
+            let Some(most) = values.get(max.as_str()) else { continue };
+            let (Ok(low), Ok(high)) = (least.parse::<f64>(), most.parse::<f64>()) else { continue };
+            let entry = |name: &str| given.and_then(|given| given.get(name));
+            if low > high
+                && let Some(at) = entry(&max).or_else(|| entry(min))
+            {
+                let title =
+                    format!("no text has at least {least} and at most {most}: `{min}` and `{max}` of `{}`", ready.name);
+                let span = self.span(at.value.at);
+                let problem = Diagnostic::error("out-of-range", title).at(&span, "nothing is between");
+                self.problems.push(problem.note(format!("`{min}` is {least}, `{max}` is {most}")));
+                is_sound = false;
+            }
+        }
+        is_sound
+    }
+}
+
+/// What words can be: the choices of the functions that count them.
+const SPELLINGS: [&str; 2] = ["space", "unicode"];
 
 impl Preset {
     fn written(self) -> String {
         match self {
-            Number(number) => written(number),
+            Count(number) | Number(number) | Share(number) => written(number),
             Switch(is_on) => is_on.to_string(),
             Words(words) => format!("'{words}'"),
+            Spelling => format!("'{}'", SPELLINGS[0]),
         }
     }
 
-    /// Reads a given value; `false` switches off what has a number.
-    fn read(self, value: &Value) -> Option<String> {
+    /// Reads a given value; `false` switches off what has a number. Otherwise tells whether it is of the right kind at least.
+    fn read(self, value: &Value) -> Result<String, bool> {
+        let within = |holds: fn(f64) -> bool| match number(value) {
+            Some(number) if number.is_finite() && holds(number) => Ok(written(number)),
+            found => Err(found.is_some()),
+        };
         match (self, &value.kind) {
-            (Number(_) | Switch(_), Kind::Bool(is_on)) if !is_on || matches!(self, Switch(_)) => {
-                Some(is_on.to_string())
-            }
-            (Number(_), _) => number(value).filter(|number| number.is_finite()).map(written),
-            (Words(_), _) => value.string().map(|words| format!("'{}'", words.replace('\'', "''"))),
-            (Switch(_), _) => None,
+            (Switch(_), Kind::Bool(is_on)) => Ok(is_on.to_string()),
+            (Count(_) | Number(_) | Share(_), Kind::Bool(false)) => Ok("false".to_owned()),
+            (Count(_), _) => within(|number| number >= 0.0 && number.fract() == 0.0),
+            (Number(_), _) => within(|number| number >= 0.0),
+            (Share(_), _) => within(|number| (0.0..=1.0).contains(&number)),
+            (Words(_), _) => match value.string() {
+                Some(words) if words.trim().is_empty() => Err(true),
+                words => words.map(|words| format!("'{}'", words.replace('\'', "''"))).ok_or(false),
+            },
+            (Spelling, _) => match value.string() {
+                Some(word) if SPELLINGS.contains(&&*word) => Ok(format!("'{word}'")),
+                word => Err(word.is_some()),
+            },
+            (Switch(_), _) => Err(false),
         }
     }
 
     fn expected(self) -> &'static str {
         match self {
-            Number(_) => "a number, or false",
+            Count(_) => "a whole number of at least 0, or false",
+            Number(_) => "a number of at least 0, or false",
+            Share(_) => "a number from 0 to 1, or false",
             Switch(_) => "true or false",
             Words(_) => "words with blanks between them",
+            Spelling => "`space` or `unicode`",
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Kind {
     Trials,
     /// Some of the different values, and how often each occurs.
     Picked,
+    /// The same of vectors, and how many numbers they have.
+    Vectors,
     /// What other kinds remember, in samples drawn anew.
     Drawn,
 }
@@ -116,6 +118,11 @@ pub enum Acc {
     /// By mark: how many, and how many of them true.
     Trials(BTreeMap<Vec<u8>, (u64, u64)>),
     Picked(Picked),
+    Vectors {
+        /// The numbers of the shortest and of the longest.
+        lengths: Option<(u64, u64)>,
+        picked: Picked,
+    },
     Drawn(Drawn),
 }
 
@@ -132,6 +139,7 @@ impl Acc {
             Kind::Grams => Acc::Grams(Grams::default()),
             Kind::Trials => Acc::Trials(BTreeMap::new()),
             Kind::Picked => Acc::Picked(Picked::new(of.count(0))),
+            Kind::Vectors => Acc::Vectors { lengths: None, picked: Picked::new(of.count(0)) },
             Kind::Drawn => Acc::Drawn(Drawn::new(of.inner)),
         }
     }
@@ -141,7 +149,15 @@ impl Acc {
         if let Acc::Drawn(drawn) = self {
             return drawn.push(of, arrays, row, key);
         }
-        if of.types.iter().zip(arrays).any(|(ty, array)| *ty == Type::Null || array.is_null(row)) {
+        let null = |i: usize| of.types[i] == Type::Null || arrays[i].is_null(row);
+        if (0..of.types.len()).any(null) {
+            // A task is one although none of its trials came to anything.
+            if let Acc::Trials(trials) = self
+                && !null(1)
+            {
+                mark(key, &of.types[1], &arrays[1], row);
+                trials.entry(key.clone()).or_insert((0, 0));
+            }
             return;
         }
         let (ty, array) = (of.ty(), &arrays[0]);
@@ -194,6 +210,13 @@ impl Acc {
                 put_key(key, ty, array, row);
                 picked.push(key);
             }
+            Acc::Vectors { lengths, picked } => {
+                let length = array.as_list::<i32>().value_length(row) as u64;
+                *lengths = wider(*lengths, Some((length, length)));
+                key.clear();
+                put_key(key, ty, array, row);
+                picked.push(key);
+            }
             Acc::Drawn(_) => unreachable!("samples are not drawn of samples"),
         }
     }
@@ -242,6 +265,10 @@ impl Acc {
                 }
             }
             (Acc::Picked(picked), Acc::Picked(other)) => picked.merge(other),
+            (Acc::Vectors { lengths, picked }, Acc::Vectors { lengths: more, picked: other }) => {
+                *lengths = wider(*lengths, more);
+                picked.merge(other);
+            }
             (Acc::Drawn(drawn), Acc::Drawn(other)) => drawn.merge(other),
             // States of one aggregate have the same kinds in the same places.
             _ => {}
@@ -290,6 +317,13 @@ impl Acc {
                 }
             }
             Acc::Picked(picked) => picked.encode(out),
+            Acc::Vectors { lengths, picked } => {
+                // Without vectors the shortest is longer than the longest.
+                let (least, most) = lengths.unwrap_or((1, 0));
+                put(out, least);
+                put(out, most);
+                picked.encode(out);
+            }
             Acc::Drawn(drawn) => drawn.encode(out),
         }
     }
@@ -349,9 +383,24 @@ impl Acc {
                 }
                 Acc::Trials(trials)
             }
+            Kind::Vectors => {
+                let (least, most) = (get(from)?, get(from)?);
+                let lengths = if (least, most) == (1, 0) { None } else { Some((least, most)) };
+                if least > most && lengths.is_some() {
+                    return Err(Malformed("a shortest that is longer than the longest"));
+                }
+                Acc::Vectors { lengths, picked: Picked::decode(of.count(0), ty, from, bytes)? }
+            }
             Kind::Drawn => Acc::Drawn(Drawn::decode(of.inner, from, bytes)?),
             Kind::Picked => Acc::Picked(Picked::decode(of.count(0), ty, from, bytes)?),
         })
+    }
+}
+
+fn wider(a: Option<(u64, u64)>, b: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (a, b) {
+        (Some((least, most)), Some((less, more))) => Some((least.min(less), most.max(more))),
+        (one, other) => one.or(other),
     }
 }
 

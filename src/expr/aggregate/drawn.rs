@@ -143,22 +143,24 @@ enum Cell {
     One,
     Whole(i128),
     Float(f64),
-    /// The mark of a task, and whether this one is true.
-    Trial(Vec<u8>, bool),
+    /// The mark of a task, and whether this one is true; none: it is neither.
+    Trial(Vec<u8>, Option<bool>),
 }
 
 impl Cell {
     fn of(call: &AggCall, args: &[ArrayRef], row: usize, key: &mut Vec<u8>) -> Option<Cell> {
-        if call.types.iter().zip(args).any(|(ty, array)| *ty == Type::Null || array.is_null(row)) {
+        let null = |i: usize| call.types[i] == Type::Null || args[i].is_null(row);
+        if call.kind == Kind::Trials && !null(1) {
+            mark(key, &call.types[1], &args[1], row);
+            let passed = (!null(0)).then(|| args[0].as_boolean().value(row));
+            return Some(Cell::Trial(key.clone(), passed));
+        }
+        if (0..call.types.len()).any(null) {
             return None;
         }
         Some(match call.kind {
             Kind::Ints => Cell::Whole(whole(&call.types[0], &args[0], row)),
             Kind::Floats | Kind::Moments => Cell::Float(args[0].as_primitive::<Float64Type>().value(row)),
-            Kind::Trials => {
-                mark(key, &call.types[1], &args[1], row);
-                Cell::Trial(key.clone(), args[0].as_boolean().value(row))
-            }
             _ => Cell::One,
         })
     }
@@ -175,7 +177,10 @@ impl Cell {
             (Acc::Trials(trials), Cell::Trial(mark, passed)) => {
                 let mut mark = mark.clone();
                 mark[0] ^= copy;
-                try_once(trials, &mark, *passed);
+                match passed {
+                    Some(passed) => try_once(trials, &mark, *passed),
+                    None => _ = trials.entry(mark).or_insert((0, 0)),
+                }
             }
             (Acc::Count(n), _) => *n += 1,
             _ => {}
@@ -189,13 +194,12 @@ fn end(acc: &Acc, of: &Of, which: fn((f64, f64)) -> f64) -> Result<Value, Fault>
     let mut columns = Vec::with_capacity(inner.calls.len());
     for (i, call) in inner.calls.iter().enumerate() {
         let own = accs.iter().skip(i).step_by(inner.calls.len());
-        let values = own.map(|acc| (call.finish)(acc, &call.of())).collect::<Result<Vec<Value>, Fault>>()?;
+        let values = own.map(|acc| (call.finish)(acc, &call.of())).collect::<Result<Vec<Value>, Fault>>();
+        let values = values.map_err(|fault| in_a_sample(&fault.message, fault.help))?;
         columns.push(Some(array_of(&call.ty, &values)));
     }
-    let values = column(&inner.value, &Frame { columns, rows: SAMPLES }).map_err(|error| {
-        let fault = Fault::new(format!("in one of the samples: {}", error.message));
-        error.help.into_iter().fold(fault, Fault::help)
-    })?;
+    let values = column(&inner.value, &Frame { columns, rows: SAMPLES });
+    let values = values.map_err(|error| in_a_sample(&error.message, error.help))?;
     let number = |row| match value_at(&values, row) {
         Value::Float(x) if !x.is_nan() => Some(x),
         _ => None,
@@ -212,6 +216,10 @@ fn end(acc: &Acc, of: &Of, which: fn((f64, f64)) -> f64) -> Result<Value, Fault>
         if low == high { low } else { low + (high - low) * (place - place.floor()) }
     };
     Ok(Value::Float(which((at(rest), at(1.0 - rest)))))
+}
+
+fn in_a_sample(message: &str, help: Option<String>) -> Fault {
+    help.into_iter().fold(Fault::new(format!("in one of the samples: {message}")), Fault::help)
 }
 
 /// Returns whether copies of a row do to an aggregate what other such rows would.

@@ -75,7 +75,7 @@ pub const TABLE: &[Fold] = &[
         name: "pass_at_k",
         also: &[],
         forms: &[("correct: bool, task: any, k: int -> float", Kind::Trials, pass)],
-        doc: "Gives the probability that one of `k` samples for a task is correct: the mean over tasks of 1 - C(n-c, k) / C(n, k), where c of n rows are correct (Chen et al. 2021, arXiv:2107.03374). A task with fewer than `k` rows is an error.",
+        doc: "Gives the probability that one of `k` samples for a task is correct: the mean over tasks of 1 - C(n-c, k) / C(n, k), where c of n rows are correct (Chen et al. 2021, arXiv:2107.03374). A task with fewer than `k` rows that are true or false is an error.",
         example: ("round(pass_at_k(ok, ok, 1), 4)", "0.5"),
     },
     Fold {
@@ -92,10 +92,10 @@ pub const TABLE: &[Fold] = &[
         name: "vendi_score",
         also: &[],
         forms: &[
-            ("vector: list<float> -> float", Kind::Picked, different),
-            ("vector: list<float>, k: int -> float", Kind::Picked, different),
+            ("vector: list<float> -> float", Kind::Vectors, different),
+            ("vector: list<float>, k: int -> float", Kind::Vectors, different),
         ],
-        doc: "Gives the effective number of different vectors (Friedman and Dieng 2023, arXiv:2210.02410): e to the entropy of the eigenvalues of their cosines, over a sample of 100 or `k` (at most 500) different vectors and all copies of them. It is at most as large as the sample: compare equal ones.",
+        doc: "Gives the effective number of different vectors (Friedman and Dieng 2023, arXiv:2210.02410): e to the entropy of the eigenvalues of their cosines, over a sample of 100 or `k` (at most 500) different vectors and all copies of them. A vector that is zero, or has a number that is null or not finite, has no direction: it is an error, with its row. It is at most as large as the sample: compare equal ones.",
         example: ("round(vendi_score([x, 1]) filter (where x > 0), 4)", "1.1146"),
     },
 ];
@@ -163,11 +163,12 @@ fn pass(acc: &Acc, of: &Of) -> Result<Value, Fault> {
     let short = trials.values().filter(|(n, _)| *n < k).count();
     if short > 0 {
         let least = trials.values().map(|(n, _)| *n).min().unwrap_or(0);
-        return Err(Fault::new(format!(
-            "{short} of {} tasks have fewer than {k} samples, the least {least}",
-            trials.len()
-        ))
-        .help(format!("at most `pass_at_k(…, {least})` can be told; the samples of a task are `n` of `generate`")));
+        let fault =
+            Fault::new(format!("{short} of {} tasks have fewer than {k} samples, the least {least}", trials.len()));
+        return Err(match least {
+            0 => fault.help("a task without a verdict is neither passed nor failed: count what has none as wrong, `coalesce(correct, false)`, or leave it out, `filter (where correct is not null)`"),
+            _ => fault.help(format!("at most `pass_at_k(…, {least})` can be told; the samples of a task are `n` of `generate`")),
+        });
     }
     // In the order of the numbers, so that the sum depends on nothing else.
     let mut tasks: Vec<(u64, u64)> = trials.values().copied().collect();
@@ -188,12 +189,16 @@ fn alike(acc: &Acc, _: &Of) -> Result<Value, Fault> {
 }
 
 fn different(acc: &Acc, of: &Of) -> Result<Value, Fault> {
-    let Acc::Picked(picked) = acc else { return Ok(Value::Null) };
+    let Acc::Vectors { lengths, picked } = acc else { return Ok(Value::Null) };
+    if let Some((least, most)) = lengths.filter(|(least, most)| least < most) {
+        let fault = Fault::new(format!("vectors of {least} and of {most} numbers cannot be compared"));
+        return Err(fault.help("make all of them with the same model"));
+    }
     let mut vectors: Vec<(Vec<f64>, u64)> = Vec::new();
     for (key, n) in picked.values() {
         let Value::List(items) = value(key, of.ty()) else { continue };
         let numbers = items.iter().map(|item| if let Value::Float(x) = item { *x } else { f64::NAN });
         vectors.push((numbers.collect(), n));
     }
-    vendi(&vectors).map(|score| score.map_or(Value::Null, Value::Float))
+    Ok(vendi(&vectors).map_or(Value::Null, Value::Float))
 }

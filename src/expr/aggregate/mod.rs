@@ -105,7 +105,7 @@ impl Aggregate {
         canonical.push_str(") fold(");
         for call in &mut calls {
             // The version of what is remembered: raised when its bytes change.
-            let version = if call.kind == Kind::Marks { ":2" } else { "" };
+            let version = if matches!(call.kind, Kind::Marks | Kind::Trials | Kind::Vectors) { ":2" } else { "" };
             canonical.push_str(&format!("`{}`{version}({},", call.name, call.told()));
             for (i, arg) in call.args.iter_mut().enumerate() {
                 canonical.push_str(if i > 0 { "," } else { "" });
@@ -170,6 +170,9 @@ impl Aggregate {
         let mut accs: Vec<Vec<Acc>> = (0..slots.len()).map(|_| self.accs()).collect();
         for (i, call) in self.calls.iter().enumerate() {
             let arrays = call.args.iter().map(|arg| column(arg, &frame)).collect::<Result<Vec<_>, _>>()?;
+            if call.kind == Kind::Vectors {
+                vendi::check(&arrays[0])?;
+            }
             let of = call.of();
             for (row, slot) in of_row.iter().enumerate() {
                 accs[*slot][i].push(call.kind, &of, &arrays, row, &mut room);

@@ -191,7 +191,7 @@ pub fn count(acc: &Acc) -> u64 {
         Acc::Tally(tally) => tally.values().sum(),
         Acc::Trials(trials) => trials.values().map(|(n, _)| n).sum(),
         Acc::Grams(grams) => grams.all(),
-        Acc::Picked(picked) => picked.all(),
+        Acc::Picked(picked) | Acc::Vectors { picked, .. } => picked.all(),
         Acc::Drawn(_) => 0,
     }
 }

@@ -53,8 +53,8 @@ pub const TABLE: &[Function] = &[
     f(
         "rouge_n",
         &[],
-        &[("text: string, reference: string, n: int -> float", Rows(|a| map3(a, rouge_n)))],
-        "Gives ROUGE-N, 0 to 1: F1 of the n-grams of the same words, `n` from 1 to 4 (as `rouge-score` 0.1.2).",
+        &[("text: string, reference: string, n: 1..4 -> float", Rows(|a| map3(a, rouge_n)))],
+        "Gives ROUGE-N, 0 to 1: F1 of the n-grams of the same words (as `rouge-score` 0.1.2).",
         ("rouge_n('the cat sat', 'the cat lay down', 2)", "0.4"),
     ),
     f(

@@ -72,6 +72,38 @@ fn a_name_that_is_both_is_of_a_row_where_a_row_is() {
 fn tasks_with_too_few_samples_are_an_error() {
     check("pass_at_k(ok, word, 1)", &[], "0.75");
     check("pass_at_k(ok, word, 2)", &[], "row 0: 1 of 2 tasks have fewer than 2 samples, the least 1");
+    // A task none of whose samples came to anything is one, unless it is left out.
+    check("pass_at_k(nullif(ok, word = 'a'), x, 1)", &[], "row 0: 1 of 2 tasks have fewer than 1 samples, the least 0");
+    check("pass_at_k(nullif(ok, word = 'a'), x, 1) filter (where word = 'b')", &[], "1.0");
+    check(
+        "bootstrap_low(pass_at_k(nullif(ok, word = 'a'), x, 1), x)",
+        &[],
+        "row 0: in one of the samples: 2 of 2 tasks have fewer than 1 samples, the least 0",
+    );
+}
+
+#[test]
+fn a_vector_without_a_direction_is_an_error_of_its_row_whichever_are_picked() {
+    let vector = |values: &[f64]| Value::List(values.iter().copied().map(Value::Float).collect());
+    let of = |bad: Value| {
+        let mut cells: Vec<Value> = (1..200).map(|i| vector(&[f64::from(i), 1.0])).collect();
+        cells.insert(150, bad);
+        let (schema, batch) = batch(vec![("v", Type::List(Box::new(Type::Float)), cells)]);
+        let aggregate = Aggregate::parse("vendi_score(v, 5)", &[], &schema).expect("a good value");
+        match aggregate.fold(&batch).and_then(|state| aggregate.finish(&state)) {
+            Ok(slices) => shown(&slices[0].value),
+            Err(error) => format!("row {}: {}", error.row, error.message),
+        }
+    };
+    assert_eq!(of(vector(&[0.0, -0.0])), "row 150: a vector has no direction: it is zero");
+    assert_eq!(of(vector(&[])), "row 150: a vector has no direction: it is empty");
+    assert_eq!(
+        of(vector(&[1.0, f64::NAN])),
+        "row 150: a vector has no direction: a number of it is null or not finite"
+    );
+    assert_eq!(of(vector(&[1.0])), "row 0: vectors of 1 and of 2 numbers cannot be compared");
+    // Numbers whose squares are out of range have a direction, and nulls are no vectors.
+    assert!(of(vector(&[1e300, 1e300])).starts_with("1.") && of(Value::Null).starts_with("1."));
 }
 
 #[test]
@@ -166,6 +198,16 @@ fn wrong_values_are_explained() {
     check("histogram(x, 0)", &[], &[(0, "bad-literal")]);
     check("sum(x) over ()", &[], &[(0, "not-supported")]);
     check("upper(x)", &[], &[(0, "column-outside-aggregate")]);
+}
+
+#[test]
+fn all_types_that_an_aggregate_takes_are_told() {
+    let (schema, _) = rows();
+    let of = |value: &str| Aggregate::parse(value, &[], &schema).expect_err(value)[0].1.clone();
+    let error = of("ci_low(word)");
+    assert_eq!(error.label, "this is string, bool or float is wanted");
+    assert_eq!(error.help, ["take a number of it, such as `word_count(…)`, or compare it with something"]);
+    assert_eq!(of("distinct_n(x, 1)").label, "this is int, string is wanted");
 }
 
 #[test]
@@ -291,7 +333,7 @@ const VALUES: &[&str] = &[
     "ci_low(n > 0)",
     "pass_at_k(n > 0, w, 1)",
     "self_bleu(w || ' ' || w, 3)",
-    "vendi_score([n, 1], 3)",
+    "vendi_score([coalesce(n, 2), 1], 3)",
     "quantile_low(n, 0.4)",
     "bootstrap_low(sum(n) / count(f), w)",
     "bootstrap_high(avg(n > 0) filter (where w <> 'a'), n, 0.9)",

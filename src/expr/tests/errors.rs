@@ -298,6 +298,14 @@ fn any_text(text: &str) -> Result<(), TestCaseError> {
 }
 
 #[test]
+fn a_number_out_of_range_is_said_before_anything_runs() {
+    check(
+        "rouge_n(text, text, 5)",
+        &["bad-argument @ `5`: `rouge_n` does not know 5 (out of range); it is from 1 to 4"],
+    );
+}
+
+#[test]
 fn a_choice_that_does_not_exist_is_said_before_anything_runs() {
     check(
         "has_pii(text, 'emial')",
