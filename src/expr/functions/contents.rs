@@ -41,6 +41,20 @@ pub const TABLE: &[Function] = &[
         ("round(flesch_kincaid('The cat sat. A little dog was running.'), 2)", "0.72"),
     ),
     f(
+        "grammar_errors",
+        &[],
+        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::grammar_errors(x) as i64)))],
+        "Counts errors of English grammar, such as wrong articles, words said twice, `could of` (`harper-core` 0.33.0, without its rules of style).",
+        ("grammar_errors('He ate a apple in the the park.')", "2"),
+    ),
+    f(
+        "spelling_errors",
+        &[],
+        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::spelling_errors(x) as i64)))],
+        "Counts words that the American dictionary of `harper-core` 0.33.0 has not.",
+        ("spelling_errors('Teh quick brown fox.')", "1"),
+    ),
+    f(
         "language",
         &[],
         &[("text: string -> string", Rows(|a| map1(a, |x: &str| text::language(x).map(|found| found.0))))],
