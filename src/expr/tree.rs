@@ -52,6 +52,8 @@ pub struct Call {
     pub nulls: Nulls,
     pub work: Work,
     pub args: Vec<Node>,
+    /// How many arguments say more than is said where they are left out: the others are in no key.
+    pub told: usize,
     pub prepared: Prepared,
 }
 
@@ -153,7 +155,7 @@ impl Node {
                 out.push(')');
             }
             Kind::Call(call) => {
-                write_all(out, call.name, &call.args);
+                write_all(out, call.name, &call.args[..call.told]);
                 out.push(':');
                 write_type(out, &self.ty);
             }

@@ -2,8 +2,9 @@
 
 use super::super::exact::Exact;
 use super::acc::{get, put};
+use crate::hash::mix64;
 use crate::table::{Malformed, Reader};
-use crate::text::gram_hashes;
+use crate::text::{Tokens, Words};
 use std::borrow::Cow;
 
 /// Counts of n-grams. Between merges up to twice as much is held as is known in the end.
@@ -11,6 +12,8 @@ use std::borrow::Cow;
 pub struct Grams {
     /// Of texts that are being read, in their order.
     fresh: Vec<u64>,
+    /// Those of the last text.
+    words: Words,
     /// In order, each with how often it occurs.
     sorted: Vec<(u64, u64)>,
     /// Of states that were merged and are not sorted in yet.
@@ -36,11 +39,14 @@ impl Default for Settled {
 impl Grams {
     /// Takes in a text.
     pub fn push(&mut self, text: &str, n: usize) {
-        gram_hashes(text, n, |gram| self.fresh.push(gram));
+        self.words.read(text, Tokens::Space);
+        // All bits of a number are of use then: parts are told by the highest.
+        self.fresh.extend(self.words.ngrams(n).map(mix64));
     }
 
     /// Ends the taking in of texts.
     pub fn seal(&mut self) {
+        self.words = Words::default();
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.sort_unstable();
         for gram in fresh {

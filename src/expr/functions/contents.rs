@@ -1,18 +1,16 @@
 //! What texts are made of: `crate::text`, from how far they can be packed to the phrases in them.
 
 use super::super::cells::{Fault, map1, map2};
-use super::Run::Rows;
+use super::Run::{Measure as Of, Rows};
+use super::quality::{gram, words};
 use super::{Function, f};
-use crate::text::{self, phrases};
+use crate::text::{self, Kind, phrases};
 
 pub const TABLE: &[Function] = &[
     f(
         "compression_ratio",
         &[],
-        &[
-            ("text: string -> float", Rows(|a| map1(a, text::zlib_ratio))),
-            ("text: string, format: 'zlib'|'zstd' -> float", Rows(|a| map2(a, packed))),
-        ],
+        &[("text: string, format: 'zlib'|'zstd' = 'zlib' -> float", Rows(|a| map2(a, packed)))],
         "Gives bytes of the text / bytes packed: with zlib level 6 (zlib-rs), or Zstandard 1.5.7 level 3; null for an empty text (after Shaib et al. 2024).",
         ("round(compression_ratio(repeat('again and ', 100), 'zstd'), 1)", "37.0"),
     ),
@@ -20,8 +18,8 @@ pub const TABLE: &[Function] = &[
         "ngram_entropy",
         &[],
         &[(
-            "text: string, n: int -> float",
-            Rows(|a| map2(a, |x: &str, n: i64| Ok::<_, Fault>(text::ngram_entropy(x, super::measures::words(n)?)))),
+            "text: string, n: int, words: 'space'|'unicode' = 'space' -> float",
+            Of(|a, row| words(Kind::GramEntropy(gram(a, row)?), a, 2, row)),
         )],
         "Gives Shannon's entropy of the n-grams of words of the text, in bits; null for texts of fewer than `n` words.",
         ("ngram_entropy('a b c d', 1)", "2.0"),
