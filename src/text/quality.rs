@@ -5,10 +5,11 @@
 
 use super::c4::{self, LineRules};
 use super::entropy::entropy;
-use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_runs};
+use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_lines, split_runs};
 use super::repeats::{Grams, Seen};
 use super::words::{Kinds, Letters, Tokens, Words, number_of};
 use memchr::memmem;
+use std::cell::OnceCell;
 
 /// One measure of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +110,7 @@ pub fn stop_words<'w>(words: impl Iterator<Item = &'w str>) -> Kind {
 /// Takes some measures of one text after the other.
 pub struct Measurer<'m> {
     measures: Vec<&'m Measure>,
-    /// Positions of the measures, those of equal words together.
+    /// Positions of the measures, those of equal words together and the most frequent n-grams of fewer words first.
     order: Vec<usize>,
     words: Words,
     letters: Letters,
@@ -119,12 +120,16 @@ pub struct Measurer<'m> {
 
 /// What was found of a text so far, each when it is first needed.
 #[derive(Default)]
-struct Known {
+struct Known<'t> {
     /// What is known of the words as they were last read.
     letters: bool,
     kinds: Option<Kinds>,
     chars: Option<usize>,
     breaks: Option<usize>,
+    /// Cut at all breaks.
+    all_lines: OnceCell<Vec<&'t str>>,
+    /// Those between `\n` that are more than white space.
+    filled_lines: OnceCell<Vec<&'t str>>,
     edges: Option<Edges>,
     lines: Option<Repeated>,
     paragraphs: Option<Repeated>,
@@ -139,7 +144,8 @@ impl<'m> Measurer<'m> {
         let mut order: Vec<usize> = (0..measures.len()).collect();
         order.sort_by_key(|at| {
             let Measure { kind, tokens } = measures[*at];
-            (kind.is_of_words(), *tokens == Tokens::Unicode)
+            let top = if let Kind::TopGram(n) = kind { *n } else { 0 };
+            (kind.is_of_words(), *tokens == Tokens::Unicode, top)
         });
         let (words, letters, grams, seen) = Default::default();
         Measurer { measures, order, words, letters, grams, seen }
@@ -155,6 +161,7 @@ impl<'m> Measurer<'m> {
             let Measure { kind, tokens } = self.measures[at];
             if kind.is_of_words() && read != Some(*tokens) {
                 self.words.read(text, *tokens);
+                self.grams.begin();
                 (known.letters, known.kinds, read) = (false, None, Some(*tokens));
             }
             numbers[at] = self.number(kind, text, &mut known, &mut lines);
@@ -165,7 +172,7 @@ impl<'m> Measurer<'m> {
         &mut self,
         kind: &Kind,
         text: &'t str,
-        known: &mut Known,
+        known: &mut Known<'t>,
         pieces: &mut Vec<(u64, &'t str)>,
     ) -> Number {
         let (words, seen, grams) = (&self.words, &mut self.seen, &mut self.grams);
@@ -185,7 +192,9 @@ impl<'m> Measurer<'m> {
         let mut chars = || *chars.get_or_insert_with(|| text.chars().count());
         let breaks = &mut known.breaks;
         let mut breaks = || *breaks.get_or_insert_with(|| memchr::memchr_iter(b'\n', text.as_bytes()).count());
-        let mut edges = || *known.edges.get_or_insert_with(|| Edges::of(text));
+        let (all_lines, filled) = (&known.all_lines, &known.filled_lines);
+        let all_lines = || all_lines.get_or_init(|| split_lines(text).collect());
+        let filled = || filled.get_or_init(|| filled_lines(text).collect());
         match kind {
             Kind::Words => Number::Count(words.len() as u64),
             Kind::SpeltWords => Number::Count(kinds().spelt as u64),
@@ -195,8 +204,10 @@ impl<'m> Measurer<'m> {
             Kind::StopWords(wanted) => {
                 Number::Count(wanted.iter().filter(|word| words.numbers().contains(word)).count() as u64)
             }
-            Kind::Bullets => share(edges().bullets, edges().lines),
-            Kind::Ellipses => share(edges().ellipses, edges().lines),
+            Kind::Bullets | Kind::Ellipses => {
+                let edges = *known.edges.get_or_insert_with(|| Edges::of(all_lines()));
+                share(if *kind == Kind::Bullets { edges.bullets } else { edges.ellipses }, edges.lines)
+            }
             Kind::DuplicateLines | Kind::DuplicateLineChars => {
                 let found = *known.lines.get_or_insert_with(|| repeated(split_runs(text, 1), pieces, seen));
                 if text.is_empty() {
@@ -223,23 +234,18 @@ impl<'m> Measurer<'m> {
             Kind::Repetition(n) => Number::Share(grams.repetition(words, *n)),
             Kind::DistinctGrams(n) => share(grams.counted(words, *n).count(), (words.len() + 1).saturating_sub(*n)),
             Kind::GramEntropy(n) => entropy(grams.counted(words, *n).collect()).map_or(Number::None, Number::Share),
-            Kind::PunctuatedLines => {
-                let (lines, ends) = punctuated(text);
-                share(ends, lines)
-            }
-            Kind::ShortLines(most) => {
-                let (lines, short) = short(text, *most);
-                share(short, lines)
-            }
+            Kind::PunctuatedLines => share(punctuated(filled()), filled().len()),
+            Kind::ShortLines(most) => share(short(filled(), *most), filled().len()),
             Kind::RepeatedLineChars => {
-                let found = *known.filled.get_or_insert_with(|| repeated(filled_lines(text), pieces, seen));
+                let lines = filled().iter().copied();
+                let found = *known.filled.get_or_insert_with(|| repeated(lines, pieces, seen));
                 if found.all == 0 { Number::None } else { share(found.chars, chars() - breaks()) }
             }
             Kind::LineBreaks => share(breaks(), words.len()),
             Kind::C4Sentences(rules) | Kind::C4LoremIpsum(rules) | Kind::C4CurlyBracket(rules) => {
                 let found = match known.c4 {
                     Some((known, found)) if known == *rules => found,
-                    _ => c4::look(text, *rules),
+                    _ => c4::look(text, all_lines(), *rules),
                 };
                 known.c4 = Some((*rules, found));
                 match kind {

@@ -8,18 +8,35 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Appends where each run of characters between white space begins and where it ends.
 pub fn edges(text: &[u8], edges: &mut Vec<u32>) {
-    // Whether what is before is white space, and what of the next block is known to be.
-    let (mut before, mut known) = (1, 0);
     let begun = edges.len();
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut take = |block: &[u8; BLOCK], at: usize| {
-        let (blank, more) = blanks(block, text, at);
-        let blank = blank | known;
-        let mut changes = blank ^ (blank << 1 | before);
+    each_block(text, |at, _, mut changes| {
         while changes != 0 {
             edges.push(at as u32 + changes.trailing_zeros());
             changes &= changes - 1;
         }
+    });
+    if (edges.len() - begun) % 2 == 1 {
+        edges.push(text.len() as u32);
+    }
+}
+
+/// Counts the runs of characters between white space.
+pub fn count(text: &[u8]) -> usize {
+    let mut runs = 0;
+    each_block(text, |_, blank, changes| runs += (changes & !blank).count_ones() as usize);
+    runs
+}
+
+/// Hands over where each block of a text begins, and a bit for each byte: what is white space, and where that changes.
+#[inline]
+fn each_block(text: &[u8], mut each: impl FnMut(usize, u64, u64)) {
+    // Whether what is before is white space, and what of the next block is known to be.
+    let (mut before, mut known) = (1, 0);
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let mut take = |block: &[u8; BLOCK], at: usize| {
+        let (blank, more) = blanks(block, text, at);
+        let blank = blank | known;
+        each(at, blank, blank ^ (blank << 1 | before));
         (before, known) = (blank >> 63, more);
     };
     blocks.iter().enumerate().for_each(|(at, block)| take(block, at * BLOCK));
@@ -28,9 +45,6 @@ pub fn edges(text: &[u8], edges: &mut Vec<u32>) {
         let mut block = [b' '; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
         take(&block, text.len() - rest.len());
-    }
-    if (edges.len() - begun) % 2 == 1 {
-        edges.push(text.len() as u32);
     }
 }
 
@@ -98,6 +112,7 @@ mod tests {
                 let expect =
                     if character.is_whitespace() { vec![0, before as u32, end - 2, end] } else { vec![0, end] };
                 assert_eq!(found, expect, "{character:?} behind {before}");
+                assert_eq!(count(text.as_bytes()), expect.len() / 2);
                 if !matches!(character as u32, 0..0x3100) {
                     break;
                 }
@@ -111,6 +126,7 @@ mod tests {
             let mut found = Vec::new();
             edges("x".repeat(length).as_bytes(), &mut found);
             assert_eq!(found, if length == 0 { vec![] } else { vec![0, length as u32] });
+            assert_eq!(count("x".repeat(length).as_bytes()), length.min(1));
             found.clear();
             edges(" ".repeat(length).as_bytes(), &mut found);
             assert!(found.is_empty());

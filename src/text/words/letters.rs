@@ -6,6 +6,9 @@ use super::number::power;
 use regex::Regex;
 use std::sync::LazyLock;
 
+/// How many bytes of letters [`Letters::firsts`] looks at.
+pub const FIRSTS: usize = 16;
+
 /// The letters of the words of a text as though nothing were between them. Kept from text to text.
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
@@ -15,6 +18,8 @@ pub struct Letters {
     bytes: Vec<u32>,
     /// Characters, likewise.
     chars: Vec<u32>,
+    /// The letters themselves, and room behind them.
+    joined: Vec<u8>,
 }
 
 impl Letters {
@@ -23,6 +28,8 @@ impl Letters {
         self.numbers.clear();
         self.bytes.clear();
         self.chars.clear();
+        self.joined.clear();
+        self.joined.resize(text.len() + 2 * FIRSTS, 0);
         let (mut number, mut bytes, mut chars) = (0_u64, 0, 0);
         let is_ascii = text.is_ascii();
         let mut put = |number, bytes, chars| {
@@ -32,6 +39,7 @@ impl Letters {
         };
         put(number, bytes, chars);
         for (span, own) in words.spans().zip(words.numbers()) {
+            join(&mut self.joined[bytes as usize..], &text.as_bytes()[span.start..], span.len());
             number = number.wrapping_mul(power(span.len())).wrapping_add(*own);
             bytes += span.len() as u32;
             chars += if is_ascii { span.len() as u32 } else { text[span].chars().count() as u32 };
@@ -39,16 +47,43 @@ impl Letters {
         }
     }
 
+    /// Returns of how many words they are.
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(1)
+    }
+
     /// Counts the characters of the `n` words from `word` on.
     pub fn chars(&self, word: usize, n: usize) -> u64 {
         u64::from(self.chars[word + n] - self.chars[word])
     }
 
-    /// Returns the number of the letters of each run of `n` words, in order.
-    pub fn ngrams(&self, n: usize) -> impl ExactSizeIterator<Item = u64> {
-        let ends = self.numbers.get(n..).unwrap_or_default().iter().zip(self.bytes.get(n..).unwrap_or_default());
-        ends.zip(self.numbers.iter().zip(&self.bytes))
-            .map(|((end, to), (begin, from))| end.wrapping_sub(begin.wrapping_mul(power((to - from) as usize))))
+    /// Counts their bytes.
+    pub fn bytes(&self, word: usize, n: usize) -> usize {
+        (self.bytes[word + n] - self.bytes[word]) as usize
+    }
+
+    /// Returns the number of their letters.
+    pub fn number(&self, word: usize, n: usize) -> u64 {
+        let before = self.numbers[word].wrapping_mul(power(self.bytes(word, n)));
+        self.numbers[word + n].wrapping_sub(before)
+    }
+
+    /// Returns a number for the first letters from each word on, equal where these are.
+    pub fn firsts(&self) -> impl Iterator<Item = u64> {
+        let half = |at: usize| u64::from_le_bytes(*self.joined[at..].first_chunk().expect("there is room behind"));
+        self.bytes[..self.len()].iter().map(move |at| {
+            let at = *at as usize;
+            (half(at).wrapping_mul(0xff51_afd7_ed55_8ccd) ^ half(at + 8)).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
+        })
+    }
+}
+
+/// Copies so many bytes, and may write some more behind them.
+#[inline]
+fn join(to: &mut [u8], from: &[u8], bytes: usize) {
+    match (to.first_chunk_mut::<FIRSTS>(), from.first_chunk::<FIRSTS>()) {
+        (Some(to), Some(from)) if bytes <= FIRSTS => *to = *from,
+        _ => to[..bytes].copy_from_slice(&from[..bytes]),
     }
 }
 
@@ -154,7 +189,17 @@ mod tests {
         #[test]
         fn letters_put_together_have_the_number_of_one_word(words in proptest::collection::vec("[a-cé]{1,70}", 1..9), n in 1usize..6) {
             let (_, letters) = read(&words.join(" "), Tokens::Space);
-            prop_assert_eq!(letters.ngrams(n).collect::<Vec<_>>(), words.windows(n).map(|gram| number_of(&gram.concat())).collect::<Vec<_>>());
+            let numbers: Vec<u64> = (0..(letters.len() + 1).saturating_sub(n)).map(|at| letters.number(at, n)).collect();
+            prop_assert_eq!(numbers, words.windows(n).map(|gram| number_of(&gram.concat())).collect::<Vec<_>>());
+            let firsts: Vec<u64> = letters.firsts().collect();
+            let all = words.concat() + &"\0".repeat(FIRSTS);
+            let starts = (0..words.len()).map(|at| words[..at].concat().len());
+            let expect: Vec<&[u8]> = starts.map(|start| &all.as_bytes()[start..start + FIRSTS]).collect();
+            for i in 0..words.len() {
+                for j in 0..words.len() {
+                    prop_assert_eq!(firsts[i] == firsts[j], expect[i] == expect[j]);
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod blanks;
 mod letters;
 mod number;
 
-pub use letters::{Kinds, Letters};
+pub use letters::{FIRSTS, Kinds, Letters};
 pub use number::number_of;
 
 use std::ops::Range;
@@ -27,6 +27,11 @@ const NARROW: char = '\u{202f}';
 
 /// By which the number of a run of words is multiplied when one more follows: odd, with bits everywhere.
 const ROLL: u64 = 0xc4ce_b9fe_1a85_ec53;
+
+/// Counts the words between white space.
+pub fn count(text: &str) -> usize {
+    blanks::count(text.as_bytes())
+}
 
 /// The words of one text in their order. Kept from text to text, so that memory is taken once.
 ///
@@ -165,6 +170,7 @@ mod tests {
             let split: Vec<&str> = text.split_whitespace().collect();
             prop_assert_eq!(words.spans().map(|span| &text[span]).collect::<Vec<_>>(), split.clone());
             prop_assert_eq!(words.numbers(), split.iter().map(|word| number_of(word)).collect::<Vec<_>>());
+            prop_assert_eq!(count(&text), split.len());
         }
 
         #[test]
