@@ -124,7 +124,7 @@ impl Node {
     /// Returns whether rows whose result is not needed should be skipped.
     pub fn heavy(&self) -> bool {
         let own = match &self.kind {
-            Kind::Call(call) => call.work == Work::Heavy,
+            Kind::Call(call) => call.work != Work::Light,
             Kind::Cast(node, mode) => *mode == Mode::Strict && node.ty != Type::Int,
             Kind::Case(..) | Kind::Coalesce(_) => true,
             _ => false,

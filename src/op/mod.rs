@@ -146,17 +146,17 @@ pub trait RowOp: Send + Sync {
         None
     }
 
-    /// Returns the measures that it takes first, and what it makes of them, if it can be taken apart so.
+    /// Returns what is dear in it, and what it makes of that, if it can be taken apart so.
     fn apart(&self) -> Option<&Apart> {
         None
     }
 }
 
-/// An op as the measures of texts that it takes first, each an op that cannot fail, and one that reads them.
+/// An op as what is dear in it, each an op, and one that reads what they make.
 ///
-/// A threshold is in the key of what is made of a measure, and not in that of the measure.
+/// A threshold is in the key of what is made of a dear column, and not in that of the column.
 pub struct Apart {
-    pub measures: Vec<Arc<dyn RowOp>>,
+    pub dear: Vec<Arc<dyn RowOp>>,
     /// What the columns that they make are called to the rest.
     pub names: Vec<String>,
     pub rest: Arc<dyn RowOp>,

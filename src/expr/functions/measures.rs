@@ -13,14 +13,16 @@ pub const TABLE: &[Function] = &[
         &[("text: string, words: 'space'|'unicode' = 'space' -> int", Of(|a, row| words(Kind::Words, a, 1, row)))],
         "Counts words: runs of characters between white space, or `'unicode'`: words of Unicode Annex 29.",
         ("word_count('to be, or not')", "4"),
-    ),
+    )
+    .dear(),
     f(
         "sentence_count",
         &[],
         &[("text: string -> int", Rows(|a| count(a, text::sentence_count)))],
         "Counts sentences with at least one letter or digit, by Unicode Annex 29.",
         ("sentence_count('It is 3.5 km. Far?')", "2"),
-    ),
+    )
+    .dear(),
     f(
         "line_count",
         &[],
@@ -37,7 +39,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the share of words inside n-grams of words that occur more than once (after Rae et al. 2021, Gopher, table A1).",
         ("repetition('a b x a b', 2)", "0.8"),
-    ),
+    )
+    .dear(),
     f(
         "distinct_n",
         &[],
@@ -47,7 +50,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives distinct n-grams of words divided by n-grams (Li et al. 2016); null for texts of fewer than `n` words.",
         ("distinct_n('a b a b', 1)", "0.5"),
-    ),
+    )
+    .dear(),
     f(
         "normalise",
         &["normalize"],

@@ -12,7 +12,8 @@ pub const TABLE: &[Function] = &[
         &[("text: string, words: 'space'|'unicode' = 'space' -> int", Of(|a, row| words(Kind::SpeltWords, a, 1, row)))],
         "Counts words that are more than symbols (datatrove 0.10.1, Gopher quality).",
         ("spelt_word_count('to be — or not')", "4"),
-    ),
+    )
+    .dear(),
     f(
         "mean_word_length",
         &[],
@@ -22,7 +23,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the mean number of characters of words that are more than symbols; null if there are none (datatrove 0.10.1, Gopher quality).",
         ("mean_word_length('to be — or nothing')", "3.25"),
-    ),
+    )
+    .dear(),
     f(
         "symbol_word_ratio",
         &[],
@@ -32,7 +34,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives how often the symbol comes, divided by the number of words; `'...'` counts `…` too; null without words (Rae et al. 2021, Gopher; datatrove 0.10.1).",
         ("symbol_word_ratio('#a #b c d', '#')", "0.5"),
-    ),
+    )
+    .dear(),
     f(
         "letter_word_share",
         &[],
@@ -42,7 +45,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the share of words with at least one letter; null without words (Rae et al. 2021, Gopher; datatrove 0.10.1).",
         ("letter_word_share('a1 2 — b')", "0.5"),
-    ),
+    )
+    .dear(),
     f(
         "stop_word_count",
         &[],
@@ -52,49 +56,56 @@ pub const TABLE: &[Function] = &[
         )],
         "Counts how many of some words occur, each once and exactly as written; without others they are `the be to of and that have with` (Rae et al. 2021, Gopher; datatrove 0.10.1).",
         ("stop_word_count('the cat and the dog')", "2"),
-    ),
+    )
+    .dear(),
     f(
         "bullet_line_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::Bullets)))],
         "Gives the share of lines that begin with `-` or `•`; null without lines (Rae et al. 2021, Gopher; datatrove 0.10.1).",
         ("bullet_line_share('- one')", "1.0"),
-    ),
+    )
+    .dear(),
     f(
         "ellipsis_line_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::Ellipses)))],
         "Gives the share of lines that end with `...` or `…`; null without lines (Rae et al. 2021, Gopher; datatrove 0.10.1).",
         ("ellipsis_line_share('read on …')", "1.0"),
-    ),
+    )
+    .dear(),
     f(
         "duplicate_line_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::DuplicateLines)))],
         "Gives the share of lines that came before in the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("duplicate_line_share('one')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "duplicate_line_char_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::DuplicateLineChars)))],
         "Gives the characters of lines that came before, divided by those of the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("duplicate_line_char_share('one')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "duplicate_paragraph_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::DuplicateParagraphs)))],
         "Gives the share of paragraphs, which empty lines set apart, that came before in the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("duplicate_paragraph_share('one')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "duplicate_paragraph_char_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::DuplicateParagraphChars)))],
         "Gives the characters of paragraphs that came before, divided by those of the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("duplicate_paragraph_char_share('one')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "top_ngram_share",
         &[],
@@ -104,7 +115,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the characters of the most frequent n-gram of words, all of its occurrences, divided by those of the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("top_ngram_share('ab ab cd ab ab', 2)", "0.7142857142857143"),
-    ),
+    )
+    .dear(),
     f(
         "duplicate_ngram_share",
         &[],
@@ -114,28 +126,32 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the characters of n-grams of words that came before, divided by those of the text; null for an empty one (Rae et al. 2021, Gopher, table A1; datatrove 0.10.1).",
         ("duplicate_ngram_share('ab ab cd ab ab', 2)", "0.2857142857142857"),
-    ),
+    )
+    .dear(),
     f(
         "punctuated_line_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::PunctuatedLines)))],
         "Gives the share of lines, empty ones left out, that end with a mark that ends sentences; null without lines (Penedo et al. 2024, FineWeb; datatrove 0.10.1).",
         ("punctuated_line_share('It ends.')", "1.0"),
-    ),
+    )
+    .dear(),
     f(
         "short_line_share",
         &[],
         &[("text: string, most: int = 30 -> float", Of(|a, row| plain(Kind::ShortLines(count(a, 1, row)?))))],
         "Gives the share of lines, empty ones left out, of at most so many characters (30); null without lines (Penedo et al. 2024, FineWeb; datatrove 0.10.1).",
         ("short_line_share('Menu')", "1.0"),
-    ),
+    )
+    .dear(),
     f(
         "repeated_line_char_share",
         &[],
         &[("text: string -> float", Of(|_, _| plain(Kind::RepeatedLineChars)))],
         "Gives the characters of lines that came before, divided by all but line breaks; empty lines are left out; null without others (Penedo et al. 2024, FineWeb; datatrove 0.10.1).",
         ("repeated_line_char_share('one')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "line_break_ratio",
         &[],
@@ -145,7 +161,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the number of line breaks divided by that of words; null without words (Penedo et al. 2024, FineWeb; datatrove 0.10.1).",
         ("line_break_ratio('one two')", "0.0"),
-    ),
+    )
+    .dear(),
     f(
         "c4_lines",
         &[],
@@ -166,7 +183,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Counts the sentences of the lines that `c4_lines` gives; an initial with its stop ends none (datatrove 0.10.1, C4).",
         ("c4_sentence_count('J. R. R. Tolkien wrote. He did.')", "2"),
-    ),
+    )
+    .dear(),
     f(
         "c4_lorem_ipsum",
         &[],
@@ -176,7 +194,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Tells whether `lorem ipsum` is in a line long enough and ended well enough for C4 (Raffel et al. 2020; datatrove 0.10.1).",
         ("c4_lorem_ipsum('Here is Lorem ipsum.')", "true"),
-    ),
+    )
+    .dear(),
     f(
         "c4_curly_bracket",
         &[],
@@ -186,7 +205,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Tells whether `{` is in a line long enough and ended well enough for C4 (Raffel et al. 2020; datatrove 0.10.1).",
         ("c4_curly_bracket('Here is a { too.')", "true"),
-    ),
+    )
+    .dear(),
 ];
 
 fn plain(kind: Kind) -> Result<Measure, Fault> {

@@ -125,6 +125,39 @@ fn an_argument_written_out_and_left_out_is_one_expression() {
 }
 
 #[test]
+fn a_condition_taken_apart_reads_no_text_beside_what_is_dear() {
+    let (schema, _) = rows();
+    let dear = [
+        "compression_ratio(text)",
+        "flesch_reading_ease(text)",
+        "language_confidence(text)",
+        "code_share(text)",
+        "pii_count(text, 'email')",
+        "rouge_l(text, lower(text))",
+        "bleu(text, text)",
+        "edit_distance(text, 'text')",
+        "word_count(text)",
+    ];
+    for dear in dear {
+        let apart = |threshold: &str| parsed(&format!("not {dear} > {threshold}"), &schema).apart().unwrap();
+        let (one, other) = (apart("3"), apart("4"));
+        assert_eq!(one.dear[0].canonical(), parsed(dear, &schema).canonical());
+        assert_eq!((one.dear.len(), one.dear[0].canonical()), (1, other.dear[0].canonical()));
+        assert_eq!(one.rest.reads(), one.names);
+        assert_ne!(one.rest.canonical(), other.rest.canonical());
+    }
+    // A literal and a column that look alike are not taken for one, nor is a call for a column that is called so.
+    let apart = parsed("edit_distance(text, 'text') > 1 or edit_distance(text, text) > 1", &schema).apart().unwrap();
+    assert_eq!(apart.dear.len(), 2);
+    assert_eq!(apart.rest.reads(), apart.names);
+    assert_ne!(apart.names[0], apart.names[1]);
+    // What is cheap, or makes texts, is left where it is.
+    for text in ["length(text) > 3", "mask_pii(text) = text", "language('Guten Tag') = 'de'", "is_refusal(text)"] {
+        assert!(parsed(text, &schema).apart().is_none(), "{text}");
+    }
+}
+
+#[test]
 fn what_means_something_changes_the_canonical_text() {
     let (schema, _) = rows();
     let texts = [
