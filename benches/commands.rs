@@ -4,6 +4,8 @@
 
 #[path = "commands/documents.rs"]
 mod documents;
+#[path = "commands/quality.rs"]
+mod quality;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,15 +18,18 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 10] = [
+    let benches: [(&str, Bench); 13] = [
         ("start", start),
         ("nothing-to-do", nothing_to_do),
         ("first-build", documents::first_build),
         ("parquet", documents::parquet),
         ("dedup", documents::dedup),
-        ("ready-filters", documents::ready_filters),
-        ("minhash", documents::minhash),
-        ("decontaminate", documents::decontaminate),
+        ("ready-filters", quality::ready_filters),
+        ("two-cores", quality::two_cores),
+        ("distinct", quality::distinct),
+        ("thresholds", quality::thresholds),
+        ("minhash", quality::minhash),
+        ("decontaminate", quality::decontaminate),
         ("edits", documents::edits),
         ("hashing", documents::hashing),
     ];
@@ -116,9 +121,19 @@ fn row(cells: &[(&str, Figure)]) {
     println!("  {}", cells.iter().map(cell).collect::<Vec<_>>().join("   "));
 }
 
-/// Runs a command, and returns how long it took and the most memory that it had, in megabytes.
-fn watch(command: &mut Command) -> (Duration, u64) {
-    let begun = Instant::now();
+/// What a command took.
+#[derive(Clone)]
+struct Watched {
+    clock: Duration,
+    /// Of the processor, for user and system.
+    cpu: Duration,
+    /// The most memory that it had, in megabytes.
+    peak: u64,
+}
+
+/// Runs a command, and returns what it took.
+fn watch(command: &mut Command) -> Watched {
+    let (begun, before) = (Instant::now(), of_children());
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
     let mut child = quiet.spawn().expect("the program starts");
     let status = format!("/proc/{}/status", child.id());
@@ -129,10 +144,19 @@ fn watch(command: &mut Command) -> (Duration, u64) {
         peak = most.map_or(peak, |kilobytes: u64| kilobytes / 1000);
         if let Some(status) = child.try_wait().expect("the program is ours") {
             assert!(status.success(), "{command:?}");
-            return (begun.elapsed(), peak);
+            return Watched { clock: begun.elapsed(), cpu: of_children() - before, peak };
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Returns the time of the processor that programs took that this one started, in hundredths of a second.
+fn of_children() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux tells it");
+    let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
+    let ticks: u64 =
+        fields.split_whitespace().skip(13).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// Runs the commands in turns, and returns the median time of each.

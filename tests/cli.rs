@@ -267,6 +267,16 @@ step 2: 77 rows by small
 dropped_by  gets  has  id  what    who    answer
 small         27   29   3  apples  Marie      56
 small         19   26   9  apples  José       45
+
+75 rows more; `-n 0` shows all
+",
+    );
+    sandbox.check(
+        "show words --dropped",
+        2,
+        r"! error[no-rows]: `words` has no rows that could be dropped or fail
+!  |
+!  = help: name a dataset
 ",
     );
     sandbox.check(
@@ -333,7 +343,7 @@ fn what_dropped_a_row_is_told_beside_a_column_of_that_name() {
     sandbox.check(
         "show rows --dropped -n 2",
         0,
-        "rows: 3 rows dropped\n\nstep 1: 3 rows by where\ndropped_by_  n  dropped_by\nwhere        0           7\nwhere        1           7\n",
+        "rows: 3 rows dropped\n\nstep 1: 3 rows by where\ndropped_by_  n  dropped_by\nwhere        0           7\nwhere        1           7\n\n1 row more; `-n 0` shows all\n",
     );
     sandbox.check(
         "show rows --dropped --json --skip 2",

@@ -113,6 +113,61 @@ fn a_threshold_of_an_ordinary_condition_is_not_in_the_measure_either() {
 }
 
 #[test]
+fn what_is_dear_in_a_condition_is_computed_once_whatever_is_asked_of_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "rows.jsonl",
+        "{\"text\": \"The owl hunts. Ask ann@b.org\", \"gold\": \"The owl sleeps.\"}\n{\"text\": null}\n",
+    );
+    let dear = [
+        "compression_ratio(text)",
+        "flesch_kincaid(text)",
+        "language_confidence(text)",
+        "pii_count(text, 'email')",
+        "rouge_l(text, gold)",
+        "edit_distance(lower(text), gold)",
+        "word_count(text)",
+        "ngram_entropy(text, 2)",
+    ];
+    let manifest = |threshold: &str| {
+        let datasets = dear.iter().enumerate().map(|(at, dear)| {
+            format!("[dataset.d{at}]\nfrom = \"rows\"\nwhere = \"coalesce({dear} <= {threshold}, false)\"\n")
+        });
+        format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n{}", datasets.collect::<String>())
+    };
+    let each = |n: u64| (0..dear.len()).map(|at| (format!("dataset.d{at}"), n)).collect::<BTreeMap<_, _>>();
+    sandbox.write("datamake.toml", &manifest("1000"));
+    sandbox.built();
+    assert_eq!(sandbox.rows("d0").len(), 1);
+    // The condition alone: it comes out as before, so the same rows stay.
+    sandbox.write("datamake.toml", &manifest("1001"));
+    assert_eq!(sandbox.actions(), each(1));
+    // What is dear was an action of its own: asked for by itself, it is there.
+    let asked =
+        manifest("1001").replace("where = \"coalesce(", "columns = { x = \"").replace(" <= 1001, false)\"", "\" }");
+    sandbox.write("datamake.toml", &asked);
+    assert_eq!(sandbox.actions(), BTreeMap::new());
+    assert_eq!(sandbox.rows("d3")[0]["x"], 1);
+    assert_eq!(sandbox.results(), sandbox.clean());
+}
+
+#[test]
+fn a_dear_call_that_fails_where_a_condition_does_not_ask_for_it_fails_no_row() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "rows.jsonl",
+        "{\"n\": 0, \"text\": \"a a\"}\n{\"n\": 1, \"text\": \"a a\"}\n{\"n\": 1, \"text\": \"a b\"}\n",
+    );
+    let condition = "case when n > 0 then repetition(text, n) < 0.5 else true end";
+    sandbox.write(
+        "datamake.toml",
+        &format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n[dataset.good]\nfrom = \"rows\"\nwhere = \"{condition}\"\n"),
+    );
+    sandbox.built();
+    assert_eq!(sandbox.rows("good").iter().map(|row| row["text"].clone()).collect::<Vec<_>>(), ["a a", "a b"]);
+}
+
+#[test]
 fn parts_can_be_overridden_and_switched_off() {
     let sandbox = sandbox(&["The end of it. And that is that.", "no end"]);
     sandbox.edit(

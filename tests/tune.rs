@@ -100,6 +100,20 @@ fn a_curve_counts_the_rows_that_came_to_the_filter_and_measures_those_that_each_
 }
 
 #[test]
+fn of_several_steps_where_the_one_is_meant_that_reads_the_column() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rows.jsonl", (1..100).map(|id| format!("{{\"id\": {id}}}\n")).collect::<String>());
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.good]\nfiles = \"rows.jsonl\"\nkey = \"id\"\nsteps = [{ where = \"id > 9\" }, { columns = { last = \"id % 10\" } }, { where = \"last < 5\" }, { where = \"id < 90\" }]\n",
+    );
+    sandbox.built();
+    let curve = |column| sandbox.project().unwrap().tune("where", None, column, Side::AtMost, 10).unwrap();
+    assert_eq!((curve("last").rows, curve("last").kept, curve("last").later), (85, 40, 5));
+    assert_eq!((curve("id").rows, curve("id").kept), (45, 40));
+}
+
+#[test]
 fn what_cannot_be_tuned_is_told() {
     let (sandbox, project) = project();
     let refused = |project: &Project, filter: &str, on: Option<&str>, column: &str| {

@@ -3,7 +3,7 @@
 //! `DATAMAKE_MB` sets how many megabytes (900), `DATAMAKE_ROUNDS` how often everything runs (3), and `DATAMAKE_PYTHON` which
 //! Python has `polars` and `duckdb`; without them their figures are left out.
 
-use super::{Figure, datamake, row, run, time, watch, write};
+use super::{Figure, Watched, datamake, row, run, time, watch, write};
 use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -48,44 +48,8 @@ pub fn dedup(folder: &Path) {
     against(folder, &documents, manifest, &["dedup_polars"], "out.jsonl", &[]);
 }
 
-/// Drops documents that are nearly like one before, against rensa with as many places and bands.
-pub fn minhash(folder: &Path) {
-    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
-    let manifest = "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n[dataset.once]\nfrom = \"documents\"\n\
-                    dedup = { by = \"text\", method = \"minhash\", bands = 14, rows = 8 }\n\n\
-                    [export.once]\nfrom = \"once\"\nto = \"once.jsonl\"\n";
-    against(folder, &documents, manifest, &["minhash_rensa"], "out.jsonl", &[]);
-}
-
-/// Drops documents with words of every 500th of them, against a set of Python and datatrove's functions.
-pub fn decontaminate(folder: &Path) {
-    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
-    let all = fs::read_to_string(folder.join(&documents.name)).expect("the documents can be read");
-    let some: String = all.split_inclusive('\n').step_by(500).collect();
-    fs::write(folder.join("evaluation.jsonl"), some).expect("the scratch folder can be written");
-    let manifest = "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n\
-                    [dataset.evaluation]\nfiles = \"evaluation.jsonl\"\nkey = \"id\"\nrole = \"evaluation\"\n\n\
-                    [dataset.clean]\nfrom = \"documents\"\ndecontaminate = { columns = \"text\" }\n\n\
-                    [export.clean]\nfrom = \"clean\"\nto = \"clean.jsonl\"\n";
-    let peers = ["decontaminate_python", "decontaminate_datatrove"];
-    against(folder, &documents, manifest, &peers, "out.jsonl", &["evaluation.jsonl"]);
-}
-
-/// Takes all measures of four published filters, against datatrove.
-pub fn ready_filters(folder: &Path) {
-    let documents = Documents::write(folder, setting("DATAMAKE_MB", 60));
-    let names = ["gopher_quality", "gopher_repetition", "c4", "fineweb"];
-    let filters: String = names.iter().map(|name| format!("[filter.{name}]\nuse = \"{name}\"\n\n")).collect();
-    let manifest = format!(
-        "[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n\
-         [dataset.good]\nfrom = \"documents\"\nfilter = [\"{}\"]\n\n{filters}",
-        names.join("\", \"")
-    );
-    against(folder, &documents, &manifest, &["filters_datatrove"], "verdicts.jsonl", &[]);
-}
-
 /// Runs first builds in turns with programs of `benches/peers`.
-fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str, more: &[&str]) {
+pub fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str, more: &[&str]) {
     write(&folder.join("datamake.toml"), manifest);
     let python = std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned());
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
@@ -101,6 +65,11 @@ fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str],
         command.current_dir(folder).arg(scripts.join(format!("{peer}.py"))).args([&documents.name, output]).args(more);
         commands.push((library, command));
     }
+    in_turns(folder, documents, &mut commands, output);
+}
+
+/// Runs commands in turns, each as a first build, and prints the median of each.
+pub fn in_turns(folder: &Path, documents: &Documents, commands: &mut [(&str, Command)], output: &str) {
     let mut found = vec![Vec::new(); commands.len()];
     for _ in 0..setting("DATAMAKE_ROUNDS", 3) {
         for ((_, command), found) in commands.iter_mut().zip(&mut found) {
@@ -110,15 +79,25 @@ fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str],
             found.push(watch(command));
         }
     }
-    let of = |found: &mut Vec<(Duration, u64)>| {
-        found.sort();
-        let peak = found.iter().map(|(_, peak)| *peak).max().unwrap_or_default();
-        (Figure::Time(found[found.len() / 2].0), Figure::Megabytes(peak))
+    let middle = |found: &[Watched], of: fn(&Watched) -> Duration| {
+        let mut all: Vec<Duration> = found.iter().map(of).collect();
+        all.sort();
+        Figure::Time(all[all.len() / 2])
     };
-    let figures: Vec<(Figure, Figure)> = found.iter_mut().map(of).collect();
-    for ((name, _), (time, peak)) in commands.iter().zip(&figures) {
-        let rest = [("input", Figure::Megabytes(documents.bytes / 1_000_000)), ("memory", *peak)];
-        row(&[&[(*name, *time)], &rest[..], &[("times datamake", *time / figures[0].0)]].concat());
+    let times: Vec<[Figure; 2]> =
+        found.iter().map(|found| [middle(found, |one| one.clock), middle(found, |one| one.cpu)]).collect();
+    for (((name, _), [clock, cpu]), found) in commands.iter().zip(&times).zip(&found) {
+        let peak = found.iter().map(|one| one.peak).max().unwrap_or_default();
+        let Figure::Time(seconds) = cpu else { unreachable!("it is a time") };
+        let speed = Figure::Ratio(documents.bytes as f64 / 1e6 / seconds.as_secs_f64());
+        let rest = [
+            ("CPU", *cpu),
+            ("MB per CPU s", speed),
+            ("memory", Figure::Megabytes(peak)),
+            ("times the clock of the first", *clock / times[0][0]),
+            ("its CPU", *cpu / times[0][1]),
+        ];
+        row(&[&[(*name, *clock)], &rest[..]].concat());
     }
 }
 
@@ -205,15 +184,15 @@ fn filter(threshold: &str, to: &str) -> String {
     )
 }
 
-struct Documents {
-    name: String,
-    bytes: u64,
+pub struct Documents {
+    pub name: String,
+    pub bytes: u64,
     rows: u64,
 }
 
 impl Documents {
     /// Writes documents of words that are as frequent as words are; one in twenty was there before, in capitals or not.
-    fn write(folder: &Path, megabytes: u64) -> Documents {
+    pub fn write(folder: &Path, megabytes: u64) -> Documents {
         let path = folder.join("documents.jsonl");
         let mut out = BufWriter::new(fs::File::create(&path).expect("the scratch folder is writable"));
         let (bytes, rows) = Documents::rows(&mut out, 0, megabytes * 1_000_000, u64::MAX);
@@ -293,7 +272,7 @@ impl Random {
     }
 }
 
-fn setting(name: &str, default: u64) -> u64 {
+pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

@@ -10,6 +10,7 @@ use super::grid::Grid;
 use super::names::Names;
 use super::session::{Ending, Exit, Session};
 use super::words::{bytes, cell, count, number, things};
+use crate::diag::Diagnostic;
 use crate::exec::Output;
 use crate::expr::Value;
 use crate::graph::{Kind, NodeId};
@@ -101,6 +102,11 @@ impl Show {
         let name = Names::new(&project.graph).of(id);
         let name = part.as_ref().map_or(name.clone(), |part| format!("{name}.{part}"));
         if self.dropped || self.failed {
+            let kind = project.graph.node(id).kind;
+            if !matches!(kind, Kind::Dataset | Kind::Test) {
+                let title = format!("`{name}` has no rows that could be dropped or fail");
+                return Err(Diagnostic::error("no-rows", title).help("name a dataset").into());
+            }
             let which = if self.dropped { lost::Which::Dropped } else { lost::Which::Failed };
             return lost::show(&self, session, &project, &name, which);
         }

@@ -18,7 +18,7 @@ Examples:
   datamake tune where --on clean --threshold score --points 20
 
 The rows are those that the last build kept and those that the filter dropped, so nothing is built, and no text is measured again: the column was computed before the filter, and is in the dataset at its end. What steps after the filter dropped is in no point of the curve.
-The thresholds are quantiles of the column. Metrics of the dataset are told where they read numbers alone and have no slices.")]
+Of several steps of a dataset with the filter, it is the last whose condition reads the column. The thresholds are quantiles of the column. Metrics of the dataset are told where they read numbers alone and have no slices.")]
 pub struct Tune {
     /// The filter, or `where` for a step of that name
     #[arg(value_name = "FILTER")]
@@ -96,7 +96,7 @@ impl Tune {
         )?;
         let mut grid = Grid::right(0..3 + curve.metrics.len());
         let sign = if self.at_most { "<=" } else { ">=" };
-        let heads = [format!("{} {sign}", self.threshold), "rows".to_owned(), "share".to_owned()];
+        let heads = [format!("{} {sign}", self.threshold), "rows kept".to_owned(), "share".to_owned()];
         grid.row(heads.iter().chain(&curve.metrics).map(|head| paint.dim(head)));
         for point in &curve.points {
             let cells =

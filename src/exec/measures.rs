@@ -1,4 +1,4 @@
-//! Measures of texts: an action each, that a threshold is not in; those of one column run together.
+//! What is dear in conditions: an action each, that a threshold is not in; measures of one column of texts run together.
 
 use super::able::Made;
 use super::context::Stop;
@@ -62,7 +62,8 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Returns what an op makes that is taken apart: its measures first, then the rest of them.
+    /// Returns what an op makes that is taken apart: what is dear first, then the rest of it. Where a dear part fails in a row, the op as it was
+    /// written decides, which may not ask for it there.
     pub(super) fn made_apart(
         &self,
         work: &Work,
@@ -71,20 +72,23 @@ impl Flow<'_> {
         group: &RowGroup,
     ) -> Result<Made, Stop> {
         let (mut schema, mut group) = (schema.clone(), group.clone());
-        for (name, measure) in apart.names.iter().zip(&apart.measures) {
-            let one = Work { op: measure.clone(), ..work.clone() };
-            let made = self.columns_of(&one, &schema, &group)?;
-            schema.0.push(Field::new(name, measure.writes()[0].clone()));
+        for (name, dear) in apart.names.iter().zip(&apart.dear) {
+            let one = Work { op: dear.clone(), ..work.clone() };
+            let made = self.whole_columns_of(&one, &schema, &group)?;
+            if made.failed.is_some() {
+                return self.whole_columns_of(work, &schema, &group);
+            }
+            schema.0.push(Field::new(name, dear.writes()[0].clone()));
             group.columns.push(ColumnRef { chunk: made.chunks[0], take: None });
         }
-        self.columns_of(&Work { op: apart.rest.clone(), ..work.clone() }, &schema, &group)
+        self.whole_columns_of(&Work { op: apart.rest.clone(), ..work.clone() }, &schema, &group)
     }
 }
 
-/// Returns the ops of a work that are measures.
+/// Returns the ops of a work that may be measures.
 fn of_work(op: &dyn RowOp) -> Vec<&dyn RowOp> {
     match op.apart() {
-        Some(apart) => apart.measures.iter().map(AsRef::as_ref).collect(),
+        Some(apart) => apart.dear.iter().map(AsRef::as_ref).collect(),
         None => vec![op],
     }
 }

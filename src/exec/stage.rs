@@ -278,6 +278,11 @@ impl Flow<'_> {
         if let Some(apart) = work.op.apart() {
             return self.made_apart(work, apart, schema, group);
         }
+        self.whole_columns_of(work, schema, group)
+    }
+
+    /// Returns the chunks that an op makes of a row group, and which rows failed, as one action.
+    pub(super) fn whole_columns_of(&self, work: &Work, schema: &Schema, group: &RowGroup) -> Result<Made, Stop> {
         let (reads, key) = reading(work.op.as_ref(), schema, group);
         let writes = work.op.writes().iter().collect();
         let action = Action { key, of: &work.name, span: &work.span, writes };

@@ -128,6 +128,8 @@ impl Binder<'_> {
             }
         };
         let mut args: Vec<Node> = nodes.into_iter().zip(&found.args).map(|(node, ty)| cast_to(node, ty)).collect();
+        let told = form.telling(&args.iter().map(Node::literal).collect::<Vec<_>>());
+        args.extend(form.left_out(args.len()).map(|(ty, value)| constant(ty, value)));
         let kind = match *run {
             Run::Lazy(Lazy::And) => Kind::Logic(Logic::And, flat(Logic::And, args)),
             Run::Lazy(Lazy::Or) => Kind::Logic(Logic::Or, flat(Logic::Or, args)),
@@ -146,13 +148,14 @@ impl Binder<'_> {
                 Kind::Case(vec![(condition, yes)], Box::new(no))
             }
             Run::Rows(_) | Run::Measure(_) => {
+                let prepared = self.prepare(entry.function.name, form, &args, asts)?;
                 let prepared = match *run {
                     Run::Measure(make) => self.measure(make, ast, &args)?,
-                    _ => self.prepare(entry.function.name, form, &args, asts)?,
+                    _ => prepared,
                 };
                 let function = entry.function;
                 let (nulls, work) = (function.nulls, function.work);
-                Kind::Call(Box::new(Call { name: function.name, run: *run, nulls, work, args, prepared }))
+                Kind::Call(Box::new(Call { name: function.name, run: *run, nulls, work, args, told, prepared }))
             }
         };
         let node = Node::new(found.result, kind);

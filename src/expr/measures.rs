@@ -1,11 +1,14 @@
-//! Measures of texts over columns: each is told by the literals of its call, and those of one text are taken together.
+//! Measures of texts over columns: each is told by the literals of its call, and those of one text are taken together. Conditions are taken
+//! apart from what is dear in them.
 
 use super::Expr;
 use super::cells::{Args, Fault, Outcome, Prepared, Val};
+use super::functions::Work;
 use super::tree::{Call, Kind, Node};
 use crate::table::Type;
 use crate::text::{Measure, Measurer, Number};
 use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Tells which measure of its first argument a call is, in a row, from the others.
@@ -83,9 +86,9 @@ pub fn literal(make: Make, args: &[Node]) -> Option<Result<Measure, Fault>> {
     Some(make(&Args { vals: &vals, rows: 1, prepared: &Prepared::None }, 0))
 }
 
-/// A condition as the measures that it takes of columns, and what it makes of them.
+/// A condition as the dear calls that it makes of columns, and what it makes of them.
 pub struct Apart {
-    pub measures: Vec<Expr>,
+    pub dear: Vec<Expr>,
     /// Reads them as columns of these names, beside others.
     pub names: Vec<String>,
     pub rest: Expr,
@@ -94,57 +97,75 @@ pub struct Apart {
 impl Expr {
     /// Returns the measure that this expression is, of the one column that it reads.
     pub fn measure(&self) -> Option<&Measure> {
-        of_column(&self.node).map(|(_, measure)| measure)
+        match &self.node.kind {
+            Kind::Call(call) => match (&call.prepared, &call.args[0].kind) {
+                (Prepared::Measure(measure), Kind::Column(_)) => Some(measure),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
-    /// Takes a condition apart, if it takes measures of columns.
+    /// Takes a condition apart, if it makes dear calls and is more than one.
     pub fn apart(&self) -> Option<Apart> {
-        if self.node.ty != Type::Bool || self.measure().is_some() {
+        if self.node.ty != Type::Bool || dear(&self.node).is_some() {
             return None;
         }
-        let (mut measures, mut names) = (Vec::new(), Vec::new());
-        let mut node = self.node.clone();
-        self.part(&mut node, &mut measures, &mut names);
-        if measures.is_empty() || names.iter().any(|name| self.reads.contains(name)) {
+        let (mut node, mut apart) = (self.node.clone(), Vec::new());
+        self.part(&mut node, &mut apart);
+        if apart.is_empty() {
             return None;
         }
-        let types = measures.iter().map(|measure: &Expr| measure.node.ty.clone());
-        let columns: Vec<(String, Type)> = (self.reads.iter().cloned().zip(self.types.iter().cloned()))
-            .chain(names.iter().cloned().zip(types))
-            .collect();
-        Some(Apart { measures, names, rest: Expr::over(node, &columns) })
+        let mut names: Vec<String> = Vec::with_capacity(apart.len());
+        for (_, name) in &apart {
+            let mut name = name.clone();
+            while names.contains(&name) || self.reads.contains(&name) {
+                name.push('\'');
+            }
+            names.push(name);
+        }
+        let dear: Vec<Expr> = apart.into_iter().map(|(expr, _)| expr).collect();
+        let types = dear.iter().map(|dear| dear.node.ty.clone());
+        let columns: Vec<(String, Type)> = self.columns().chain(names.iter().cloned().zip(types)).collect();
+        Some(Apart { dear, names, rest: Expr::over(node, &columns) })
     }
 
-    fn part(&self, node: &mut Node, measures: &mut Vec<Expr>, names: &mut Vec<String>) {
-        let Some((call, _)) = of_column(node) else {
-            return node.children_mut().into_iter().for_each(|child| self.part(child, measures, names));
+    /// Puts a column in place of each dear call in a part of this expression; equal ones are one, behind the columns that are read.
+    fn part(&self, node: &mut Node, apart: &mut Vec<(Expr, String)>) {
+        let Some(call) = dear(node) else {
+            return node.children_mut().into_iter().for_each(|child| self.part(child, apart));
         };
         let name = self.written(call);
-        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            let columns: Vec<(String, Type)> = self.reads.iter().cloned().zip(self.types.iter().cloned()).collect();
-            measures.push(Expr::over(node.clone(), &columns));
-            names.push(name);
-            names.len() - 1
-        });
+        let expr = Expr::over(node.clone(), &self.columns().collect::<Vec<_>>());
+        let is_same = |(known, _): &(Expr, String)| (&known.canonical, &known.reads) == (&expr.canonical, &expr.reads);
+        let at = apart.iter().position(is_same).unwrap_or(apart.len());
+        if at == apart.len() {
+            apart.push((expr, name));
+        }
         node.kind = Kind::Column(self.reads.len() + at);
     }
 
-    /// Returns a call of literals and a column as one would write it.
+    fn columns(&self) -> impl Iterator<Item = (String, Type)> {
+        self.reads.iter().cloned().zip(self.types.iter().cloned())
+    }
+
+    /// Returns a call about as one would write it.
     fn written(&self, call: &Call) -> String {
         let arg = |arg: &Node| match (&arg.kind, arg.literal()) {
             (Kind::Column(at), _) => self.reads[*at].clone(),
+            (Kind::Call(call), _) => self.written(call),
             (_, Some(value)) => value.to_string(),
-            _ => unreachable!("a measure is of a column and literals"),
+            _ => "…".to_owned(),
         };
-        format!("{}({})", call.name, call.args.iter().map(arg).collect::<Vec<_>>().join(", "))
+        let args = call.args[..call.told].iter();
+        format!("{}({})", call.name, args.map(arg).collect::<Vec<_>>().join(", "))
     }
 }
 
-/// Returns the call and the measure, if a part is one of a column.
-fn of_column(node: &Node) -> Option<(&Call, &Measure)> {
+/// Returns the call, if a part is a dear one of columns.
+fn dear(node: &Node) -> Option<&Call> {
     let Kind::Call(call) = &node.kind else { return None };
-    match (&call.prepared, &call.args[0].kind) {
-        (Prepared::Measure(measure), Kind::Column(_)) => Some((call, measure)),
-        _ => None,
-    }
+    let mut columns = BTreeSet::new();
+    node.columns(&mut columns);
+    (call.work == Work::Dear && !columns.is_empty()).then_some(call)
 }

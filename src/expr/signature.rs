@@ -1,6 +1,7 @@
 //! Signatures of functions: written as text in the tables, matched against the types of arguments.
 
 use super::cast::common;
+use super::value::Value;
 use crate::table::Type;
 
 /// What a parameter takes, or what a function gives.
@@ -32,6 +33,8 @@ pub enum Param {
 #[derive(Clone, Debug)]
 pub struct Form {
     pub params: Vec<Param>,
+    /// What each parameter is where it is left out; those that may be are the last.
+    pub defaults: Vec<Option<Value>>,
     /// Whether the last parameter may repeat.
     pub variadic: bool,
     pub result: Param,
@@ -60,25 +63,47 @@ pub struct Match {
 }
 
 impl Form {
-    /// Reads `a: type, b: type... -> type`.
+    /// Reads `a: type, b: type... -> type` and `a: type, b: type = 1 -> type`.
     ///
     /// # Panics
     /// If the text is no signature; a test reads all of them.
     pub fn read(text: &str) -> Form {
         let (params, result) = text.split_once(" -> ").expect("a signature has an arrow");
         let params: Vec<&str> = params.split(", ").filter(|param| !param.is_empty()).collect();
-        let ty =
-            |param: &&str| param.split_once(": ").expect("a parameter has a type").1.trim_end_matches("...").to_owned();
-        Form {
-            variadic: params.last().is_some_and(|param| param.ends_with("...")),
-            params: params.iter().map(|param| Param::read(&ty(param))).collect(),
-            result: Param::read(result),
-        }
+        let ty = |param: &&str| {
+            let ty = param.split_once(": ").expect("a parameter has a type").1.trim_end_matches("...");
+            let (ty, default) = ty.split_once(" = ").map_or((ty, None), |(ty, default)| (ty, Some(default)));
+            let default = default.map(|default| match default.parse() {
+                Ok(int) => Value::Int(int),
+                Err(_) => Value::String(default.trim_matches('\'').to_owned()),
+            });
+            (Param::read(ty), default)
+        };
+        let variadic = params.last().is_some_and(|param| param.ends_with("..."));
+        let (params, defaults) = params.iter().map(ty).unzip();
+        Form { variadic, params, defaults, result: Param::read(result) }
+    }
+
+    /// Returns what the parameters are that are left out behind so many arguments.
+    pub fn left_out(&self, args: usize) -> impl Iterator<Item = (Type, Value)> {
+        self.defaults.iter().skip(args).flatten().map(|value| match value {
+            Value::Int(_) => (Type::Int, value.clone()),
+            _ => (Type::String, value.clone()),
+        })
+    }
+
+    /// Returns how many of some arguments, by the values of literals, say more than is said where they are left out.
+    pub fn telling(&self, args: &[Option<Value>]) -> usize {
+        let is_default = |(arg, default): &(&Option<Value>, &Option<Value>)| arg.is_some() && arg == default;
+        args.len() - args.iter().zip(&self.defaults).rev().take_while(is_default).count()
     }
 
     /// Matches the types of arguments.
     pub fn matches(&self, args: &[Type]) -> Result<Match, Mismatch> {
-        let enough = if self.variadic { args.len() >= self.params.len() } else { args.len() == self.params.len() };
+        let enough = match self.defaults.get(args.len()..) {
+            Some(left_out) => left_out.iter().all(Option::is_some),
+            None => self.variadic,
+        };
         if !enough {
             return Err(Mismatch::Count);
         }

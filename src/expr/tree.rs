@@ -52,6 +52,8 @@ pub struct Call {
     pub nulls: Nulls,
     pub work: Work,
     pub args: Vec<Node>,
+    /// How many arguments say more than is said where they are left out: the others are in no key.
+    pub told: usize,
     pub prepared: Prepared,
 }
 
@@ -122,7 +124,7 @@ impl Node {
     /// Returns whether rows whose result is not needed should be skipped.
     pub fn heavy(&self) -> bool {
         let own = match &self.kind {
-            Kind::Call(call) => call.work == Work::Heavy,
+            Kind::Call(call) => call.work != Work::Light,
             Kind::Cast(node, mode) => *mode == Mode::Strict && node.ty != Type::Int,
             Kind::Case(..) | Kind::Coalesce(_) => true,
             _ => false,
@@ -153,7 +155,7 @@ impl Node {
                 out.push(')');
             }
             Kind::Call(call) => {
-                write_all(out, call.name, &call.args);
+                write_all(out, call.name, &call.args[..call.told]);
                 out.push(':');
                 write_type(out, &self.ty);
             }

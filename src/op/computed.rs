@@ -23,7 +23,7 @@ impl Computed {
         let part = |part: &Expr| Arc::new(Computed::new(part.clone())) as Arc<dyn RowOp>;
         let all_of = expr.all_of().iter().map(part).collect();
         let apart = expr.apart().map(|apart| Apart {
-            measures: apart.measures.iter().map(part).collect(),
+            dear: apart.dear.iter().map(part).collect(),
             names: apart.names,
             rest: part(&apart.rest),
         });

@@ -74,7 +74,7 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("failed", 1),
     ("filter", 2),
     ("fingerprint", 3),
-    ("fold", 1),
+    ("fold", 2),
     ("gather", 1),
     ("generate", 2),
     ("identity", 1),
@@ -85,7 +85,7 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("leaks", 1),
     ("lines", 1),
     ("lm", 1),
-    ("lm-counts", 1),
+    ("lm-counts", 2),
     ("mix", 2),
     ("name-failures", 1),
     ("nearest", 1),
@@ -93,7 +93,7 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("nulls", 1),
     ("parse", 1),
     ("parts", 1),
-    ("perplexity", 1),
+    ("perplexity", 2),
     ("rank", 1),
     ("read", 1),
     ("render", 2),
@@ -101,7 +101,7 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("run", 1),
     ("sample", 2),
     ("segments", 2),
-    ("signature", 1),
+    ("signature", 2),
     ("split", 1),
     ("sql", 1),
     ("synth", 1),
@@ -146,17 +146,17 @@ pub trait RowOp: Send + Sync {
         None
     }
 
-    /// Returns the measures that it takes first, and what it makes of them, if it can be taken apart so.
+    /// Returns what is dear in it, and what it makes of that, if it can be taken apart so.
     fn apart(&self) -> Option<&Apart> {
         None
     }
 }
 
-/// An op as the measures of texts that it takes first, each an op that cannot fail, and one that reads them.
+/// An op as what is dear in it, each an op, and one that reads what they make.
 ///
-/// A threshold is in the key of what is made of a measure, and not in that of the measure.
+/// A threshold is in the key of what is made of a dear column, and not in that of the column.
 pub struct Apart {
-    pub measures: Vec<Arc<dyn RowOp>>,
+    pub dear: Vec<Arc<dyn RowOp>>,
     /// What the columns that they make are called to the rest.
     pub names: Vec<String>,
     pub rest: Arc<dyn RowOp>,

@@ -3,9 +3,9 @@
 use super::Project;
 use crate::diag::{Diagnostic, Diagnostics, list};
 use crate::exec::{LostRows, Stop, fold_rows};
-use crate::expr::{State, Value};
+use crate::expr::{State, Value, column_names};
 use crate::graph::{BoundMetric, Kind, NodeId, bind_metric};
-use crate::manifest::Step;
+use crate::manifest::{Step, Text};
 use crate::table::{Batch, RowError, RowGroup, Schema, Table, Type};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -73,7 +73,7 @@ impl Project {
         side: Side,
         points: usize,
     ) -> Result<Curve, Diagnostics> {
-        let (id, step) = self.filtered(filter, on)?;
+        let (id, step) = self.filtered(filter, on, column)?;
         let name = self.graph.node(id).full_name();
         let kept = self.table(&name)?;
         let of_filter = |(lost, table): (LostRows, Arc<Table>)| {
@@ -82,8 +82,12 @@ impl Project {
             (lost.step == Some(step) && !reasons.is_empty()).then_some(Part { table, reasons: Some(reasons) })
         };
         let dropped = self.dropped(&name)?;
-        let after = dropped.iter().filter(|(lost, _)| lost.step >= Some(step)).flat_map(|(lost, _)| &lost.reasons);
-        let later = after.filter(|(name, _)| !LostRows::is_of(name, filter)).map(|(_, rows)| rows).sum();
+        let other = |lost: &LostRows| {
+            let others =
+                lost.reasons.iter().filter(|(name, _)| lost.step > Some(step) || !LostRows::is_of(name, filter));
+            others.map(|(_, rows)| rows).sum::<u64>()
+        };
+        let later = dropped.iter().filter(|(lost, _)| lost.step >= Some(step)).map(|(lost, _)| other(lost)).sum();
         let dropped = dropped.into_iter().filter_map(of_filter);
         let parts: Vec<Part> = std::iter::once(Part { table: kept.clone(), reasons: None }).chain(dropped).collect();
         for part in &parts {
@@ -169,12 +173,25 @@ impl Project {
         Ok(Curve { dataset: id, rows, kept: kept.rows(), later, without, metrics, left_out, points: curve })
     }
 
-    /// Returns the dataset that a filter is of, and its step.
-    fn filtered(&self, filter: &str, on: Option<&str>) -> Result<(NodeId, usize), Diagnostics> {
+    /// Returns the dataset that a filter is of, and its step: of several, the last whose condition names the column.
+    fn filtered(&self, filter: &str, on: Option<&str>, column: &str) -> Result<(NodeId, usize), Diagnostics> {
         let uses = |step: &Step| match step {
             Step::Filter(names) => names.iter().any(|name| name.value == filter),
             Step::Where(_) => filter == "where",
             _ => false,
+        };
+        let names_it = |condition: &Text| {
+            let mentions = column_names(&condition.value).unwrap_or_default();
+            mentions.iter().any(|(name, _)| name == column)
+        };
+        let filters = &self.graph.manifest.filters;
+        let reads = |step: &Step| match step {
+            Step::Where(condition) => names_it(condition),
+            _ => filters
+                .iter()
+                .filter(|one| one.name.value == filter)
+                .flat_map(|one| &one.parts)
+                .any(|part| names_it(&part.condition)),
         };
         let only = on.map(|name| self.one(name)).transpose()?.map(|(id, _)| id);
         let all =
@@ -182,13 +199,14 @@ impl Project {
         let found: Vec<(NodeId, usize)> = all
             .filter_map(|(id, node)| {
                 let steps = &self.graph.manifest.datasets[node.declaration].steps;
-                Some((id, steps.iter().position(uses)?))
+                let reading = steps.iter().rposition(|step| uses(step) && reads(step));
+                Some((id, reading.or_else(|| steps.iter().rposition(uses))?))
             })
             .collect();
         match &found[..] {
             [one] => Ok(*one),
             [] => {
-                let filters = self.graph.manifest.filters.iter().map(|filter| filter.name.value.as_str());
+                let filters = filters.iter().map(|filter| filter.name.value.as_str());
                 let place = on.map_or("no dataset".to_owned(), |name| format!("`{name}` is not a dataset that"));
                 let title = format!("{place} has a step with the filter `{filter}`");
                 Err(Diagnostic::error("unknown-name", title)

@@ -35,8 +35,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a byte.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, Malformed> {
-        Ok(self.take(1)?[0])
+        let byte = *self.bytes.get(self.at).ok_or(Malformed("too short"))?;
+        self.at += 1;
+        Ok(byte)
     }
 
     /// Takes a number of four bytes.

@@ -2,7 +2,8 @@
 
 use super::lines::{is_blank, split_lines};
 use super::symbols::is_terminal;
-use memchr::memmem;
+use super::words;
+use memchr::{memchr, memmem};
 use regex::Regex;
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -51,35 +52,43 @@ static JAVASCRIPT: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::n
 static LOREM: LazyLock<memmem::Finder> = LazyLock::new(|| memmem::Finder::new("lorem ipsum"));
 static PHRASES: LazyLock<[memmem::Finder; 6]> = LazyLock::new(|| POLICY.map(memmem::Finder::new));
 
-/// Looks through the lines of a text.
-pub fn look(text: &str, rules: LineRules) -> Found {
+/// Looks through the lines of a text, cut as [`split_lines`] does.
+pub fn look(text: &str, lines: &[&str], rules: LineRules) -> Found {
     let mut found = Found::default();
-    each(text, rules, &mut found, |line, found| found.sentences += sentences(line));
+    each(text, lines.iter().copied(), rules, &mut found, |line, found| found.sentences += sentences(line));
     found
 }
 
 /// Returns the lines that stay, without what goes from them.
 pub fn lines(text: &str, rules: LineRules) -> String {
     let mut kept = String::new();
-    each(text, rules, &mut Found::default(), |line, _| {
+    each(text, split_lines(text), rules, &mut Found::default(), |line, _| {
         kept.push_str(line);
         kept.push('\n');
     });
     kept.trim_matches(is_blank).to_owned()
 }
 
-/// Hands over the lines that stay.
-fn each(text: &str, rules: LineRules, found: &mut Found, mut keep: impl FnMut(&str, &mut Found)) {
+/// Hands over the lines of a text that stay.
+fn each<'t>(
+    text: &str,
+    lines: impl Iterator<Item = &'t str>,
+    rules: LineRules,
+    found: &mut Found,
+    mut keep: impl FnMut(&str, &mut Found),
+) {
     let mut small = Vec::new();
     make_small(text, &mut small);
     let is_told =
         |small: &[u8]| [&*JAVASCRIPT, &*LOREM].into_iter().chain(&*PHRASES).any(|one| one.find(small).is_some());
     // Most texts have none of the phrases, and so none of their lines.
     let any = is_told(&small);
-    for line in split_lines(text) {
+    let has = |byte| memchr(byte, text.as_bytes()).is_some();
+    let (any_bracket, any_curly_bracket) = (has(b'['), has(b'{'));
+    for line in lines {
         let line = line.trim_matches(is_blank);
         let Some(words) = words(line, rules.max_word_length) else { continue };
-        let is_cited = rules.citations && line.contains('[');
+        let is_cited = rules.citations && any_bracket && line.contains('[');
         let line = if is_cited { CITATION.replace_all(line, "") } else { Cow::Borrowed(line) };
         if rules.terminal && (!line.ends_with(['.', '?', '!', '"', '\'']) || line.ends_with("...")) {
             continue;
@@ -97,7 +106,7 @@ fn each(text: &str, rules: LineRules, found: &mut Found, mut keep: impl FnMut(&s
         if rules.javascript && has(&JAVASCRIPT) {
             continue;
         }
-        found.curly_bracket |= line.contains('{');
+        found.curly_bracket |= any_curly_bracket && line.contains('{');
         if rules.policy && PHRASES.iter().any(has) {
             continue;
         }
@@ -117,10 +126,9 @@ fn make_small(text: &str, small: &mut Vec<u8>) {
 
 /// Counts the words of a line; none, where one is too long.
 fn words(line: &str, longest: usize) -> Option<usize> {
-    if line.is_ascii() && line.len() <= longest {
-        let is_blank = |byte: u8| matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ');
-        let after_blank = std::iter::once(b' ').chain(line.bytes()).zip(line.bytes());
-        return Some(after_blank.filter(|(before, byte)| is_blank(*before) && !is_blank(*byte)).count());
+    // White space of Python is that of words, and four characters that seldom come.
+    if line.len() <= longest && !line.bytes().any(|byte| matches!(byte, 0x1c..=0x1f)) {
+        return Some(words::count(line));
     }
     let mut count = 0;
     for word in line.split(is_blank).filter(|word| !word.is_empty()) {
@@ -135,50 +143,76 @@ fn words(line: &str, longest: usize) -> Option<usize> {
 /// Counts sentences as the white-space tokenizer of datatrove 0.10.1 cuts them: at marks that end sentences, but not at the stop after a
 /// single capital. What has no mark is one.
 fn sentences(line: &str) -> usize {
-    let is_capital = |character: char| match character {
+    let (mut count, mut rest) = (0, line);
+    while let Some(end) = sentence_end(rest) {
+        count += 1;
+        rest = rest[end..].strip_prefix(['"', '\'', '”']).unwrap_or(&rest[end..]);
+    }
+    count.max(1)
+}
+
+/// Returns where the first sentence ends: behind the marks that end it, and else behind the stop of the last initial; none, where nothing does.
+fn sentence_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    // A mark that is first of all ends nothing.
+    let mut at = text.chars().next()?.len_utf8();
+    let mut before = &text[..at];
+    let mut last = None;
+    loop {
+        if is_capital(before.chars().next_back()?) && bytes.get(at) == Some(&b'.') {
+            at += 1;
+            last = Some(at);
+            let Some(next) = text[at..].chars().next() else { return last };
+            if !is_terminal(next) {
+                // It is looked at as any character before a mark is.
+                before = &text[at..at + next.len_utf8()];
+                at += next.len_utf8();
+                continue;
+            }
+        }
+        match mark(text, at) {
+            None => return last,
+            Some(mark) if mark == at => {
+                let more = text[at..].find(|character| !is_terminal(character));
+                return Some(more.map_or(text.len(), |more| at + more));
+            }
+            Some(mark) => (before, at) = (&text[at..mark], mark),
+        }
+    }
+}
+
+/// Finds the first mark that ends sentences from a position on.
+fn mark(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = from;
+    loop {
+        let more = bytes[at..].iter().position(|byte| matches!(byte, b'.' | b'!' | b'?' | 0xd6..=0xff))?;
+        at += more;
+        let character = text[at..].chars().next()?;
+        if is_terminal(character) {
+            return Some(at);
+        }
+        at += character.len_utf8();
+    }
+}
+
+fn is_capital(character: char) -> bool {
+    match character {
         'A'..='Z' => true,
         // Numerals and letters in circles are no letters.
         'Ⅰ'..='Ⅿ' | 'Ⓐ'..='Ⓩ' | '\u{1f130}'..='\u{1f189}' => false,
         _ => !character.is_ascii() && character.is_uppercase(),
-    };
-    let mut count = 0;
-    let mut rest = line;
-    'next: while let Some(first) = rest.chars().next() {
-        // Where the last capital with a stop ends: the sentence ends there if no other mark does.
-        let mut last = None;
-        let mut at = 0;
-        let mut character = first;
-        loop {
-            at += character.len_utf8();
-            let is_initial = is_capital(character) && rest.as_bytes().get(at) == Some(&b'.');
-            if is_initial {
-                at += 1;
-                last = Some(at);
-            }
-            let end = match rest[at..].chars().next() {
-                Some(next) if is_terminal(next) => {
-                    rest[at..].find(|character| !is_terminal(character)).map_or(rest.len(), |more| at + more)
-                }
-                Some(next) => {
-                    character = next;
-                    continue;
-                }
-                None => match last {
-                    Some(last) => last,
-                    None => break 'next,
-                },
-            };
-            rest = rest[end..].strip_prefix(['"', '\'', '”']).unwrap_or(&rest[end..]);
-            count += 1;
-            continue 'next;
-        }
     }
-    count.max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn found(text: &str, rules: LineRules) -> Found {
+        look(text, &split_lines(text).collect::<Vec<_>>(), rules)
+    }
 
     #[test]
     fn sentences_end_at_marks_and_not_after_initials() {
@@ -196,16 +230,50 @@ mod tests {
         check(". . .", 2);
     }
 
+    /// The same, character by character.
+    fn slow(line: &str) -> usize {
+        let (mut count, mut rest) = (0, line);
+        'next: while let Some(mut character) = rest.chars().next() {
+            let (mut last, mut at) = (None, 0);
+            let end = loop {
+                at += character.len_utf8();
+                if is_capital(character) && rest[at..].starts_with('.') {
+                    at += 1;
+                    last = Some(at);
+                }
+                match (rest[at..].chars().next(), last) {
+                    (Some(next), _) if is_terminal(next) => {
+                        break rest.len() - rest[at..].trim_start_matches(is_terminal).len();
+                    }
+                    (Some(next), _) => character = next,
+                    (None, Some(last)) => break last,
+                    (None, None) => break 'next,
+                }
+            };
+            rest = rest[end..].strip_prefix(['"', '\'', '”']).unwrap_or(&rest[end..]);
+            count += 1;
+        }
+        count.max(1)
+    }
+
+    proptest! {
+        #[test]
+        fn sentences_are_those_found_character_by_character(line in "[aAÉ. .!?\"”。é中֊։]{0,30}") {
+            prop_assert_eq!(sentences(&line), slow(&line));
+        }
+    }
+
     #[test]
     fn lines_stay_as_c4_keeps_them() {
         let text = "Home\n  This line is fine.[12] \nToo short.\nThis ends badly...\nPlease enable JavaScript to go on.\r\nWe use cookies, as all do.\nHe said \"so it is\"\n";
         assert_eq!(lines(text, LineRules::default()), "This line is fine.\nHe said \"so it is\"");
         let all = LineRules { min_words: 0, terminal: false, javascript: false, policy: false, ..LineRules::default() };
         assert_eq!(lines(text, all).lines().count(), 7);
-        let found = look("Some lorem Ipsum stands here.\nA { is here too.\nA { in no sentence", LineRules::default());
-        assert_eq!(found, Found { sentences: 2, lorem_ipsum: true, curly_bracket: true });
+        let found_here =
+            found("Some lorem Ipsum stands here.\nA { is here too.\nA { in no sentence", LineRules::default());
+        assert_eq!(found_here, Found { sentences: 2, lorem_ipsum: true, curly_bracket: true });
         let long = format!("{} is a word.", "é".repeat(1001));
-        assert_eq!(look(&long, LineRules::default()).sentences, 0);
-        assert_eq!(look(&long, LineRules { max_word_length: 1001, ..LineRules::default() }).sentences, 1);
+        assert_eq!(found(&long, LineRules::default()).sentences, 0);
+        assert_eq!(found(&long, LineRules { max_word_length: 1001, ..LineRules::default() }).sentences, 1);
     }
 }

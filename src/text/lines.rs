@@ -121,10 +121,10 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Looks at the lines of a text.
-    pub fn of(text: &str) -> Edges {
+    /// Looks at lines.
+    pub fn of(lines: &[&str]) -> Edges {
         let mut edges = Edges::default();
-        for line in split_lines(text) {
+        for line in lines {
             let (front, back) = (line.trim_start_matches(is_blank), line.trim_end_matches(is_blank));
             edges.lines += 1;
             edges.bullets += usize::from(front.starts_with('•') || front.starts_with('-'));
@@ -134,20 +134,22 @@ impl Edges {
     }
 }
 
-/// Lines between `\n` that are more than white space.
+/// Yields the lines between `\n` that are more than white space.
 pub fn filled_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n').filter(|line| !line.chars().all(is_blank))
+    let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
+    let lines = ends.scan(0, |start, end| Some(&text[std::mem::replace(start, end + 1)..end]));
+    lines.filter(|line| !line.chars().all(is_blank))
 }
 
-/// How many of the filled lines of a text end with a mark that ends sentences.
-pub fn punctuated(text: &str) -> (usize, usize) {
-    filled_lines(text).fold((0, 0), |(lines, ends), line| (lines + 1, ends + usize::from(line.ends_with(is_terminal))))
+/// Counts lines that end with a mark that ends sentences.
+pub fn punctuated(lines: &[&str]) -> usize {
+    lines.iter().filter(|line| line.ends_with(is_terminal)).count()
 }
 
-/// How many of the filled lines of a text have at most so many characters.
-pub fn short(text: &str, most: usize) -> (usize, usize) {
-    let is_short = |line: &str| line.len() <= most || (line.len() <= most * 4 && line.chars().count() <= most);
-    filled_lines(text).fold((0, 0), |(lines, short), line| (lines + 1, short + usize::from(is_short(line))))
+/// Counts lines of at most so many characters.
+pub fn short(lines: &[&str], most: usize) -> usize {
+    let is_short = |line: &&&str| line.len() <= most || (line.len() <= most * 4 && line.chars().count() <= most);
+    lines.iter().filter(is_short).count()
 }
 
 #[cfg(test)]
@@ -167,19 +169,26 @@ mod tests {
 
     #[test]
     fn edges_are_looked_at_without_white_space() {
-        let edges = Edges::of(" - a\n• b …\n\t\n-\nc... \n");
+        let edges = Edges::of(&split_lines(" - a\n• b …\n\t\n-\nc... \n").collect::<Vec<_>>());
         assert_eq!(edges, Edges { lines: 5, bullets: 3, ellipses: 2 });
     }
 
     #[test]
     fn lines_of_the_web_are_measured() {
         let text = "Ends here.\nends not\n \nWahr！\nabcé";
-        assert_eq!((punctuated(text), short(text, 4)), ((4, 2), (4, 1)));
+        let lines: Vec<&str> = filled_lines(text).collect();
+        assert_eq!((lines.len(), punctuated(&lines), short(&lines, 4)), (4, 2, 1));
         let again = repeated(filled_lines("aé\n\nb\naé\n aé\naé"), &mut Vec::new(), &mut Seen::default());
         assert_eq!(again, Repeated { all: 5, pieces: 2, chars: 4 });
     }
 
     proptest! {
+        #[test]
+        fn filled_lines_are_those_between_breaks(text in "[a \\n\\x1cé]{0,12}") {
+            let expect: Vec<&str> = text.split('\n').filter(|line| !line.chars().all(is_blank)).collect();
+            prop_assert_eq!(filled_lines(&text).collect::<Vec<_>>(), expect);
+        }
+
         #[test]
         fn texts_are_cut_as_patterns_cut_them(text in "[a\\n]{0,12}", least in 1usize..3) {
             let pattern = Regex::new(&format!("\\n{{{least},}}")).unwrap();

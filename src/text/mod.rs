@@ -1,17 +1,16 @@
 //! Pure measures of texts: small, exact, each with its definition and source.
 //!
-//! A *word* is a run of characters between Unicode white space, as `str::split_whitespace` cuts; no language is assumed.
+//! A *word* is a run of characters between Unicode white space, as `str::split_whitespace` cuts, if nothing else is said; no language is assumed.
 
 mod c4;
 mod compress;
 mod count;
 mod entropy;
-mod hashed;
+mod grammar;
 mod language;
 mod lines;
 pub mod lm;
 mod markup;
-mod ngrams;
 mod normalise;
 mod number;
 pub mod personal;
@@ -20,7 +19,6 @@ mod quality;
 mod readability;
 mod repeats;
 mod self_bleu;
-mod shingles;
 mod similar;
 mod sketch;
 mod symbols;
@@ -28,20 +26,18 @@ mod words;
 
 pub use c4::{LineRules, lines as c4_lines};
 pub use compress::{zlib_ratio, zstd_ratio};
-pub use count::{char_count, line_count, sentence_count, word_count};
-pub use entropy::{entropy, ngram_entropy};
-pub use hashed::{gram_hashes, word_hash};
+pub use count::{char_count, line_count, sentence_count};
+pub use entropy::entropy;
+pub use grammar::{grammar_errors, spelling_errors};
 pub use language::language;
 pub use markup::{code_share, json_error, markdown_share};
-pub use ngrams::{distinct, repetition};
 pub use normalise::{normalise, normalise_into};
 pub use number::last_number;
-pub use quality::{Kind, MOST_WORDS, Measure, Measurer, Number, STOP_WORDS, stop_words};
+pub use quality::{Kind, Measure, Measurer, Number, stop_words};
 pub use readability::{flesch_kincaid, flesch_reading_ease};
 pub use self_bleu::self_bleu;
-pub use shingles::Words;
 pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n, shared_span,
 };
 pub use sketch::Sketcher;
-pub use words::Tokens;
+pub use words::{Tokens, Words};

@@ -4,16 +4,12 @@
 //! (Raffel et al. 2020, JMLR 21:140) and `FineWebQualityFilter` (Penedo et al. 2024, arXiv:2406.17557).
 
 use super::c4::{self, LineRules};
-use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_runs};
+use super::entropy::entropy;
+use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_lines, split_runs};
 use super::repeats::{Grams, Seen};
-use super::words::{Tokens, Words, hash_of};
+use super::words::{Kinds, Letters, Tokens, Words, number_of};
 use memchr::memmem;
-
-/// The words that texts in English have, by Gopher.
-pub const STOP_WORDS: [&str; 8] = ["the", "be", "to", "of", "and", "that", "have", "with"];
-
-/// The longest n-grams that are looked at.
-pub const MOST_WORDS: usize = 64;
+use std::cell::OnceCell;
 
 /// One measure of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +47,12 @@ pub enum Kind {
     TopGram(usize),
     /// Characters of n-grams that came before, of all.
     DuplicateGrams(usize),
+    /// Words inside of n-grams that occur more than once, of all (after Rae et al. 2021, who count characters).
+    Repetition(usize),
+    /// Different n-grams, of all: *distinct-n* of Li et al. 2016 (arXiv:1510.03055), with n-grams in the denominator.
+    DistinctGrams(usize),
+    /// Shannon's entropy of n-grams, in bits: 0 where all are the same, log2 of their number where all differ.
+    GramEntropy(usize),
     /// Filled lines that end with a mark that ends sentences, of all.
     PunctuatedLines,
     /// Filled lines of at most so many characters, of all.
@@ -89,22 +91,17 @@ impl Kind {
                 | StopWords(_)
                 | TopGram(_)
                 | DuplicateGrams(_)
+                | Repetition(_)
+                | DistinctGrams(_)
+                | GramEntropy(_)
                 | LineBreaks
         )
     }
-
-    /// Returns how many words the n-grams have that it looks at; 0 if at none.
-    fn gram(&self) -> usize {
-        match self {
-            Kind::TopGram(n) | Kind::DuplicateGrams(n) => *n,
-            _ => 0,
-        }
-    }
 }
 
-/// Makes the hashes of words to look for, each once.
+/// Makes the numbers of words to look for, each once.
 pub fn stop_words<'w>(words: impl Iterator<Item = &'w str>) -> Kind {
-    let mut hashes: Vec<u64> = words.map(hash_of).collect();
+    let mut hashes: Vec<u64> = words.map(number_of).collect();
     hashes.sort_unstable();
     hashes.dedup();
     Kind::StopWords(hashes)
@@ -113,20 +110,26 @@ pub fn stop_words<'w>(words: impl Iterator<Item = &'w str>) -> Kind {
 /// Takes some measures of one text after the other.
 pub struct Measurer<'m> {
     measures: Vec<&'m Measure>,
-    /// Positions of the measures, those of equal words together and the n-grams of fewer words first.
+    /// Positions of the measures, those of equal words together and the most frequent n-grams of fewer words first.
     order: Vec<usize>,
-    /// The longest n-grams of which the most frequent is asked for.
-    longest: usize,
     words: Words,
+    letters: Letters,
     grams: Grams,
     seen: Seen,
 }
 
 /// What was found of a text so far, each when it is first needed.
 #[derive(Default)]
-struct Known {
+struct Known<'t> {
+    /// What is known of the words as they were last read.
+    letters: bool,
+    kinds: Option<Kinds>,
     chars: Option<usize>,
     breaks: Option<usize>,
+    /// Cut at all breaks.
+    all_lines: OnceCell<Vec<&'t str>>,
+    /// Those between `\n` that are more than white space.
+    filled_lines: OnceCell<Vec<&'t str>>,
     edges: Option<Edges>,
     lines: Option<Repeated>,
     paragraphs: Option<Repeated>,
@@ -141,11 +144,11 @@ impl<'m> Measurer<'m> {
         let mut order: Vec<usize> = (0..measures.len()).collect();
         order.sort_by_key(|at| {
             let Measure { kind, tokens } = measures[*at];
-            (kind.is_of_words(), *tokens == Tokens::Unicode, kind.gram())
+            let top = if let Kind::TopGram(n) = kind { *n } else { 0 };
+            (kind.is_of_words(), *tokens == Tokens::Unicode, top)
         });
-        let top = |measure: &&Measure| if let Kind::TopGram(n) = measure.kind { n } else { 0 };
-        let longest = measures.iter().map(top).max().unwrap_or(0);
-        Measurer { measures, order, longest, words: Words::default(), grams: Grams::default(), seen: Seen::default() }
+        let (words, letters, grams, seen) = Default::default();
+        Measurer { measures, order, words, letters, grams, seen }
     }
 
     /// Measures a text; the numbers are in the order of the measures.
@@ -158,8 +161,8 @@ impl<'m> Measurer<'m> {
             let Measure { kind, tokens } = self.measures[at];
             if kind.is_of_words() && read != Some(*tokens) {
                 self.words.read(text, *tokens);
-                self.grams.begin(&self.words, self.longest);
-                read = Some(*tokens);
+                self.grams.begin();
+                (known.letters, known.kinds, read) = (false, None, Some(*tokens));
             }
             numbers[at] = self.number(kind, text, &mut known, &mut lines);
         }
@@ -169,31 +172,42 @@ impl<'m> Measurer<'m> {
         &mut self,
         kind: &Kind,
         text: &'t str,
-        known: &mut Known,
+        known: &mut Known<'t>,
         pieces: &mut Vec<(u64, &'t str)>,
     ) -> Number {
-        let (words, seen) = (&self.words, &mut self.seen);
+        let (words, seen, grams) = (&self.words, &mut self.seen, &mut self.grams);
         let share =
             |part: usize, of: usize| if of == 0 { Number::None } else { Number::Share(part as f64 / of as f64) };
+        let is_spelling = matches!(
+            kind,
+            Kind::SpeltWords | Kind::WordLength | Kind::LetterWords | Kind::TopGram(_) | Kind::DuplicateGrams(_)
+        );
+        if is_spelling && !known.letters {
+            self.letters.read(text, words);
+            known.letters = true;
+        }
+        let letters = &self.letters;
+        let mut kinds = || *known.kinds.get_or_insert_with(|| Kinds::of(text, words, letters));
         let chars = &mut known.chars;
         let mut chars = || *chars.get_or_insert_with(|| text.chars().count());
         let breaks = &mut known.breaks;
         let mut breaks = || *breaks.get_or_insert_with(|| memchr::memchr_iter(b'\n', text.as_bytes()).count());
-        let mut edges = || *known.edges.get_or_insert_with(|| Edges::of(text));
+        let (all_lines, filled) = (&known.all_lines, &known.filled_lines);
+        let all_lines = || all_lines.get_or_init(|| split_lines(text).collect());
+        let filled = || filled.get_or_init(|| filled_lines(text).collect());
         match kind {
             Kind::Words => Number::Count(words.len() as u64),
-            Kind::SpeltWords => Number::Count(words.spelt().0 as u64),
-            Kind::WordLength => {
-                let (spelt, chars) = words.spelt();
-                share(chars as usize, spelt)
-            }
+            Kind::SpeltWords => Number::Count(kinds().spelt as u64),
+            Kind::WordLength => share(kinds().spelt_chars as usize, kinds().spelt),
             Kind::Symbols(symbol) => share(occurrences(text, symbol), words.len()),
-            Kind::LetterWords => share(words.with_letter(), words.len()),
-            Kind::StopWords(hashes) => {
-                Number::Count(hashes.iter().filter(|hash| words.hashes.contains(hash)).count() as u64)
+            Kind::LetterWords => share(kinds().with_letter, words.len()),
+            Kind::StopWords(wanted) => {
+                Number::Count(wanted.iter().filter(|word| words.numbers().contains(word)).count() as u64)
             }
-            Kind::Bullets => share(edges().bullets, edges().lines),
-            Kind::Ellipses => share(edges().ellipses, edges().lines),
+            Kind::Bullets | Kind::Ellipses => {
+                let edges = *known.edges.get_or_insert_with(|| Edges::of(all_lines()));
+                share(if *kind == Kind::Bullets { edges.bullets } else { edges.ellipses }, edges.lines)
+            }
             Kind::DuplicateLines | Kind::DuplicateLineChars => {
                 let found = *known.lines.get_or_insert_with(|| repeated(split_runs(text, 1), pieces, seen));
                 if text.is_empty() {
@@ -215,31 +229,23 @@ impl<'m> Measurer<'m> {
                     share(found.chars, chars())
                 }
             }
-            Kind::TopGram(n) => {
-                self.grams.go_to(words, *n);
-                share(self.grams.top(words) as usize, chars())
-            }
-            Kind::DuplicateGrams(n) => {
-                self.grams.go_to(words, *n);
-                share(self.grams.duplicated(words) as usize, chars())
-            }
-            Kind::PunctuatedLines => {
-                let (lines, ends) = punctuated(text);
-                share(ends, lines)
-            }
-            Kind::ShortLines(most) => {
-                let (lines, short) = short(text, *most);
-                share(short, lines)
-            }
+            Kind::TopGram(n) => share(grams.top(words, letters, *n) as usize, chars()),
+            Kind::DuplicateGrams(n) => share(grams.duplicated(letters, *n) as usize, chars()),
+            Kind::Repetition(n) => Number::Share(grams.repetition(words, *n)),
+            Kind::DistinctGrams(n) => share(grams.counted(words, *n).count(), (words.len() + 1).saturating_sub(*n)),
+            Kind::GramEntropy(n) => entropy(grams.counted(words, *n).collect()).map_or(Number::None, Number::Share),
+            Kind::PunctuatedLines => share(punctuated(filled()), filled().len()),
+            Kind::ShortLines(most) => share(short(filled(), *most), filled().len()),
             Kind::RepeatedLineChars => {
-                let found = *known.filled.get_or_insert_with(|| repeated(filled_lines(text), pieces, seen));
+                let lines = filled().iter().copied();
+                let found = *known.filled.get_or_insert_with(|| repeated(lines, pieces, seen));
                 if found.all == 0 { Number::None } else { share(found.chars, chars() - breaks()) }
             }
             Kind::LineBreaks => share(breaks(), words.len()),
             Kind::C4Sentences(rules) | Kind::C4LoremIpsum(rules) | Kind::C4CurlyBracket(rules) => {
                 let found = match known.c4 {
                     Some((known, found)) if known == *rules => found,
-                    _ => c4::look(text, *rules),
+                    _ => c4::look(text, all_lines(), *rules),
                 };
                 known.c4 = Some((*rules, found));
                 match kind {
@@ -281,7 +287,7 @@ mod tests {
         check("#a ## b...… c", Kind::Symbols("#".to_owned()), Number::Share(3.0 / 4.0));
         check("#a ## b...… c", Kind::Symbols("...".to_owned()), Number::Share(2.0 / 4.0));
         check("a 1 ¼ é", Kind::LetterWords, Number::Share(0.5));
-        check("the of the The", stop_words(STOP_WORDS.into_iter()), Number::Count(2));
+        check("the of the The", stop_words("the be to of and that have with".split(' ')), Number::Count(2));
         check("\na\n\na\nb", Kind::DuplicateLines, Number::Share(0.25));
         check("\na\n\na\nb", Kind::DuplicateParagraphs, Number::Share(0.0));
         check("é\n\né\n\nb", Kind::DuplicateParagraphChars, Number::Share(1.0 / 7.0));
@@ -293,6 +299,34 @@ mod tests {
         check("", Kind::DuplicateLines, Number::None);
         check("", Kind::TopGram(2), Number::None);
         check("", Kind::Words, Number::Count(0));
+        check("a b a b", Kind::Repetition(2), Number::Share(1.0));
+        check("a b a b", Kind::DistinctGrams(1), Number::Share(0.5));
+        check("a b a b", Kind::DistinctGrams(2), Number::Share(2.0 / 3.0));
+        check("a", Kind::DistinctGrams(2), Number::None);
+        check("a b c d", Kind::GramEntropy(1), Number::Share(2.0));
+        check("a a a", Kind::GramEntropy(1), Number::Share(0.0));
+        check("a b a b a", Kind::GramEntropy(2), Number::Share(1.0));
+        check("a", Kind::GramEntropy(2), Number::None);
+    }
+
+    /// A line of `tests/vectors/texts.jsonl`, which `tests/vectors/texts.py` wrote.
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        text: String,
+        entropy: [Option<f64>; 3],
+    }
+
+    #[test]
+    fn entropies_are_those_of_the_reference_implementation() {
+        for line in include_str!("../../tests/vectors/texts.jsonl").lines() {
+            let v: Vector = serde_json::from_str(line).expect("a vector");
+            for (n, expect) in (1..).zip(v.entropy) {
+                match (of(&v.text, Kind::GramEntropy(n)), expect) {
+                    (Number::Share(own), Some(other)) => assert!((own - other).abs() < 1e-9, "{own} {other}"),
+                    (own, other) => assert_eq!((own, other), (Number::None, None)),
+                }
+            }
+        }
     }
 
     #[test]
@@ -304,7 +338,10 @@ mod tests {
             "The lorem ipsum of { it.\nThe end of it.",
         ];
         let rules = LineRules::default();
-        let mut kinds: Vec<Kind> = (1..12).flat_map(|n| [Kind::DuplicateGrams(n), Kind::TopGram(n)]).rev().collect();
+        let mut kinds: Vec<Kind> = (1..12)
+            .flat_map(|n| [Kind::DuplicateGrams(n), Kind::TopGram(n), Kind::Repetition(n), Kind::GramEntropy(n)])
+            .rev()
+            .collect();
         kinds.extend([Kind::Words, Kind::Bullets, Kind::Ellipses, Kind::DuplicateLines, Kind::DuplicateLineChars]);
         kinds.extend([Kind::RepeatedLineChars, Kind::DuplicateParagraphs, Kind::ShortLines(3), Kind::ShortLines(30)]);
         kinds.extend([

@@ -1,102 +1,127 @@
 //! Which n-grams of words, and which lines, come again: counted over hashes.
 
-use super::words::{Words, below, times};
+use super::words::{FIRSTS, Letters, Words};
 
-/// By which the hash of words is multiplied when one more follows, where it counts between which letters words end.
-const NEXT: u64 = 0x1b87_3593_cc9e_2d51;
-
-/// The n-grams of the words of a text, for one n after the other.
+/// Counts which n-grams of one text after the other come again. Kept from text to text, so that memory is taken once.
 #[derive(Default)]
 pub struct Grams {
-    n: usize,
-    /// Of the letters of n-grams, as though they were one word.
-    letters: Vec<u64>,
-    /// Of n-grams as words one after the other.
-    words: Vec<u64>,
-    /// The longest n-grams of which the most frequent is asked for: longer ones are not hashed as words.
-    longest: usize,
     counts: Counts,
     seen: Seen,
+    /// Of which n the most frequent n-gram was asked for last, and which of these come more than once: no others begin longer ones that do.
+    common: (usize, Vec<bool>),
+    /// Whether the first letters from each word on come more than once, if that is known.
+    begun: Option<Vec<bool>>,
 }
 
 impl Grams {
-    /// Begins with the words of a text; the most frequent n-gram is asked for of at most so many words.
-    pub fn begin(&mut self, words: &Words, longest: usize) {
-        (self.n, self.longest) = (1, longest);
-        self.letters.clear();
-        self.letters.extend(&words.hashes);
-        self.words.clear();
-        self.words.extend(&words.hashes);
-    }
-
-    /// Goes on to n-grams of at least as many words as before.
-    pub fn go_to(&mut self, words: &Words, n: usize) {
-        while self.n < n {
-            let first = self.n;
-            self.n += 1;
-            let count = (words.len() + 1).saturating_sub(self.n);
-            self.letters.truncate(count);
-            self.words.truncate(if self.n <= self.longest { count } else { 0 });
-            let next = words.hashes.get(first..).unwrap_or_default();
-            let powers = words.powers.get(first..).unwrap_or_default();
-            for ((hash, next), power) in self.letters.iter_mut().zip(next).zip(powers) {
-                *hash = below(times(*hash, *power) + next);
-            }
-            for (hash, next) in self.words.iter_mut().zip(next) {
-                *hash = below(times(*hash, NEXT) + next);
-            }
-        }
+    /// Begins with the words of another text.
+    pub fn begin(&mut self) {
+        self.common.0 = 0;
+        self.begun = None;
     }
 
     /// Returns the characters of the most frequent n-gram, blanks between its words counted, times how often it comes. Of equally frequent
     /// ones it is the one that comes first; 0 if the text has none.
-    pub fn top(&mut self, words: &Words) -> u64 {
-        self.counts.begin(self.words.len());
-        let (mut most, mut first) = (0, 0);
-        for (at, hash) in self.words.iter().enumerate() {
-            let (count, begin) = self.counts.count(*hash, at as u32);
+    pub fn top(&mut self, words: &Words, letters: &Letters, n: usize) -> u64 {
+        if words.len() < n {
+            return 0;
+        }
+        let (known, mut common) = std::mem::take(&mut self.common);
+        if known == 0 || known > n {
+            common.clear();
+            common.resize(words.len(), true);
+        }
+        self.counts.begin(common.iter().filter(|common| **common).count());
+        // One that comes once is as frequent as the first.
+        let (mut most, mut first) = (1, 0);
+        for (at, gram) in words.ngrams(n).enumerate() {
+            if !std::mem::take(&mut common[at]) {
+                continue;
+            }
+            let (count, begin) = self.counts.count(gram, at as u32);
+            if count > 1 {
+                (common[at], common[begin as usize]) = (true, true);
+            }
             if count > most || (count == most && begin < first) {
                 (most, first) = (count, begin);
             }
         }
-        if most == 0 {
-            return 0;
-        }
-        let at = first as usize;
-        (words.chars(at, at + self.n) + self.n as u64 - 1) * u64::from(most)
+        self.common = (n, common);
+        (letters.chars(first as usize, n) + n as u64 - 1) * u64::from(most)
     }
 
-    /// Returns the characters of n-grams that came before, without blanks. One that did is stepped over whole.
-    pub fn duplicated(&mut self, words: &Words) -> u64 {
-        self.seen.begin(self.letters.len());
+    /// Returns the characters of n-grams that came before, without blanks. One that did is stepped over whole. Two are the same if their
+    /// letters are, wherever their words end.
+    pub fn duplicated(&mut self, letters: &Letters, n: usize) -> u64 {
+        let begun = self.begun.get_or_insert_with(|| {
+            let mut again = vec![false; letters.len()];
+            self.counts.begin(letters.len());
+            for (at, first) in letters.firsts().enumerate() {
+                let (count, begin) = self.counts.count(first, at as u32);
+                if count > 1 {
+                    (again[at], again[begin as usize]) = (true, true);
+                }
+            }
+            again
+        });
+        // An n-gram whose first letters come once does not come again. One that has fewer letters may.
+        let may = |at: usize| begun[at] || letters.bytes(at, n) < FIRSTS;
+        let grams = (letters.len() + 1).saturating_sub(n);
+        self.seen.begin((0..grams).filter(|at| may(*at)).count());
         let (mut at, mut chars) = (0, 0);
-        while at < self.letters.len() {
-            if self.seen.is_known(self.letters[at]) {
-                chars += words.chars(at, at + self.n);
-                at += self.n;
+        while at < grams {
+            if may(at) && self.seen.is_known(letters.number(at, n)) {
+                chars += letters.chars(at, n);
+                at += n;
             } else {
                 at += 1;
             }
         }
         chars
     }
+
+    /// Returns the share of words that lie inside an n-gram that occurs more than once; 0 of no words.
+    ///
+    /// All occurrences count, the first one too, and a word inside several repeated n-grams counts once.
+    pub fn repetition(&mut self, words: &Words, n: usize) -> f64 {
+        let mut inside = vec![false; words.len()];
+        self.counts.begin(words.len());
+        for (at, gram) in words.ngrams(n).enumerate() {
+            let (count, first) = self.counts.count(gram, at as u32);
+            if count > 1 {
+                inside[first as usize..][..n].fill(true);
+                inside[at..at + n].fill(true);
+            }
+        }
+        let inside = inside.into_iter().filter(|inside| *inside).count();
+        if words.is_empty() { 0.0 } else { inside as f64 / words.len() as f64 }
+    }
+
+    /// Returns how often each different n-gram occurs.
+    pub fn counted(&mut self, words: &Words, n: usize) -> impl Iterator<Item = u64> {
+        self.counts.begin(words.len());
+        for (at, gram) in words.ngrams(n).enumerate() {
+            self.counts.count(gram, at as u32);
+        }
+        self.counts.slots.iter().map(|(_, count, _)| u64::from(*count)).filter(|count| *count > 0)
+    }
 }
 
 /// Counts hashes.
 #[derive(Default)]
 struct Counts {
-    /// A hash with one bit set that none has, how often it came, and where first; in places that follow each other.
+    /// A hash with one bit set, how often it came, and where first; in places that follow each other.
     slots: Vec<(u64, u32, u32)>,
 }
 
 /// Remembers hashes.
 #[derive(Default)]
 pub struct Seen {
-    /// Hashes with one bit set that none has, in places that follow each other.
+    /// Hashes with one bit set, in places that follow each other.
     slots: Vec<u64>,
 }
 
-/// No hash below 2^63 has it, and no slot is 0 that is taken.
+/// Set in every hash that is there, so that no slot is 0 that is taken.
 const TAKEN: u64 = 1 << 63;
 
 /// Returns how many slots so many hashes are to have.
@@ -170,17 +195,32 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::{HashMap, HashSet};
 
-    fn measured(text: &str, n: usize) -> (u64, u64) {
-        let (mut words, mut grams) = (Words::default(), Grams::default());
+    fn read(text: &str) -> (Words, Letters) {
+        let (mut words, mut letters) = (Words::default(), Letters::default());
         words.read(text, Tokens::Space);
-        grams.begin(&words, n);
-        grams.go_to(&words, n);
-        (grams.top(&words), grams.duplicated(&words))
+        letters.read(text, &words);
+        (words, letters)
+    }
+
+    fn repetition(text: &str, n: usize) -> f64 {
+        Grams::default().repetition(&read(text).0, n)
+    }
+
+    #[test]
+    fn words_inside_repeated_ngrams_are_counted_once() {
+        let check = |text, n, expect: f64| assert_eq!(repetition(text, n), expect, "{text:?} {n}");
+        check("", 1, 0.0);
+        check("a b c d", 1, 0.0);
+        check("a b a c", 1, 0.5);
+        check("a b x a b", 2, 0.8);
+        check("a a a", 2, 1.0);
+        check("a b", 3, 0.0);
+        check("A a", 1, 0.0);
     }
 
     proptest! {
         #[test]
-        fn repeated_ngrams_are_those_of_the_reference(text in "[abé]{1,2}( [abé]{1,2}){0,30}", n in 1usize..6) {
+        fn repeated_ngrams_are_those_of_the_reference(text in "([abé]{1,2} ){0,30}([ab]{1,2} |abababababababab |b{30} ){0,30}", n in 1usize..6) {
             let words: Vec<&str> = text.split_whitespace().collect();
             let grams: Vec<String> = words.windows(n).map(|gram| gram.join(" ")).collect();
             let mut counts: HashMap<&String, u64> = HashMap::new();
@@ -198,7 +238,28 @@ mod tests {
                     at += n;
                 }
             }
-            prop_assert_eq!(measured(&text, n), (top, chars));
+            let ((words, letters), mut measured) = (read(&text), Grams::default());
+            prop_assert_eq!((measured.top(&words, &letters, n), measured.duplicated(&letters, n)), (top, chars));
+            // What is known of shorter ones changes nothing, nor of longer ones.
+            for before in [1, 2, 6] {
+                let mut measured = Grams::default();
+                measured.top(&words, &letters, before);
+                prop_assert_eq!(measured.top(&words, &letters, n), top);
+            }
+            let mut counts: Vec<u64> = counts.into_values().collect();
+            counts.sort_unstable();
+            let mut counted: Vec<u64> = measured.counted(&words, n).collect();
+            counted.sort_unstable();
+            prop_assert_eq!(counted, counts);
+        }
+
+        #[test]
+        fn repetition_matches_its_definition(text in "[abc ]{0,30}", n in 1usize..4) {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let starts = (words.len() + 1).saturating_sub(n);
+            let repeated = |s: usize| (0..starts).any(|t| t != s && words[s..s + n] == words[t..t + n]);
+            let inside = (0..words.len()).filter(|w| (0..starts).any(|s| (s..s + n).contains(w) && repeated(s))).count();
+            prop_assert_eq!(repetition(&text, n), if words.is_empty() { 0.0 } else { inside as f64 / words.len() as f64 });
         }
     }
 }

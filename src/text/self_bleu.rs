@@ -1,6 +1,6 @@
 //! Self-BLEU: how alike the texts of a set are.
 
-use super::hashed::gram_hashes;
+use super::words::{Tokens, Words};
 use std::collections::HashMap;
 
 /// The longest n-grams that are compared.
@@ -55,10 +55,12 @@ pub fn self_bleu(texts: &[(&str, u64)]) -> Option<f64> {
 
 fn count(text: &str) -> Counted {
     let mut grams: [HashMap<u64, u32>; ORDER] = Default::default();
+    let mut words = Words::default();
+    words.read(text, Tokens::Space);
     for (i, grams) in grams.iter_mut().enumerate() {
-        gram_hashes(text, i + 1, |gram| *grams.entry(gram).or_insert(0) += 1);
+        words.ngrams(i + 1).for_each(|gram| *grams.entry(gram).or_insert(0) += 1);
     }
-    Counted { words: text.split_whitespace().count(), grams }
+    Counted { words: words.len(), grams }
 }
 
 fn bleu(text: &Counted, other: impl Fn(usize, &u64) -> u32, lengths: impl Iterator<Item = usize>) -> f64 {

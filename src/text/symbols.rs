@@ -12,7 +12,11 @@ pub fn is_symbol(character: char) -> bool {
 /// Returns whether a character ends a sentence.
 #[inline]
 pub fn is_terminal(character: char) -> bool {
-    if character.is_ascii() { matches!(character, '!' | '.' | '?') } else { symbol(character) == Some(ENDS) }
+    match character {
+        '!' | '.' | '?' => true,
+        ..'\u{589}' => false,
+        _ => symbol(character) == Some(ENDS),
+    }
 }
 
 /// Returns whether a symbol beyond ASCII ends a sentence; nothing of what is none.

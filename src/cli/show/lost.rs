@@ -55,7 +55,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
     }
     let mut left = args.limit();
     let mut skip = args.skip;
-    let mut first = true;
+    let (mut first, mut meant) = (true, 0);
     for (step, table) in &steps {
         let wanted = |reason: &str| args.reason.as_deref().is_none_or(|wanted| LostRows::is_of(reason, wanted));
         let reasons: Vec<&(String, u64)> =
@@ -63,6 +63,7 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
         if reasons.is_empty() {
             continue;
         }
+        meant += reasons.iter().map(|(_, rows)| rows).sum::<u64>();
         if !session.json() {
             if !std::mem::take(&mut first) {
                 writeln!(session.out)?;
@@ -77,6 +78,11 @@ pub fn show(args: &Show, session: &mut Session, project: &Project, name: &str, w
             writeln!(session.out, "{place}: {}", counts.collect::<Vec<_>>().join(", "))?;
         }
         draw(args, session, project, (step, table), of(table), (&mut skip, &mut left))?;
+    }
+    let more = meant.saturating_sub(args.skip).saturating_sub((args.limit() - left) as u64);
+    if !session.json() && more > 0 {
+        let more = format!("{} more; `-n 0` shows all", things(more, "row"));
+        writeln!(session.out, "\n{}", session.out.paint.dim(&more))?;
     }
     if !session.json() && published == Published::No {
         let kinds = steps.iter().flat_map(|(step, _)| &step.reasons).map(|(kind, _)| kind.clone());

@@ -2,8 +2,9 @@
 
 use super::super::exact::Exact;
 use super::acc::{get, put};
+use crate::hash::mix64;
 use crate::table::{Malformed, Reader};
-use crate::text::gram_hashes;
+use crate::text::{Tokens, Words};
 use std::borrow::Cow;
 
 /// Counts of n-grams. Between merges up to twice as much is held as is known in the end.
@@ -11,6 +12,8 @@ use std::borrow::Cow;
 pub struct Grams {
     /// Of texts that are being read, in their order.
     fresh: Vec<u64>,
+    /// Those of the last text.
+    words: Words,
     /// In order, each with how often it occurs.
     sorted: Vec<(u64, u64)>,
     /// Of states that were merged and are not sorted in yet.
@@ -36,14 +39,15 @@ impl Default for Settled {
 impl Grams {
     /// Takes in a text.
     pub fn push(&mut self, text: &str, n: usize) {
-        gram_hashes(text, n, |gram| self.fresh.push(gram));
+        self.words.read(text, Tokens::Space);
+        // All bits of a number are of use then: parts are told by the highest.
+        self.fresh.extend(self.words.ngrams(n).map(mix64));
     }
 
     /// Ends the taking in of texts.
     pub fn seal(&mut self) {
-        let mut fresh = std::mem::take(&mut self.fresh);
-        fresh.sort_unstable();
-        for gram in fresh {
+        self.words = Words::default();
+        for gram in sorted(std::mem::take(&mut self.fresh)) {
             match self.sorted.last_mut() {
                 Some((last, n)) if *last == gram => *n += 1,
                 _ => self.sorted.push((gram, 1)),
@@ -65,7 +69,8 @@ impl Grams {
 
     fn compact(&mut self) {
         let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort_unstable_by_key(|(gram, _)| *gram);
+        // It is in order by pieces, which are merged and not sorted anew.
+        waiting.sort_by_key(|(gram, _)| *gram);
         let own = std::mem::take(&mut self.sorted);
         let mut own = own.into_iter().peekable();
         let mut sorted: Vec<(u64, u64)> = Vec::with_capacity(own.len() + waiting.len() / 2);
@@ -154,6 +159,30 @@ impl Grams {
     }
 }
 
+/// Sorts numbers that are as likely to be anywhere: first by their highest bits into small heaps.
+fn sorted(numbers: Vec<u64>) -> Vec<u64> {
+    let bits = (numbers.len() / 8).max(2).ilog2();
+    let heap = |number: u64| (number >> (64 - bits)) as usize;
+    let mut ends = vec![0_u32; 1 << bits];
+    numbers.iter().for_each(|number| ends[heap(*number)] += 1);
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    let mut out = vec![0; numbers.len()];
+    for number in numbers {
+        let end = &mut ends[heap(number)];
+        out[*end as usize] = number;
+        *end += 1;
+    }
+    let mut start = 0;
+    for end in ends {
+        out[start as usize..end as usize].sort_unstable();
+        start = end;
+    }
+    out
+}
+
 fn weight(n: u64) -> f64 {
     if n == 1 { 0.0 } else { n as f64 * libm::log2(n as f64) }
 }
@@ -166,6 +195,7 @@ fn put_short(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
+#[inline]
 fn get_short(from: &mut Reader) -> Result<u64, Malformed> {
     let mut n = 0u64;
     for shift in (0..64).step_by(7) {
@@ -180,4 +210,19 @@ fn get_short(from: &mut Reader) -> Result<u64, Malformed> {
         }
     }
     Err(Malformed("a number out of range"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_sorted_wherever_they_are(mut numbers in proptest::collection::vec(prop_oneof![any::<u64>(), 0..9_u64, u64::MAX - 9..u64::MAX], 0..90)) {
+            let own = sorted(numbers.clone());
+            numbers.sort_unstable();
+            prop_assert_eq!(own, numbers);
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The text measures of `crate::text`.
 
-use super::super::cells::{Args, Fault, Outcome, map1, map2};
+use super::super::cells::{Args, Outcome, map1};
 use super::Run::{Measure as Of, Rows};
-use super::quality::words as words_of;
+use super::quality::{gram, words};
 use super::{Function, f};
 use crate::text::{self, Kind};
 
@@ -10,20 +10,19 @@ pub const TABLE: &[Function] = &[
     f(
         "word_count",
         &[],
-        &[
-            ("text: string -> int", Of(|a, row| words_of(Kind::Words, a, 1, row))),
-            ("text: string, words: string -> int", Of(|a, row| words_of(Kind::Words, a, 1, row))),
-        ],
+        &[("text: string, words: 'space'|'unicode' = 'space' -> int", Of(|a, row| words(Kind::Words, a, 1, row)))],
         "Counts words: runs of characters between white space, or `'unicode'`: words of Unicode Annex 29.",
         ("word_count('to be, or not')", "4"),
-    ),
+    )
+    .dear(),
     f(
         "sentence_count",
         &[],
         &[("text: string -> int", Rows(|a| count(a, text::sentence_count)))],
         "Counts sentences with at least one letter or digit, by Unicode Annex 29.",
         ("sentence_count('It is 3.5 km. Far?')", "2"),
-    ),
+    )
+    .dear(),
     f(
         "line_count",
         &[],
@@ -34,17 +33,25 @@ pub const TABLE: &[Function] = &[
     f(
         "repetition",
         &[],
-        &[("text: string, n: int -> float", Rows(|a| map2(a, |x: &str, n: i64| Ok(text::repetition(x, words(n)?)))))],
+        &[(
+            "text: string, n: int, words: 'space'|'unicode' = 'space' -> float",
+            Of(|a, row| words(Kind::Repetition(gram(a, row)?), a, 2, row)),
+        )],
         "Gives the share of words inside n-grams of words that occur more than once (after Rae et al. 2021, Gopher, table A1).",
         ("repetition('a b x a b', 2)", "0.8"),
-    ),
+    )
+    .dear(),
     f(
         "distinct_n",
         &[],
-        &[("text: string, n: int -> float", Rows(|a| map2(a, |x: &str, n: i64| Ok(text::distinct(x, words(n)?)))))],
+        &[(
+            "text: string, n: int, words: 'space'|'unicode' = 'space' -> float",
+            Of(|a, row| words(Kind::DistinctGrams(gram(a, row)?), a, 2, row)),
+        )],
         "Gives distinct n-grams of words divided by n-grams (Li et al. 2016); null for texts of fewer than `n` words.",
         ("distinct_n('a b a b', 1)", "0.5"),
-    ),
+    )
+    .dear(),
     f(
         "normalise",
         &["normalize"],
@@ -63,11 +70,4 @@ pub const TABLE: &[Function] = &[
 
 fn count(args: &Args, measure: fn(&str) -> usize) -> Outcome {
     map1(args, |text: &str| measure(text) as i64)
-}
-
-pub(super) fn words(n: i64) -> Result<usize, Fault> {
-    match usize::try_from(n) {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err(Fault::new(format!("n-grams of {n} words do not exist")).help("n is at least 1")),
-    }
 }

@@ -55,8 +55,10 @@ pub enum Nulls {
 pub enum Work {
     /// Cheap and never fails: run it on all rows.
     Light,
-    /// May fail, or is dear.
+    /// May fail, or takes its time.
     Heavy,
+    /// Dear, and what it gives is small: a condition is taken apart from it, so that it is remembered whatever is asked of it.
+    Dear,
 }
 
 /// One entry of the table.
@@ -89,6 +91,11 @@ impl Function {
     /// Lets the function see nulls.
     const fn sees_nulls(self) -> Function {
         Function { nulls: Nulls::Seen, ..self }
+    }
+
+    /// Marks a function that is dear and gives little.
+    const fn dear(self) -> Function {
+        Function { work: Work::Dear, ..self }
     }
 
     /// Marks a function that is cheap and never fails.

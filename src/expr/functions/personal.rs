@@ -18,7 +18,8 @@ pub const TABLE: &[Function] = &[
         ],
         "Counts e-mail addresses, telephone numbers (E.164 and North America), IBANs (mod 97), payment cards (Luhn), IP addresses and secrets.",
         ("pii_count('a@b.org, 10.0.0.1 and 4111 1111 1111 1111')", "3"),
-    ),
+    )
+    .dear(),
     f(
         "has_pii",
         &[],
@@ -31,7 +32,8 @@ pub const TABLE: &[Function] = &[
         ],
         "Tells whether the text has any of these, or one of this kind.",
         ("has_pii('+49 30 1234 5678', 'phone')", "true"),
-    ),
+    )
+    .dear(),
     f(
         "pii",
         &[],
@@ -44,7 +46,8 @@ pub const TABLE: &[Function] = &[
         ],
         "Gives what is found, from left to right.",
         ("pii('a@b.org or 10.0.0.1')", r#"["a@b.org","10.0.0.1"]"#),
-    ),
+    )
+    .dear(),
     f(
         "pii_kinds",
         &[],
@@ -54,7 +57,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the kind of each: the items belong to those of `pii`.",
         ("pii_kinds('a@b.org or 10.0.0.1')", r#"["email","ip"]"#),
-    ),
+    )
+    .dear(),
     f(
         "mask_pii",
         &[],

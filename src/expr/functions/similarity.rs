@@ -19,7 +19,8 @@ pub const TABLE: &[Function] = &[
         &[("text: string, reference: string -> bool", Rows(|a| map2(a, text::normalised_match)))],
         "Tells whether the texts are equal after `normalise`: case, white space and Unicode spelling do not matter, punctuation does.",
         ("normalised_match(' The  cat', 'the cat')", "true"),
-    ),
+    )
+    .dear(),
     f(
         "edit_distance",
         &["levenshtein"],
@@ -29,7 +30,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives the least number of characters to insert, delete or replace (Levenshtein; as `rapidfuzz` 3.14.6).",
         ("edit_distance('kitten', 'sitting')", "3"),
-    ),
+    )
+    .dear(),
     f(
         "edit_similarity",
         &[],
@@ -39,7 +41,8 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives 1 - `edit_distance` / characters of the longer text; 1 for two empty ones.",
         ("edit_similarity('abcd', 'abcx')", "0.75"),
-    ),
+    )
+    .dear(),
     f(
         "rouge_l",
         &[],
@@ -49,14 +52,16 @@ pub const TABLE: &[Function] = &[
         )],
         "Gives ROUGE-L, 0 to 1: F1 of the longest common subsequence of words (Lin 2004; as `rouge-score` 0.1.2 without stemmer: words are runs of a-z and 0-9).",
         ("round(rouge_l('the cat sat', 'the cat lay down'), 4)", "0.5714"),
-    ),
+    )
+    .dear(),
     f(
         "rouge_n",
         &[],
         &[("text: string, reference: string, n: 1..4 -> float", Rows(|a| map3(a, rouge_n)))],
         "Gives ROUGE-N, 0 to 1: F1 of the n-grams of the same words (as `rouge-score` 0.1.2).",
         ("rouge_n('the cat sat', 'the cat lay down', 2)", "0.4"),
-    ),
+    )
+    .dear(),
     f(
         "shared_span",
         &[],
@@ -70,14 +75,16 @@ pub const TABLE: &[Function] = &[
         &[("text: string, reference: string -> float", Rows(|a| map2(a, text::bleu)))],
         "Gives sentence BLEU, 0 to 100 (Papineni et al. 2002; as `sacrebleu` 2.6.0: nrefs:1, case:mixed, eff:yes, tok:13a, smooth:exp).",
         ("round(bleu('the cat sat on a mat', 'the cat sat on the mat'), 2)", "53.73"),
-    ),
+    )
+    .dear(),
     f(
         "chrf",
         &[],
         &[("text: string, reference: string -> float", Rows(|a| map2(a, text::chrf)))],
         "Gives chrF2, 0 to 100: character n-grams of 1 to 6 (Popović 2015; as `sacrebleu` 2.6.0: nrefs:1, case:mixed, eff:yes, nc:6, nw:0, space:no).",
         ("round(chrf('the cat', 'the hat'), 2)", "28.06"),
-    ),
+    )
+    .dear(),
 ];
 
 fn rouge_n(text: &str, reference: &str, n: i64) -> Result<f64, Fault> {

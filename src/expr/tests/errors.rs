@@ -312,6 +312,12 @@ fn a_choice_that_does_not_exist_is_said_before_anything_runs() {
         &["unknown-choice @ `'emial'`: `has_pii` does not know `emial` (no such choice); did you mean `'email'`?"],
     );
     check(
+        "word_count(text, 'words') > 2",
+        &[
+            "unknown-choice @ `'words'`: `word_count` does not know `words` (no such choice); it is one of `'space'`, `'unicode'`",
+        ],
+    );
+    check(
         "mask_pii(text, 'hash', 1)",
         &[
             "unknown-choice @ `'hash'`: `mask_pii` does not know `hash` (no such choice); it is one of `'label'`, `'pseudonym'`",

@@ -1,6 +1,6 @@
 //! How often each n-gram of a model's order occurs.
 
-use super::{BEGIN, END, LONGEST, MOST, sentences};
+use super::{BEGIN, END, LONGEST, MOST, Tokens, Words, sentences};
 use std::collections::HashSet;
 
 /// The last word first, then the one before it, …; nothing stands before the beginning of a sentence.
@@ -34,18 +34,24 @@ pub struct Merged {
 impl Counts {
     /// Counts the n-grams of texts.
     pub fn of<'t>(texts: impl Iterator<Item = &'t str> + Clone, order: usize) -> Counts {
-        let mut words: Vec<u64> = texts.clone().flat_map(|text| sentences(text).flatten()).collect();
+        let (mut read, mut words) = (Words::default(), Vec::new());
+        for text in texts.clone() {
+            read.read(text, Tokens::Space);
+            words.extend(read.numbers());
+        }
         words.sort_unstable();
         words.dedup();
-        let number = |word: u64| FIRST_WORD + words.binary_search(&word).expect("all words were gathered") as u32;
+        let number = |word: &u64| FIRST_WORD + words.binary_search(word).expect("all words were gathered") as u32;
         let mut grams = Vec::new();
-        for sentence in texts.flat_map(sentences) {
-            let mut last = [NOTHING; LONGEST];
-            last[0] = BEGINNING;
-            for word in sentence.map(number).chain([ENDING]) {
-                last[..order].rotate_right(1);
-                last[0] = word;
-                grams.push((last, 1));
+        for text in texts {
+            for sentence in sentences(text, &mut read) {
+                let mut last = [NOTHING; LONGEST];
+                last[0] = BEGINNING;
+                for word in sentence.iter().map(number).chain([ENDING]) {
+                    last[..order].rotate_right(1);
+                    last[0] = word;
+                    grams.push((last, 1));
+                }
             }
         }
         grams.sort_unstable();

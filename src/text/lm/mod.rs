@@ -14,7 +14,7 @@ pub use count::{Counts, Merged};
 pub use estimate::estimate;
 pub use model::Model;
 
-use super::hashed::word_hash;
+use super::words::{Tokens, Words};
 use crate::hash::mix64;
 
 /// The longest n-grams that a model may have.
@@ -32,8 +32,22 @@ fn longer(gram: u64, word: u64) -> u64 {
     mix64(gram.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(word).wrapping_add(1))
 }
 
-/// Returns the words of each sentence of a text.
-fn sentences(text: &str) -> impl Iterator<Item = impl Iterator<Item = u64>> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| line.split_whitespace().map(word_hash))
+/// Yields the words of each sentence of a text, as their numbers.
+fn sentences<'w>(text: &str, words: &'w mut Words) -> impl Iterator<Item = &'w [u64]> {
+    words.read(text, Tokens::Space);
+    let (words, mut next) = (&*words, 0);
+    let ends_line = move |word: usize| {
+        let between = words.bytes(word, 1).end..words.bytes(word + 1, 1).start;
+        text.as_bytes()[between].contains(&b'\n')
+    };
+    std::iter::from_fn(move || {
+        let first = next;
+        next += words.numbers()[first..]
+            .iter()
+            .zip(first..)
+            .take_while(|(_, word)| *word + 1 < words.len() && !ends_line(*word))
+            .count();
+        next = (next + 1).min(words.len());
+        (first < next).then(|| &words.numbers()[first..next])
+    })
 }

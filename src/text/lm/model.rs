@@ -1,6 +1,6 @@
 //! A model as bytes in which n-grams are looked up where they are.
 
-use super::{BEGIN, END, LONGEST, longer, sentences};
+use super::{BEGIN, END, LONGEST, Words, longer, sentences};
 
 /// What a model knows of an n-gram; logarithms to base 10.
 pub(super) struct Entry {
@@ -103,9 +103,9 @@ impl<B: AsRef<[u8]>> Model<B> {
         begin.words[0] = BEGIN;
         begin.backoffs[0] = self.find(longer(0, BEGIN)).map_or(0.0, |(_, backoff)| backoff);
         begin.length = begin.length.min(self.order - 1);
-        for sentence in sentences(text) {
+        for sentence in sentences(text, &mut Words::default()) {
             let mut context = begin;
-            for word in sentence.chain([END]) {
+            for word in sentence.iter().copied().chain([END]) {
                 log += f64::from(self.word(word, &mut context));
                 words += 1;
             }

@@ -48,9 +48,10 @@ fn one_spelling(kind: Kind, value: &str) -> String {
         Kind::Email => value.to_lowercase(),
         Kind::Iban | Kind::Card => value.chars().filter(|c| c.is_alphanumeric()).collect(),
         Kind::Phone => {
-            let digits: String = value.chars().filter(char::is_ascii_digit).collect();
-            // Those without a country code are of North America.
-            if value.starts_with('+') { digits } else { format!("1{digits}") }
+            // The nought in brackets is dialled only without the country code (ITU-T E.123).
+            let digits: String = value.replace("(0)", "").chars().filter(char::is_ascii_digit).collect();
+            // Those without a country code are of North America, whose area codes begin with no 1.
+            if value.starts_with('+') || digits.starts_with('1') { digits } else { format!("1{digits}") }
         }
         Kind::Ip => value.parse::<std::net::IpAddr>().map_or_else(|_| value.to_owned(), |address| address.to_string()),
         Kind::Secret => value.to_owned(),
@@ -72,6 +73,8 @@ mod tests {
         let of = |text: &str, seed| mask(text, None, Mask::Pseudonym(seed));
         assert_eq!(of("Ann@B.org", 1), of("ann@b.org", 1));
         assert_eq!(of("+1 (212) 555-0123", 1), of("212-555-0123", 1));
+        assert_eq!(of("1-212-555-0123", 1), of("(212) 555-0123", 1));
+        assert_eq!(of("+49 (0)30 1234-5678", 1), of("+49 30 12345678", 1));
         assert_eq!(of("4111 1111 1111 1111", 1), of("4111-1111-1111-1111", 1));
         assert_eq!(of("2001:db8::0:1", 1), of("2001:DB8::1", 1));
         assert_ne!(of("ann@b.org", 1), of("ann@b.org", 2));

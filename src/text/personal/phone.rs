@@ -9,13 +9,17 @@ use std::sync::LazyLock;
 const DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
 /// Finds international numbers, a `+`, the country code and digits with blanks, hyphens, stops, slashes and brackets between them
-/// (E.164), and those of North America with an area code (`(212) 555-0123`, `212-555-0123`).
+/// (E.164), and those of North America with an area code (`(212) 555-0123`, `212-555-0123`), with or without a `1` before it.
 ///
 /// Other national numbers (`030 1234567`) look like any number and are not found. Whether a country code is in use is not asked.
 pub fn find(text: &str) -> Vec<Range<usize>> {
     static NORTH_AMERICAN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\([2-9]\d\d\) ?[2-9]\d\d[-. ]\d{4}|[2-9]\d\d-[2-9]\d\d-\d{4}|[2-9]\d\d\.[2-9]\d\d\.\d{4}")
-            .expect("a pattern")
+        Regex::new(concat!(
+            r"(?:1[-. ])?\([2-9]\d\d\) ?[2-9]\d\d[-. ]\d{4}",
+            r"|(?:1[- ])?[2-9]\d\d-[2-9]\d\d-\d{4}",
+            r"|(?:1[. ])?[2-9]\d\d\.[2-9]\d\d\.\d{4}",
+        ))
+        .expect("a pattern")
     });
     let bytes = text.as_bytes();
     let mut found: Vec<Range<usize>> = Vec::new();
@@ -78,6 +82,11 @@ mod tests {
         check("+14155550123 or +44 20 7946 0958.", &["+14155550123", "+44 20 7946 0958"]);
         check("+49 (30) 1234-5678, (212) 555-0123", &["+49 (30) 1234-5678", "(212) 555-0123"]);
         check("call 212-555-0123 or 212.555.0123!", &["212-555-0123", "212.555.0123"]);
+        check(
+            "1-415-555-2671, 1 (415) 555-2671 or 1.415.555.2671",
+            &["1-415-555-2671", "1 (415) 555-2671", "1.415.555.2671"],
+        );
+        check("11-415-555-2671, 2-1-415-555-2671, 1.415-555-2671", &[]);
         check("+44 20 7946 0958 2024 2025", &["+44 20 7946 0958"]);
         check("1+23456789, +0123456789, + 12345678, +1234567, x+1", &[]);
         check("212-555-01234, 1212-555-0123, 112-555-0123, 9-212-555-0123-4, 030 1234567", &[]);
