@@ -16,7 +16,7 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 10] = [
+    let benches: [(&str, Bench); 11] = [
         ("start", start),
         ("nothing-to-do", nothing_to_do),
         ("first-build", documents::first_build),
@@ -25,6 +25,7 @@ fn main() {
         ("ready-filters", documents::ready_filters),
         ("minhash", documents::minhash),
         ("decontaminate", documents::decontaminate),
+        ("perplexity", documents::perplexity),
         ("edits", documents::edits),
         ("hashing", documents::hashing),
     ];

@@ -71,6 +71,33 @@ pub fn decontaminate(folder: &Path) {
     against(folder, &documents, manifest, &peers, "out.jsonl", &["evaluation.jsonl"]);
 }
 
+/// Measures documents by a language model of every 20th of them that is there already, against the Python module of KenLM.
+pub fn perplexity(folder: &Path) {
+    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
+    let all = fs::read_to_string(folder.join(&documents.name)).expect("the documents can be read");
+    let some: String = all.split_inclusive('\n').step_by(20).collect();
+    fs::write(folder.join("reference.jsonl"), some).expect("the scratch folder can be written");
+    let mut model = Command::new(python());
+    model.current_dir(folder).arg(peer("perplexity_arpa")).args(["reference.jsonl", "reference.arpa", "5"]);
+    if !runs(&mut model) {
+        println!("  the model in ARPA's form could not be written");
+        return;
+    }
+    let few: String = all.split_inclusive('\n').take(1).collect();
+    let before = "[dataset.reference]\nfiles = \"reference.jsonl\"\nkey = \"id\"\n\n\
+                  [lm.reference]\nfrom = \"reference\"\ncolumn = \"text\"\n\n\
+                  [dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\
+                  perplexity = { lm = \"reference\", column = \"text\", into = \"ppl\" }\n";
+    let prepare = |folder: &Path| {
+        let _ = fs::remove_dir_all(folder.join(".datamake"));
+        write(&folder.join("datamake.toml"), before);
+        fs::write(folder.join(&documents.name), &few).expect("the scratch folder can be written");
+        run(&mut datamake(folder, &["build", "--quiet"]));
+        fs::write(folder.join(&documents.name), &all).expect("the scratch folder can be written");
+    };
+    turns(folder, &documents, &prepare, &["perplexity_kenlm"], "out.txt", &["reference.arpa"]);
+}
+
 /// Takes all measures of four published filters, against datatrove.
 pub fn ready_filters(folder: &Path) {
     let documents = Documents::write(folder, setting("DATAMAKE_MB", 60));
@@ -87,25 +114,39 @@ pub fn ready_filters(folder: &Path) {
 /// Runs first builds in turns with programs of `benches/peers`.
 fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str, more: &[&str]) {
     write(&folder.join("datamake.toml"), manifest);
-    let python = std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned());
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+    let empty = |folder: &Path| drop(fs::remove_dir_all(folder.join(".datamake")));
+    turns(folder, documents, &empty, peers, output, more);
+}
+
+fn python() -> String {
+    std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned())
+}
+
+/// Returns the path of a program of `benches/peers`.
+fn peer(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(format!("{name}.py"))
+}
+
+/// Runs builds in turns with programs of `benches/peers`, each after `prepare`.
+fn turns(folder: &Path, documents: &Documents, prepare: &dyn Fn(&Path), peers: &[&str], output: &str, more: &[&str]) {
+    let python = python();
     let mut commands = vec![("datamake", datamake(folder, &["build", "--quiet"]))];
-    for peer in peers {
-        let library = peer.rsplit('_').next().expect("its name ends so");
+    for name in peers {
+        let library = name.rsplit('_').next().expect("its name ends so");
         let library = if library == "python" { "json" } else { library };
         if !runs(Command::new(&python).args(["-c", &format!("import {library}")])) {
             println!("  {library}: `{python}` does not have it");
             continue;
         }
         let mut command = Command::new(&python);
-        command.current_dir(folder).arg(scripts.join(format!("{peer}.py"))).args([&documents.name, output]).args(more);
+        command.current_dir(folder).arg(peer(name)).args([&documents.name, output]).args(more);
         commands.push((library, command));
     }
     let mut found = vec![Vec::new(); commands.len()];
     for _ in 0..setting("DATAMAKE_ROUNDS", 3) {
         for ((_, command), found) in commands.iter_mut().zip(&mut found) {
-            // A first build, and a file that was not there, for everybody.
-            let _ = fs::remove_dir_all(folder.join(".datamake"));
+            // A build of what was not there, and a file that was not there, for everybody.
+            prepare(folder);
             let _ = fs::remove_file(folder.join(output));
             found.push(watch(command));
         }

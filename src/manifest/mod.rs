@@ -32,6 +32,7 @@ mod schema;
 mod secret;
 mod shape;
 mod syntax;
+mod tokens;
 mod unused;
 mod value;
 mod words;

@@ -24,6 +24,9 @@ mod shingles;
 mod similar;
 mod sketch;
 mod symbols;
+mod tokenizer;
+mod tokens;
+mod vectors;
 mod words;
 
 pub use c4::{LineRules, lines as c4_lines};
@@ -44,4 +47,7 @@ pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n,
 };
 pub use sketch::Sketcher;
+pub use tokenizer::Tokenizer;
+pub use tokens::{ENCODINGS, Encoding};
+pub use vectors::{FILES as VECTOR_FILES, Vectors};
 pub use words::Tokens;

@@ -214,7 +214,7 @@ pub const TABLE: &[Function] = &[
     ),
 ];
 
-fn plain(kind: Kind) -> Result<Measure, Fault> {
+pub(super) fn plain(kind: Kind) -> Result<Measure, Fault> {
     Ok(Measure { kind, tokens: Tokens::Space })
 }
 

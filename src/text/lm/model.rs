@@ -23,6 +23,8 @@ pub struct Model<B> {
     order: usize,
     unknown: f32,
     places: u64,
+    /// Whether it was made of texts with words.
+    knows: bool,
 }
 
 impl Model<Vec<u8>> {
@@ -72,12 +74,12 @@ impl<B: AsRef<[u8]>> Model<B> {
         let unknown = f32::from_le_bytes(head[12..16].try_into().ok()?);
         let places = u64::from_le_bytes(head[16..24].try_into().ok()?);
         let whole = (bytes.as_ref().len() - HEADER).is_multiple_of(ENTRY);
-        (head.starts_with(MAGIC) && whole && (1..=LONGEST).contains(&order)).then_some(Model {
-            bytes,
-            order,
-            unknown,
-            places,
-        })
+        if !head.starts_with(MAGIC) || !whole || !(1..=LONGEST).contains(&order) {
+            return None;
+        }
+        let model = Model { bytes, order, unknown, places, knows: false };
+        let knows = model.find(longer(0, END)).is_some();
+        Some(Model { knows, ..model })
     }
 
     fn find(&self, gram: u64) -> Option<(f32, f32)> {
@@ -113,8 +115,12 @@ impl<B: AsRef<[u8]>> Model<B> {
         (log, words)
     }
 
-    /// Returns the perplexity of a text: 10 to minus the mean logarithm of its words; none where it has no words.
+    /// Returns the perplexity of a text: 10 to minus the mean logarithm of its words; none where it has no words, and where the model was
+    /// made of none: nothing is more surprising than anything else then.
     pub fn perplexity(&self, text: &str) -> Option<f64> {
+        if !self.knows {
+            return None;
+        }
         let (log, words) = self.score(text);
         (words > 0).then(|| libm::exp10(-log / words as f64))
     }
