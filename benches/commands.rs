@@ -18,7 +18,7 @@ type Bench = fn(&Path);
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let benches: [(&str, Bench); 13] = [
+    let benches: [(&str, Bench); 14] = [
         ("start", start),
         ("nothing-to-do", nothing_to_do),
         ("first-build", documents::first_build),
@@ -30,6 +30,7 @@ fn main() {
         ("thresholds", quality::thresholds),
         ("minhash", quality::minhash),
         ("decontaminate", quality::decontaminate),
+        ("perplexity", quality::perplexity),
         ("edits", documents::edits),
         ("hashing", documents::hashing),
     ];

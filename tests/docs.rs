@@ -295,6 +295,12 @@ fn the_guide_to_text_functions_tells_what_happens() {
 }
 
 #[test]
+fn the_guide_to_tokens_and_vectors_tells_what_happens() {
+    let tiny = Path::new(ROOT).join("tests/vectors/static/pieces");
+    execute("docs/guides/tokens-and-vectors.md", |session| copy(&tiny, &session.here.join("models/tiny")));
+}
+
+#[test]
 fn the_guide_to_iterating_tells_what_happens() {
     execute("docs/guides/iterating.md", |_| {});
 }

@@ -114,6 +114,8 @@ enum Step {
     Join(usize, String, usize, usize),
     /// Of whose texts the model is, and its order.
     Perplexity(usize, String, usize),
+    Tokens(usize),
+    Embed(usize),
     Grouped(usize, usize),
     Augment(usize, usize),
     Split(usize),
@@ -148,7 +150,8 @@ const CONDITIONS: [&str; 6] = [
     "text like '%a%'",
     "coalesce(x, 0) + n > T",
 ];
-const EXPRESSIONS: [&str; 7] = [
+const EXPRESSIONS: [&str; 8] = [
+    "token_count(text, 'cl100k_base')",
     "10 / n",
     "n + ${params.k}",
     "x * 2",
@@ -283,6 +286,8 @@ impl Model {
                     Step::Rows(1 + random.below(30))
                 }
             }
+            7 if random.chance(30) => Step::Tokens(id),
+            7 if random.chance(30) => Step::Embed(id),
             7 => Step::Drop(id),
             10 => Step::Perplexity(id, random.one(&earlier).clone(), 1 + random.below(3)),
             _ => Step::Join(id, random.one(&earlier).clone(), random.below(4), random.below(3)),
@@ -526,6 +531,10 @@ impl Model {
             Step::Perplexity(id, ..) => {
                 format!("{{ perplexity = {{ lm = \"l{id}\", column = \"text\", into = \"ppl{id}\" }} }}")
             }
+            Step::Tokens(id) => {
+                format!("{{ tokens = {{ column = \"text\", tokenizer = \"prompts/own.json\", into = \"k{id}\" }} }}")
+            }
+            Step::Embed(id) => format!("{{ embed = {{ text = \"text\", folder = \"prompts/tiny\", into = \"w{id}\" }} }}"),
             Step::Grouped(0, n) => format!("{{ sample = {{ per_group = {n}, by = [\"tag\", \"n % 3\"] }} }}"),
             Step::Grouped(1, n) => format!("{{ sample = {{ rows = {}, by = \"tag\", seed = 2 }} }}", n * 5),
             Step::Grouped(2, n) => format!("{{ sample = {{ rows = {}, top = \"x\" }} }}", n * 5),
@@ -561,6 +570,16 @@ impl Model {
         );
         sandbox.write("prompts/p1.md", p1);
         sandbox.write("prompts/head.md", format!("head {}: ", self.prompts[1].div_ceil(2)));
+        let own = |file: &str| {
+            let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read(path).expect("the vectors are there")
+        };
+        let kinds = ["pieces", "unigram"];
+        sandbox.write("prompts/own.json", own(&format!("tokenizers/{}.json", kinds[self.prompts[0] % 2])));
+        for file in ["model.safetensors", "tokenizer.json", "config.json"] {
+            sandbox
+                .write(&format!("prompts/tiny/{file}"), own(&format!("static/{}/{file}", kinds[self.prompts[1] % 2])));
+        }
         sandbox.write("datamake.toml", self.manifest());
     }
 }

@@ -51,30 +51,62 @@ pub fn dedup(folder: &Path) {
 /// Runs first builds in turns with programs of `benches/peers`.
 pub fn against(folder: &Path, documents: &Documents, manifest: &str, peers: &[&str], output: &str, more: &[&str]) {
     write(&folder.join("datamake.toml"), manifest);
-    let python = std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned());
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+    turns(folder, documents, &empty, peers, output, more);
+}
+
+/// Removes what builds have made.
+pub fn empty(folder: &Path) {
+    let _ = fs::remove_dir_all(folder.join(".datamake"));
+}
+
+/// Returns which Python has the peers.
+pub fn python() -> String {
+    std::env::var("DATAMAKE_PYTHON").unwrap_or("python3".to_owned())
+}
+
+/// Returns the path of a program of `benches/peers`.
+pub fn peer(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(format!("{name}.py"))
+}
+
+/// Runs builds in turns with programs of `benches/peers`, each after `prepare`.
+pub fn turns(
+    folder: &Path,
+    documents: &Documents,
+    prepare: &dyn Fn(&Path),
+    peers: &[&str],
+    output: &str,
+    more: &[&str],
+) {
+    let python = python();
     let mut commands = vec![("datamake", datamake(folder, &["build", "--quiet"]))];
-    for peer in peers {
-        let library = peer.rsplit('_').next().expect("its name ends so");
+    for name in peers {
+        let library = name.rsplit('_').next().expect("its name ends so");
         let library = if library == "python" { "json" } else { library };
         if !runs(Command::new(&python).args(["-c", &format!("import {library}")])) {
             println!("  {library}: `{python}` does not have it");
             continue;
         }
         let mut command = Command::new(&python);
-        command.current_dir(folder).arg(scripts.join(format!("{peer}.py"))).args([&documents.name, output]).args(more);
+        command.current_dir(folder).arg(peer(name)).args([&documents.name, output]).args(more);
         commands.push((library, command));
     }
-    in_turns(folder, documents, &mut commands, output);
+    in_turns(folder, documents, prepare, &mut commands, output);
 }
 
-/// Runs commands in turns, each as a first build, and prints the median of each.
-pub fn in_turns(folder: &Path, documents: &Documents, commands: &mut [(&str, Command)], output: &str) {
+/// Runs commands in turns, each after `prepare`, and prints the median of each.
+pub fn in_turns(
+    folder: &Path,
+    documents: &Documents,
+    prepare: &dyn Fn(&Path),
+    commands: &mut [(&str, Command)],
+    output: &str,
+) {
     let mut found = vec![Vec::new(); commands.len()];
     for _ in 0..setting("DATAMAKE_ROUNDS", 3) {
         for ((_, command), found) in commands.iter_mut().zip(&mut found) {
-            // A first build, and a file that was not there, for everybody.
-            let _ = fs::remove_dir_all(folder.join(".datamake"));
+            // A build of what was not there, and a file that was not there, for everybody.
+            prepare(folder);
             let _ = fs::remove_file(folder.join(output));
             found.push(watch(command));
         }
@@ -276,7 +308,7 @@ pub fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn runs(command: &mut Command) -> bool {
+pub fn runs(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
 }
 

@@ -1,11 +1,12 @@
 //! Measures of texts and filters over them, and rows that are alike, against the programs that do the same.
 //!
-//! `DATAMAKE_PYTHON` says which Python has `datatrove`, `rensa` and `polars`; see `documents.rs` for the rest.
+//! `DATAMAKE_PYTHON` says which Python has `datatrove`, `rensa`, `polars` and `kenlm`; see `documents.rs` for the rest.
 
-use super::documents::{Documents, against, in_turns, setting};
-use super::{Figure, datamake, row, time, write};
+use super::documents::{Documents, against, empty, in_turns, peer, python, runs, setting, turns};
+use super::{Figure, datamake, row, run, time, write};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// Drops documents that are nearly like one before, against rensa with as many places and bands.
@@ -42,7 +43,7 @@ pub fn two_cores(folder: &Path) {
     let documents = Documents::write(folder, setting("DATAMAKE_MB", 200));
     write(&folder.join("datamake.toml"), &published());
     let build = |jobs| datamake(folder, &["build", "--quiet", "--jobs", jobs]);
-    in_turns(folder, &documents, &mut [("two jobs", build("2")), ("one job", build("1"))], "verdicts.jsonl");
+    in_turns(folder, &documents, &empty, &mut [("two jobs", build("2")), ("one job", build("1"))], "verdicts.jsonl");
 }
 
 fn published() -> String {
@@ -62,6 +63,33 @@ pub fn distinct(folder: &Path) {
     let metrics: String = (1..4).map(metric).collect();
     let manifest = format!("[dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\n{metrics}");
     against(folder, &documents, &manifest, &["distinct_polars"], "ratios.txt", &[]);
+}
+
+/// Measures documents by a language model of every 20th of them that is there already, against the Python module of KenLM.
+pub fn perplexity(folder: &Path) {
+    let documents = Documents::write(folder, setting("DATAMAKE_MB", 100));
+    let all = fs::read_to_string(folder.join(&documents.name)).expect("the documents can be read");
+    let some: String = all.split_inclusive('\n').step_by(20).collect();
+    fs::write(folder.join("reference.jsonl"), some).expect("the scratch folder can be written");
+    let mut model = Command::new(python());
+    model.current_dir(folder).arg(peer("perplexity_arpa")).args(["reference.jsonl", "reference.arpa", "5"]);
+    if !runs(&mut model) {
+        println!("  the model in ARPA's form could not be written");
+        return;
+    }
+    let few: String = all.split_inclusive('\n').take(1).collect();
+    let before = "[dataset.reference]\nfiles = \"reference.jsonl\"\nkey = \"id\"\n\n\
+                  [lm.reference]\nfrom = \"reference\"\ncolumn = \"text\"\n\n\
+                  [dataset.documents]\nfiles = \"documents.jsonl\"\nkey = \"id\"\n\
+                  perplexity = { lm = \"reference\", column = \"text\", into = \"ppl\" }\n";
+    let prepare = |folder: &Path| {
+        empty(folder);
+        write(&folder.join("datamake.toml"), before);
+        fs::write(folder.join(&documents.name), &few).expect("the scratch folder can be written");
+        run(&mut datamake(folder, &["build", "--quiet"]));
+        fs::write(folder.join(&documents.name), &all).expect("the scratch folder can be written");
+    };
+    turns(folder, &documents, &prepare, &["perplexity_kenlm"], "out.txt", &["reference.arpa"]);
 }
 
 /// Moves the thresholds of conditions over dear functions.

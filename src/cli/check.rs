@@ -21,7 +21,7 @@ pub struct Check {}
 
 /// The form of the JSON.
 pub const FORM: &str = "\
-{ \"fine\": true, \"datasets\": 3, \"models\": 0, \"prompts\": 1, \"filters\": 0, \"metrics\": 2, \"tests\": 0, \"exports\": 1, \"problems\": [] }
+{ \"fine\": true, \"datasets\": 3, \"models\": 0, \"lms\": 0, \"prompts\": 1, \"filters\": 0, \"metrics\": 2, \"tests\": 0, \"exports\": 1, \"problems\": [] }
 
 With errors `fine` is false and the counts are missing. A problem, here and in every other command that ends with one:
 
@@ -53,7 +53,7 @@ impl Check {
         if exit != Exit::Fine {
             return Ok(exit);
         }
-        let parts = counts.iter().filter(|(_, n)| *n > 0).map(|(thing, n)| things(*n as u64, thing));
+        let parts = counts.iter().filter(|(_, n)| *n > 0).map(|(thing, n)| things(*n as u64, word(thing)));
         let parts: Vec<String> = parts.collect();
         let what = if parts.is_empty() { "nothing is declared yet".to_owned() } else { parts.join(", ") };
         if session.detail > super::session::Detail::Quiet {
@@ -63,11 +63,17 @@ impl Check {
     }
 }
 
+/// Returns what a kind of node is called in words.
+fn word(kind: &'static str) -> &'static str {
+    if kind == "lm" { "language model" } else { kind }
+}
+
 /// Counts what a manifest declares.
 fn counts(manifest: &Manifest) -> Vec<(&'static str, usize)> {
     vec![
         ("dataset", manifest.datasets.len()),
         ("model", manifest.models.len()),
+        ("lm", manifest.lms.len()),
         ("prompt", manifest.prompts.len()),
         ("filter", manifest.filters.len()),
         ("metric", manifest.metrics.len()),

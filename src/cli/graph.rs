@@ -100,13 +100,7 @@ fn models(graph: &Nodes, id: NodeId) -> Vec<&str> {
     let steps = if node.kind == Kind::Dataset { &graph.manifest.datasets[node.declaration].steps[..] } else { &[] };
     let mut names: Vec<&str> = Vec::new();
     for step in steps {
-        let asked = match step {
-            Step::Generate(generate) => std::slice::from_ref(&generate.model),
-            Step::Embed(embed) => std::slice::from_ref(&embed.model),
-            Step::Judge(judge) => &judge.models,
-            _ => &[],
-        };
-        for name in asked {
+        for name in step.models() {
             if !names.contains(&name.value.as_str()) {
                 names.push(&name.value);
             }
@@ -191,9 +185,10 @@ fn step(step: &Step) -> String {
         },
         Step::Generate(generate) => format!("generate {} by {}", generate.prompt.value, generate.model.value),
         Step::Judge(judge) => format!("judge {} by {}", judge.prompt.value, texts(&judge.models)),
-        Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.model.value),
+        Step::Embed(embed) => format!("embed {} by {}", flat(&embed.text.value), embed.by.name()),
+        Step::Tokens(step) => format!("tokens of {} by {}", step.column.value, step.tokenizer.value),
         Step::Nearest(nearest) => format!("nearest {} of {}", count(nearest.k.into()), nearest.to.value),
-        Step::Perplexity(step) => format!("perplexity of {} by {}", step.column.value, step.lm.value),
+        Step::Perplexity(step) => format!("perplexity of {} by {}", step.column.value, step.by.name().value),
         Step::Explode(explode) => format!("explode {}", explode.column.value),
         Step::Join(join) => {
             let on: Vec<&str> = join.on.iter().map(|(own, _)| own.value.as_str()).collect();

@@ -19,6 +19,11 @@ use std::time::SystemTime;
 pub trait Texts {
     /// Reads a text, if there is one, or says why it cannot be read.
     fn read(&self, path: &str) -> Result<Option<Arc<Source>>, String>;
+
+    /// Reads the bytes of a file that may be no text, if there is one, or says why it cannot be read.
+    fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.read(path)?.map(|source| source.text.clone().into()))
+    }
 }
 
 /// A project's folder, and what is remembered of the files in and around it.
@@ -280,9 +285,24 @@ fn hash_of_paths(files: &[FoundFile]) -> Hash {
 
 /// Bytes that a template file may have.
 const LARGEST_TEXT: u64 = 16 << 20;
+/// Bytes that a file of a static model may have.
+const LARGEST_MODEL: u64 = 4 << 30;
 
 impl Texts for Workspace {
     fn read(&self, path: &str) -> Result<Option<Arc<Source>>, String> {
+        let Some(bytes) = self.read_inside(path, LARGEST_TEXT, "16 MiB")? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        Ok(Some(Source::new(path, text)))
+    }
+
+    fn bytes(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        self.read_inside(path, LARGEST_MODEL, "4 GiB")
+    }
+}
+
+impl Workspace {
+    /// Reads a file that is inside the project, links followed, and not larger than what may be.
+    fn read_inside(&self, path: &str, largest: u64, told: &str) -> Result<Option<Vec<u8>>, String> {
         let real = match fs::canonicalize(self.root.join(path)) {
             Ok(real) => real,
             Err(error) if is_absence(&error) => {
@@ -295,12 +315,10 @@ impl Texts for Workspace {
         if !real.starts_with(&root) {
             return Err("a link leads out of the project folder".to_owned());
         }
-        if real.metadata().is_ok_and(|data| data.len() > LARGEST_TEXT) {
-            return Err("it is larger than 16 MiB".to_owned());
+        if real.metadata().is_ok_and(|data| data.len() > largest) {
+            return Err(format!("it is larger than {told}"));
         }
-        let bytes = self.read(path).map_err(|error| super::plain(&error))?;
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
-        Ok(Some(Source::new(path, text)))
+        self.read(path).map(Some).map_err(|error| super::plain(&error))
     }
 }
 

@@ -5,7 +5,8 @@ use super::bind::{Ask, Binder, Fan, Shape, Stage, is_vector, no_column};
 use super::texts::{EXAMPLES, PromptTexts, in_manifest};
 use crate::ask::{Form, Spec, Task};
 use crate::diag::{Diagnostic, Span, list};
-use crate::manifest::{Embed, Examples, Generate, Judge, Model, Nearest, Pick, Prompt, Text, Verdict};
+use crate::expr::Expr;
+use crate::manifest::{Embed, EmbedBy, Examples, Generate, Judge, Model, Nearest, Pick, Prompt, Text, Verdict};
 use crate::op::{self, Asked, Choice, Formed, Kept, Opening, is_dialogue};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
@@ -168,8 +169,16 @@ impl Binder<'_> {
     }
 
     /// Binds `embed`.
-    pub(super) fn embed(&mut self, step: &Embed) -> Option<Vec<Stage>> {
-        let (place, model) = model(self.graph, &step.model)?;
+    pub(super) fn embed(&mut self, at: usize, step: &Embed) -> Option<Vec<Stage>> {
+        let EmbedBy::Model(name) = &step.by else { return self.embed_static(at, step) };
+        let (place, model) = model(self.graph, name)?;
+        let text = self.embedded(step)?;
+        let op = op::Embed::new(text, asked(place, model, Task::Embedding, None), &step.into.value);
+        Some(vec![Stage::Ask(Ask { op: Arc::new(op), span: step.span.clone() })])
+    }
+
+    /// Binds the text of `embed`, and adds the column for its vector.
+    pub(super) fn embedded(&mut self, step: &Embed) -> Option<Expr> {
         let schema = self.shape.schema.clone();
         let text = self.expr(&step.text, &schema, &[]);
         let into = Field::new(&step.into.value, Type::List(Box::new(Type::Float)));
@@ -180,8 +189,7 @@ impl Binder<'_> {
             let problem = problem.at(&step.text.span, format!("this is {}", text.ty()));
             self.problems.push(problem.help("make a text of it: `cast(… as string)`"));
         }
-        let op = op::Embed::new(text, asked(place, model, Task::Embedding, None), &step.into.value);
-        Some(vec![Stage::Ask(Ask { op: Arc::new(op), span: step.span.clone() })])
+        Some(text)
     }
 
     /// Binds `nearest`.
@@ -384,7 +392,7 @@ impl Binder<'_> {
 }
 
 /// Finds a model and the position of its declaration.
-fn model<'a>(graph: &'a Graph, name: &Text) -> Option<(usize, &'a Model)> {
+pub(super) fn model<'a>(graph: &'a Graph, name: &Text) -> Option<(usize, &'a Model)> {
     graph.manifest.models.iter().enumerate().find(|(_, model)| model.name.value == name.value)
 }
 
@@ -406,6 +414,11 @@ pub(super) fn free(name: &str, schema: &Schema) -> String {
 fn asked(endpoint: usize, model: &Model, task: Task, form: Option<&Form>) -> Asked {
     let schema = form.map(|form| form.schema().to_owned());
     let spec = Spec::new(endpoint, task, model.called(), model.params.clone(), schema, model.max_tokens);
+    asked_since(model, spec)
+}
+
+/// Lets only responses count that the model says.
+pub(super) fn asked_since(model: &Model, spec: Spec) -> Asked {
     let since = model.reuse_since.map_or(0, |day| u64::try_from(i64::from(day) * 86_400).unwrap_or(0));
     Asked { spec: Arc::new(spec.since(since)), since: model.reuse_since }
 }

@@ -409,7 +409,8 @@ impl Binder<'_> {
             }
             Step::Generate(generate) => self.generate(at, generate),
             Step::Judge(judge) => self.judge(at, judge),
-            Step::Embed(embed) => self.embed(embed),
+            Step::Embed(embed) => self.embed(at, embed),
+            Step::Tokens(tokens) => self.tokens(at, tokens),
             Step::Nearest(nearest) => self.nearest(at, nearest),
             Step::Perplexity(step) => self.perplexity(at, step),
             Step::Explode(explode) => self.explode(explode),

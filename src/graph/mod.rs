@@ -13,6 +13,7 @@ mod resolve;
 mod running;
 mod select;
 mod texts;
+mod tokens;
 
 pub use alike::{Against, Decontaminating, Evaluation};
 pub use bind::{
@@ -30,6 +31,7 @@ use crate::hash::Words;
 use crate::manifest::{Dataset, Manifest, Model, Step, Text};
 use crate::op::Synonyms;
 use crate::template::Template;
+use crate::text::{Tokenizer, Vectors};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -101,6 +103,10 @@ pub struct Node {
     pub prompts: BTreeMap<usize, PromptTexts>,
     /// The lists of synonyms of its `augment` steps, by step.
     pub synonyms: BTreeMap<usize, Arc<Synonyms>>,
+    /// The tokenizers of its `tokens` steps, by step.
+    pub tokenizers: BTreeMap<usize, Arc<Tokenizer>>,
+    /// The static models of its `embed` steps, by step.
+    pub vectors: BTreeMap<usize, Arc<Vectors>>,
     /// The query that makes its rows.
     pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples; of several the first, which the others follow.
@@ -121,6 +127,8 @@ impl Node {
             templates: BTreeMap::new(),
             prompts: BTreeMap::new(),
             synonyms: BTreeMap::new(),
+            tokenizers: BTreeMap::new(),
+            vectors: BTreeMap::new(),
             query: None,
             looks_into: BTreeMap::new(),
         }

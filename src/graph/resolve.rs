@@ -6,7 +6,10 @@ use super::{Graph, Input, Kind, Names, Node, NodeId, NodeQuery};
 use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
 use crate::hash::Words;
-use crate::manifest::{Dataset, Examples, Maker, Manifest, Model, Pick, READY_FILTERS, RenderText, Step, Test, Text};
+use crate::manifest::{
+    Dataset, Embed, EmbedBy, Examples, Maker, Manifest, Model, Perplexity, PerplexityBy, Pick, READY_FILTERS, RenderText, Step, Test,
+    Text,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -55,8 +58,8 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
     let of = |step: &'a Step| -> Vec<Edge<'a>> {
         match step {
             Step::Nearest(nearest) => vec![looks_into(&nearest.to)],
-            Step::Perplexity(step) => {
-                let lm = manifest.lms.iter().find(|known| known.name.value == step.lm.value);
+            Step::Perplexity(Perplexity { by: PerplexityBy::Lm(name), .. }) => {
+                let lm = manifest.lms.iter().find(|known| known.name.value == name.value);
                 lm.map(|lm| Edge { verb: "is measured by a model of", ..edge(&lm.from) }).into_iter().collect()
             }
             Step::Join(join) => vec![Edge { verb: "is joined with", ..edge(&join.with) }],
@@ -157,15 +160,32 @@ impl Graph {
                         add_prompt(&mut reader, &manifest, step, &judge.prompt, &mut node, problems);
                         sound[*i] &= node.prompts.contains_key(&step);
                     }
-                    Step::Embed(embed) => {
-                        let model = find_model(&manifest, &embed.model, problems);
+                    Step::Embed(Embed { by: EmbedBy::Model(name), .. })
+                    | Step::Perplexity(Perplexity { by: PerplexityBy::Model(name), .. }) => {
+                        let model = find_model(&manifest, name, problems);
                         sound[*i] &= model.is_some();
                         model
                             .iter()
                             .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
                     }
-                    Step::Perplexity(measured) => {
-                        let lm = manifest.lms.iter().find(|known| known.name.value == measured.lm.value);
+                    Step::Embed(Embed { by: EmbedBy::Folder(folder), .. }) => {
+                        let vectors = reader.vectors(folder, problems);
+                        sound[*i] &= vectors.is_some();
+                        if let Some(vectors) = vectors {
+                            node.words.set(format!("steps.{step}.embed.folder"), vectors.hash().to_string());
+                            node.vectors.insert(step, vectors);
+                        }
+                    }
+                    Step::Tokens(tokens) => {
+                        let tokenizer = reader.tokenizer(&tokens.tokenizer, problems);
+                        sound[*i] &= tokenizer.is_some();
+                        if let Some(tokenizer) = tokenizer {
+                            node.words.set(format!("steps.{step}.tokens.tokenizer"), tokenizer.hash().to_string());
+                            node.tokenizers.insert(step, tokenizer);
+                        }
+                    }
+                    Step::Perplexity(Perplexity { by: PerplexityBy::Lm(name), .. }) => {
+                        let lm = manifest.lms.iter().find(|known| known.name.value == name.value);
                         match lm {
                             Some(lm) => {
                                 for (key, value) in &lm.definition.0 {
@@ -174,7 +194,7 @@ impl Graph {
                             }
                             None => {
                                 let known = manifest.lms.iter().map(|lm| lm.name.value.as_str());
-                                unknown(&manifest, "lm", &measured.lm, known, problems);
+                                unknown(&manifest, "lm", name, known, problems);
                             }
                         }
                         sound[*i] &= lm.is_some();

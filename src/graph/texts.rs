@@ -9,6 +9,7 @@ use crate::manifest::{Manifest, Prompt, PromptText, RenderText, Reply, ReplyForm
 use crate::op::Synonyms;
 use crate::table::Field;
 use crate::template::Template;
+use crate::text::{Tokenizer, Vectors};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,11 +86,21 @@ pub(super) struct TextReader<'a> {
     parsed: HashMap<(String, String), Option<Arc<Template>>>,
     forms: HashMap<String, Option<Arc<Form>>>,
     lists: HashMap<String, Option<Arc<Synonyms>>>,
+    pub(super) tokenizers: HashMap<String, Option<Arc<Tokenizer>>>,
+    pub(super) vectors: HashMap<String, Option<Arc<Vectors>>>,
 }
 
 impl<'a> TextReader<'a> {
     pub(super) fn new(manifest: &'a Manifest, texts: &'a dyn Texts) -> TextReader<'a> {
-        TextReader { manifest, texts, parsed: HashMap::new(), forms: HashMap::new(), lists: HashMap::new() }
+        TextReader {
+            manifest,
+            texts,
+            parsed: HashMap::new(),
+            forms: HashMap::new(),
+            lists: HashMap::new(),
+            tokenizers: HashMap::new(),
+            vectors: HashMap::new(),
+        }
     }
 
     /// Reads the template of a `render` step.
@@ -194,18 +205,14 @@ impl<'a> TextReader<'a> {
 
     /// Reads the file at a path of the manifest.
     pub(super) fn read(&self, what: &str, path: &Text, problems: &mut Diagnostics) -> Option<Arc<Source>> {
-        match read_inside(self.texts, &path.value) {
-            Ok(Some(source)) => Some(source),
-            missing => {
-                let why = missing.err().unwrap_or_else(|| "it is not there".to_owned());
-                problems.push(
-                    Diagnostic::error("unreadable-file", format!("cannot read the {what} `{}`", path.value))
-                        .at(&path.span, why)
-                        .help("paths are relative to the folder of datamake.toml"),
-                );
-                None
-            }
-        }
+        let read = inside(&path.value).and_then(|()| self.texts.read(&path.value));
+        there(read, what, &path.value, path, problems)
+    }
+
+    /// Reads the bytes of a file; `named` is where it, or its folder, stands.
+    pub(super) fn bytes(&self, what: &str, path: &str, named: &Text, problems: &mut Diagnostics) -> Option<Vec<u8>> {
+        let read = inside(path).and_then(|()| self.texts.bytes(path));
+        there(read, what, path, named, problems)
     }
 
     fn parse(
@@ -222,7 +229,7 @@ impl<'a> TextReader<'a> {
             let unreadable = |why| {
                 Diagnostic::error("unreadable-file", format!("cannot read the included template `{path}`")).note(why)
             };
-            read_inside(self.texts, path).map_err(unreadable).transpose()
+            inside(path).and_then(|()| self.texts.read(path)).map_err(unreadable).transpose()
         };
         let parsed = match Template::parse(source.clone(), &load) {
             Ok(template) => Some(Arc::new(template)),
@@ -256,10 +263,30 @@ pub(super) fn in_manifest(span: &Span, source: &Arc<Source>, inline: Option<&Tex
     }
 }
 
-fn read_inside(texts: &dyn Texts, path: &str) -> Result<Option<Arc<Source>>, String> {
-    let parts: Vec<&str> = path.split('/').collect();
-    if path.starts_with('/') || parts.contains(&"..") {
-        return Err("such files are read from inside the project folder only".to_owned());
+/// Refuses a path that leads out of the project.
+fn inside(path: &str) -> Result<(), String> {
+    let leads_out = path.starts_with('/') || path.split('/').any(|part| part == "..");
+    if leads_out { Err("such files are read from inside the project folder only".to_owned()) } else { Ok(()) }
+}
+
+/// Returns what was read, or says why it was not.
+fn there<T>(
+    read: Result<Option<T>, String>,
+    what: &str,
+    path: &str,
+    named: &Text,
+    problems: &mut Diagnostics,
+) -> Option<T> {
+    match read {
+        Ok(Some(found)) => Some(found),
+        missing => {
+            let why = missing.err().unwrap_or_else(|| "it is not there".to_owned());
+            problems.push(
+                Diagnostic::error("unreadable-file", format!("cannot read the {what} `{path}`"))
+                    .at(&named.span, why)
+                    .help("paths are relative to the folder of datamake.toml"),
+            );
+            None
+        }
     }
-    texts.read(path)
 }

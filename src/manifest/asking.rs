@@ -271,10 +271,17 @@ pub static JUDGE: Table = Table {
 pub static EMBED: Table = Table {
     sections: &[&[
         key("text", Definition, SQL, "The text.").required(),
-        key("model", Edge, NAME, "A model; what is a definition of it enters the key, its name does not.").required(),
+        key("model", Edge, NAME, "A model; what is a definition of it enters the key, its name does not."),
+        key(
+            "folder",
+            Edge,
+            Shape::Text(Text::Path),
+            "A folder with a static model as model2vec saves it: `model.safetensors`, `tokenizer.json`, `config.json`. Their contents enter the \
+             key; nothing is asked and nothing is paid for.",
+        ),
         key("into", Definition, COLUMN, "The column for the vector.").required(),
     ]],
-    groups: &[],
+    groups: &[Group { keys: &["model", "folder"], required: Required::Yes, doc: "a vector comes from one model" }],
 };
 
 pub static NEAREST: Table = Table {

@@ -3,7 +3,8 @@
 pub use super::alarm::{Alarm, Allowed};
 pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
-pub use super::lm::{Lm, Perplexity};
+pub use super::lm::{Lm, Perplexity, PerplexityBy};
+pub use super::tokens::TokenCount;
 use crate::ask::Price;
 use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
@@ -239,6 +240,7 @@ pub enum Step {
     Judge(Judge),
     Embed(Embed),
     Nearest(Nearest),
+    Tokens(TokenCount),
     Perplexity(Perplexity),
     Explode(Explode),
     Join(Join),
@@ -253,7 +255,7 @@ pub enum Step {
 impl Step {
     /// Returns whether models are asked.
     pub fn asks(&self) -> bool {
-        matches!(self, Step::Generate(_) | Step::Judge(_) | Step::Embed(_))
+        !self.models().is_empty()
     }
 
     /// Returns the names of the models that are asked.
@@ -261,7 +263,8 @@ impl Step {
         match self {
             Step::Generate(generate) => std::slice::from_ref(&generate.model),
             Step::Judge(judge) => &judge.models,
-            Step::Embed(embed) => std::slice::from_ref(&embed.model),
+            Step::Embed(Embed { by: EmbedBy::Model(model), .. })
+            | Step::Perplexity(Perplexity { by: PerplexityBy::Model(model), .. }) => std::slice::from_ref(model),
             _ => &[],
         }
     }
@@ -277,6 +280,7 @@ impl Step {
             Step::Judge(judge) => &judge.span,
             Step::Embed(embed) => &embed.span,
             Step::Nearest(nearest) => &nearest.span,
+            Step::Tokens(tokens) => &tokens.span,
             Step::Perplexity(perplexity) => &perplexity.span,
             Step::Explode(explode) => &explode.span,
             Step::Join(join) => &join.span,
@@ -302,6 +306,7 @@ impl Step {
             Step::Judge(_) => "judge",
             Step::Embed(_) => "embed",
             Step::Nearest(_) => "nearest",
+            Step::Tokens(_) => "tokens",
             Step::Perplexity(_) => "perplexity",
             Step::Explode(_) => "explode",
             Step::Join(_) => "join",
@@ -399,10 +404,26 @@ pub enum Verdict {
 pub struct Embed {
     /// An expression that gives the text.
     pub text: Text,
-    /// The name of a model.
-    pub model: Text,
+    pub by: EmbedBy,
     pub into: Text,
     pub span: Span,
+}
+
+/// What makes vectors of texts.
+#[derive(Clone, Debug)]
+pub enum EmbedBy {
+    /// The name of a model.
+    Model(Text),
+    /// The folder of a static model; a path relative to the project.
+    Folder(Text),
+}
+
+impl EmbedBy {
+    /// Returns what is named.
+    pub fn name(&self) -> &str {
+        let (EmbedBy::Model(text) | EmbedBy::Folder(text)) = self;
+        &text.value
+    }
 }
 
 /// Finds the rows of another dataset whose vectors have the largest cosine with a row's own.

@@ -205,6 +205,7 @@ impl Declarer<'_> {
             "judge" => Step::Judge(self.judge(dataset, inner?, span)?),
             "embed" => Step::Embed(self.embed(inner?, span)?),
             "nearest" => Step::Nearest(self.nearest(inner?, span)?),
+            "tokens" => Step::Tokens(self.tokens(inner?, span)?),
             "perplexity" => Step::Perplexity(self.perplexity(inner?, span)?),
             "explode" => Step::Explode(self.explode(entry, span)?),
             "join" => Step::Join(self.join(inner?, span)?),

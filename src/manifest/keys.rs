@@ -12,6 +12,7 @@ use super::lm::{LM, PERPLEXITY};
 use super::running::RUN;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
+use super::tokens::TOKENS;
 
 /// A kind of node, `[kind.name]`, or one of the tables that describe the project as a whole.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ pub static PROJECT: Table = Table {
 };
 
 /// `steps`, each step that may stand in its place, and `run`, which is a maker there.
-static STEP_NAMES: [&str; 19] = [
+static STEP_NAMES: [&str; 20] = [
     "steps",
     "where",
     "filter",
@@ -96,6 +97,7 @@ static STEP_NAMES: [&str; 19] = [
     "judge",
     "embed",
     "nearest",
+    "tokens",
     "perplexity",
     "explode",
     "join",
@@ -224,18 +226,25 @@ pub const STEP: &[Key] = &[
         "Step: ask a model about each row, and keep what it writes as columns.",
     ),
     key("judge", Definition, Shape::Table(&JUDGE), "Step: ask models for a verdict on each row."),
-    key("embed", Definition, Shape::Table(&EMBED), "Step: make a vector of a text, with a model."),
+    key(
+        "embed",
+        Definition,
+        Shape::Table(&EMBED),
+        "Step: make a vector of a text, with a model at an endpoint or in a folder.",
+    ),
     key(
         "nearest",
         Definition,
         Shape::Table(&NEAREST),
         "Step: find the rows of another dataset whose vectors are most like the row's own, by their cosine.",
     ),
+    key("tokens", Definition, Shape::Table(&TOKENS), "Step: count the tokens of a text, by a tokenizer of yours."),
     key(
         "perplexity",
         Definition,
         Shape::Table(&PERPLEXITY),
-        "Step: measure how unlikely a text is to a language model of another dataset's texts. A text without words has none: null.",
+        "Step: measure how unlikely a text is to a language model of another dataset's texts, or to a model at an endpoint. A text without words \
+         has no perplexity: null.",
     ),
     key(
         "explode",

@@ -4,7 +4,7 @@ use super::decl::{About, Text};
 use super::declare::{Declarer, definition};
 use super::keys::{ABOUT, COLUMN, NAME, REF};
 use super::shape::Role::{Definition, Edge};
-use super::shape::{Shape, Table, key};
+use super::shape::{Group, Required, Shape, Table, key};
 use super::value;
 use crate::diag::Span;
 use crate::hash::Words;
@@ -25,11 +25,27 @@ pub struct Lm {
 /// Measures a text by a language model.
 #[derive(Clone, Debug)]
 pub struct Perplexity {
-    /// The name of a language model.
-    pub lm: Text,
+    pub by: PerplexityBy,
     pub column: Text,
     pub into: Text,
     pub span: Span,
+}
+
+/// What measures texts.
+#[derive(Clone, Debug)]
+pub enum PerplexityBy {
+    /// The name of a language model of a dataset's texts.
+    Lm(Text),
+    /// The name of a model at an endpoint.
+    Model(Text),
+}
+
+impl PerplexityBy {
+    /// Returns the name.
+    pub fn name(&self) -> &Text {
+        let (PerplexityBy::Lm(name) | PerplexityBy::Model(name)) = self;
+        name
+    }
 }
 
 pub static LM: Table = Table {
@@ -46,12 +62,18 @@ pub static LM: Table = Table {
 
 pub static PERPLEXITY: Table = Table {
     sections: &[&[
-        key("lm", Edge, NAME, "A language model `[lm.NAME]`; its contents enter the key, its name does not.")
-            .required(),
+        key("lm", Edge, NAME, "A language model `[lm.NAME]`; its contents enter the key, its name does not."),
+        key(
+            "model",
+            Edge,
+            NAME,
+            "A model with `api = \"completions\"`, at an endpoint that sends a text back with its log-probabilities (`echo`, `logprobs`); what \
+             is a definition of it enters the key, its name does not.",
+        ),
         key("column", Definition, COLUMN, "The column of texts.").required(),
         key("into", Definition, COLUMN, "The column for the perplexity.").required(),
     ]],
-    groups: &[],
+    groups: &[Group { keys: &["lm", "model"], required: Required::Yes, doc: "texts are measured by one model" }],
 };
 
 impl Declarer<'_> {
@@ -68,7 +90,8 @@ impl Declarer<'_> {
     }
 
     pub(super) fn perplexity(&mut self, table: &value::Table, span: Span) -> Option<Perplexity> {
-        let (lm, column) = (self.text(table, "lm")?, self.text(table, "column")?);
-        Some(Perplexity { lm, column, into: self.text(table, "into")?, span })
+        let model = || self.text(table, "model").map(PerplexityBy::Model);
+        let (by, column) = (self.text(table, "lm").map(PerplexityBy::Lm).or_else(model)?, self.text(table, "column")?);
+        Some(Perplexity { by, column, into: self.text(table, "into")?, span })
     }
 }

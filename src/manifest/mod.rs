@@ -33,6 +33,7 @@ mod schema;
 mod secret;
 mod shape;
 mod syntax;
+mod tokens;
 mod unused;
 mod value;
 mod words;

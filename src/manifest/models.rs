@@ -260,8 +260,9 @@ impl Declarer<'_> {
     }
 
     pub(super) fn embed(&mut self, table: &Table, span: Span) -> Option<Embed> {
-        let (text, model) = (self.text(table, "text")?, self.text(table, "model")?);
-        Some(Embed { text, model, into: self.text(table, "into")?, span })
+        let folder = || self.text(table, "folder").map(EmbedBy::Folder);
+        let (text, by) = (self.text(table, "text")?, self.text(table, "model").map(EmbedBy::Model).or_else(folder)?);
+        Some(Embed { text, by, into: self.text(table, "into")?, span })
     }
 
     pub(super) fn nearest(&mut self, table: &Table, span: Span) -> Option<Nearest> {

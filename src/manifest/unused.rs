@@ -1,7 +1,7 @@
 //! Warnings of what is declared and never used.
 
 use super::value::{Kind, Value};
-use super::{Manifest, Render, RenderText, Step, Text};
+use super::{Manifest, Perplexity, PerplexityBy, Render, RenderText, Step, Text};
 use crate::diag::{Diagnostic, Span};
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ pub fn warnings(manifest: &Manifest, unused: &[(String, Span)], profiles: &Value
                 prompts.insert(judge.prompt.value.as_str());
                 models.extend(judge.models.iter().map(|name| name.value.as_str()));
             }
-            Step::Perplexity(perplexity) => drop(lms.insert(perplexity.lm.value.as_str())),
-            Step::Embed(embed) => drop(models.insert(embed.model.value.as_str())),
+            Step::Perplexity(Perplexity { by: PerplexityBy::Lm(name), .. }) => drop(lms.insert(name.value.as_str())),
+            Step::Embed(_) | Step::Perplexity(_) => models.extend(step.models().iter().map(|name| name.value.as_str())),
             _ => {}
         }
     }

@@ -25,11 +25,14 @@ mod shares;
 mod split;
 mod strata;
 mod synth;
+mod tokens;
 
 pub use alike::{
     Alike, Banded, Banding, Buckets, Cosine, Deduping, Direction, MOST, SHINGLE, Signature, equal, keep, nearly,
 };
-pub use asking::{Asked, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type};
+pub use asking::{
+    Asked, BEYOND, Embed, Formed, Generate, Judge, Kept, Likelihood, Opening, TIE, Verdict, is_dialogue, turn_type,
+};
 pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
 pub use choose::{By, Grouped, Quota, Sampling};
 pub use computed::{Computed, Over};
@@ -46,6 +49,7 @@ pub use render::Render;
 pub use sample::Sample;
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
+pub use tokens::{StaticEmbed, TokenCount};
 
 use crate::ask::{FailureKind, Request, Response, Spec};
 use crate::expr::Value;
@@ -59,7 +63,7 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 48] = [
+pub const VERSIONS: [(&str, u32); 51] = [
     ("alike", 1),
     ("augment", 1),
     ("conform", 1),
@@ -83,8 +87,9 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("judge", 2),
     ("last-read", 1),
     ("leaks", 1),
+    ("likelihood", 1),
     ("lines", 1),
-    ("lm", 1),
+    ("lm", 2),
     ("lm-counts", 2),
     ("mix", 2),
     ("name-failures", 1),
@@ -106,7 +111,9 @@ pub const VERSIONS: [(&str, u32); 48] = [
     ("sql", 1),
     ("synth", 1),
     ("texts", 1),
+    ("tokens", 1),
     ("unread", 1),
+    ("vectors", 1),
     ("weight", 1),
 ];
 

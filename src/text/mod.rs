@@ -22,6 +22,9 @@ mod self_bleu;
 mod similar;
 mod sketch;
 mod symbols;
+mod tokenizer;
+mod tokens;
+mod vectors;
 mod words;
 
 pub use c4::{LineRules, lines as c4_lines};
@@ -40,4 +43,7 @@ pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n, shared_span,
 };
 pub use sketch::Sketcher;
+pub use tokenizer::Tokenizer;
+pub use tokens::{ENCODINGS, Encoding};
+pub use vectors::{FILES as VECTOR_FILES, Vectors};
 pub use words::{Tokens, Words};

@@ -7,6 +7,7 @@ use super::c4::{self, LineRules};
 use super::entropy::entropy;
 use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_lines, split_runs};
 use super::repeats::{Grams, Seen};
+use super::tokens::Encoding;
 use super::words::{Kinds, Letters, Tokens, Words, number_of};
 use memchr::memmem;
 use std::cell::OnceCell;
@@ -65,6 +66,8 @@ pub enum Kind {
     C4Sentences(LineRules),
     C4LoremIpsum(LineRules),
     C4CurlyBracket(LineRules),
+    /// Tokens of a byte-pair encoding.
+    BytePairs(Encoding),
 }
 
 /// What a measure comes to.
@@ -242,6 +245,9 @@ impl<'m> Measurer<'m> {
                 if found.all == 0 { Number::None } else { share(found.chars, chars() - breaks()) }
             }
             Kind::LineBreaks => share(breaks(), words.len()),
+            Kind::BytePairs(encoding) => {
+                encoding.count(text).map_or(Number::None, |tokens| Number::Count(tokens as u64))
+            }
             Kind::C4Sentences(rules) | Kind::C4LoremIpsum(rules) | Kind::C4CurlyBracket(rules) => {
                 let found = match known.c4 {
                     Some((known, found)) if known == *rules => found,

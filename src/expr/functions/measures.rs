@@ -1,10 +1,10 @@
 //! The text measures of `crate::text`.
 
-use super::super::cells::{Args, Outcome, map1};
+use super::super::cells::{Args, Fault, Outcome, map1};
 use super::Run::{Measure as Of, Rows};
-use super::quality::{gram, words};
+use super::quality::{gram, plain, words};
 use super::{Function, f};
-use crate::text::{self, Kind};
+use crate::text::{self, ENCODINGS, Encoding, Kind};
 
 pub const TABLE: &[Function] = &[
     f(
@@ -13,6 +13,17 @@ pub const TABLE: &[Function] = &[
         &[("text: string, words: 'space'|'unicode' = 'space' -> int", Of(|a, row| words(Kind::Words, a, 1, row)))],
         "Counts words: runs of characters between white space, or `'unicode'`: words of Unicode Annex 29.",
         ("word_count('to be, or not')", "4"),
+    )
+    .dear(),
+    f(
+        "token_count",
+        &[],
+        &[(
+            "text: string, encoding: 'o200k_base'|'cl100k_base' -> int",
+            Of(|a, row| plain(Kind::BytePairs(encoding(a, row)?))),
+        )],
+        "Counts tokens of a byte-pair encoding, as tiktoken 0.14.0 does with `encode_ordinary`; null for a text with a run of more than 100,000 white-space characters, at which it gives up. The step `tokens` counts those of any `tokenizer.json`.",
+        ("token_count('to be, or not', 'o200k_base')", "5"),
     )
     .dear(),
     f(
@@ -67,6 +78,13 @@ pub const TABLE: &[Function] = &[
         ("last_number('so 3 + 4 = 7 #### 1,234')", "1234.0"),
     ),
 ];
+
+fn encoding(args: &Args, row: usize) -> Result<Encoding, Fault> {
+    let name = args.column::<&str>(1).get(row);
+    let known = || ENCODINGS.map(|(name, _)| format!("'{name}'")).join(" or ");
+    Encoding::named(name)
+        .ok_or_else(|| Fault::new(format!("there is no encoding '{name}'")).help(format!("it is {}", known())))
+}
 
 fn count(args: &Args, measure: fn(&str) -> usize) -> Outcome {
     map1(args, |text: &str| measure(text) as i64)

@@ -209,7 +209,7 @@ pub const TABLE: &[Function] = &[
     .dear(),
 ];
 
-fn plain(kind: Kind) -> Result<Measure, Fault> {
+pub(super) fn plain(kind: Kind) -> Result<Measure, Fault> {
     Ok(Measure { kind, tokens: Tokens::Space })
 }
 

@@ -3,12 +3,14 @@
 mod embed;
 mod generate;
 mod judge;
+mod likelihood;
 mod opening;
 mod reply;
 
 pub use embed::Embed;
 pub use generate::{Generate, Kept};
 pub use judge::{Judge, TIE, Verdict};
+pub use likelihood::{BEYOND, Likelihood};
 pub use opening::{Opening, is_dialogue, turn_type};
 pub use reply::Formed;
 

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, Float64Array};
 use std::sync::Arc;
 
-/// One column: the perplexity of a text; null for null, and for a text without words.
+/// One column: the perplexity of a text; null for null, for a text without words, and for a model of none.
 ///
 /// Its key has no parameters: the model stands in it by its contents.
 pub struct Perplexity {

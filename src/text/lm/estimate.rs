@@ -129,7 +129,8 @@ fn discounts(of_count: &[u64; 4]) -> [f64; 3] {
     let y = t[0] / (t[0] + 2.0 * t[1]);
     let discount = |k: usize| k as f64 - (k as f64 + 1.0) * y * t[k] / t[k - 1];
     let all = [discount(1), discount(2), discount(3)];
-    let sound = (1..=3).all(|k| t[k - 1] > 0.0 && (0.0..=k as f64).contains(&all[k - 1]));
+    // With a discount of 0 (KenLM has it) what never followed a context would be impossible after it, and its perplexity infinite.
+    let sound = (1..=3).all(|k| t[k - 1] > 0.0 && all[k - 1] > 0.0 && all[k - 1] <= k as f64);
     if sound { all } else { FALLBACK }
 }
 

@@ -23,6 +23,8 @@ pub struct Model<B> {
     order: usize,
     unknown: f32,
     places: u64,
+    /// Whether it was made of texts with words.
+    knows: bool,
 }
 
 impl Model<Vec<u8>> {
@@ -55,12 +57,19 @@ fn place(gram: u64, places: u64) -> usize {
     ((u128::from(gram) * u128::from(places)) >> 64) as usize
 }
 
-/// The words before a place that n-grams may begin with: how many, what stands for them, and their backoffs.
-#[derive(Clone, Copy, Default)]
-struct Context {
-    length: usize,
-    /// The last word first.
-    words: [u64; LONGEST],
+/// Words that are looked up together, at least: all loads of n-grams of one length are under way at once.
+const BLOCK: usize = 512;
+
+/// A word of a sentence, or its beginning, and what is known of the n-grams that end with it.
+#[derive(Clone, Copy)]
+struct Place {
+    word: u64,
+    /// What stands for the longest one that was looked up.
+    gram: u64,
+    /// How many words the longest one has that the model knows, and its logarithm.
+    found: u32,
+    log: f32,
+    /// By length.
     backoffs: [f32; LONGEST],
 }
 
@@ -72,12 +81,19 @@ impl<B: AsRef<[u8]>> Model<B> {
         let unknown = f32::from_le_bytes(head[12..16].try_into().ok()?);
         let places = u64::from_le_bytes(head[16..24].try_into().ok()?);
         let whole = (bytes.as_ref().len() - HEADER).is_multiple_of(ENTRY);
-        (head.starts_with(MAGIC) && whole && (1..=LONGEST).contains(&order)).then_some(Model {
-            bytes,
-            order,
-            unknown,
-            places,
-        })
+        if !head.starts_with(MAGIC) || !whole || !(1..=LONGEST).contains(&order) {
+            return None;
+        }
+        let model = Model { bytes, order, unknown, places, knows: false };
+        let knows = model.find(longer(0, END)).is_some();
+        Some(Model { knows, ..model })
+    }
+
+    /// Returns the key at the place of an n-gram: whoever finds it soon after has it at hand.
+    fn key_near(&self, gram: u64) -> u64 {
+        let from = HEADER + place(gram, self.places) * ENTRY;
+        let key = self.bytes.as_ref().get(from..from + 8);
+        key.map_or(0, |key| u64::from_le_bytes(key.try_into().expect("eight bytes")))
     }
 
     fn find(&self, gram: u64) -> Option<(f32, f32)> {
@@ -99,43 +115,65 @@ impl<B: AsRef<[u8]>> Model<B> {
     /// Returns the logarithm, to base 10, of a text's probability, and how many words it has; the end of each sentence is one.
     pub fn score(&self, text: &str) -> (f64, u64) {
         let (mut log, mut words) = (0.0, 0);
-        let mut begin = Context { length: 1, ..Context::default() };
-        begin.words[0] = BEGIN;
+        let unknown = Place { word: 0, gram: 0, found: 0, log: self.unknown, backoffs: [0.0; LONGEST] };
+        let mut begin = Place { word: BEGIN, found: 1, ..unknown };
         begin.backoffs[0] = self.find(longer(0, BEGIN)).map_or(0.0, |(_, backoff)| backoff);
-        begin.length = begin.length.min(self.order - 1);
+        // Sentences, each with its beginning before it, and the places of their words.
+        let (mut places, mut open) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
         for sentence in sentences(text, &mut Words::default()) {
-            let mut context = begin;
+            places.push(begin);
             for word in sentence.iter().copied().chain([END]) {
-                log += f64::from(self.word(word, &mut context));
-                words += 1;
+                open.push(places.len() as u32);
+                places.push(Place { word, ..unknown });
+            }
+            if places.len() >= BLOCK {
+                words += open.len() as u64;
+                log = self.add(log, &mut places, &mut open);
             }
         }
-        (log, words)
+        words += open.len() as u64;
+        (self.add(log, &mut places, &mut open), words)
     }
 
-    /// Returns the perplexity of a text: 10 to minus the mean logarithm of its words; none where it has no words.
+    /// Returns the perplexity of a text: 10 to minus the mean logarithm of its words; none where it has no words, and where the model was
+    /// made of none: nothing is more surprising than anything else then.
     pub fn perplexity(&self, text: &str) -> Option<f64> {
+        if !self.knows {
+            return None;
+        }
         let (log, words) = self.score(text);
         (words > 0).then(|| libm::exp10(-log / words as f64))
     }
 
-    /// Returns the logarithm of a word's probability after a context, and goes on to the next.
-    fn word(&self, word: u64, context: &mut Context) -> f32 {
-        let mut next = Context::default();
-        next.words[0] = word;
-        next.words[1..].copy_from_slice(&context.words[..LONGEST - 1]);
-        let (mut log, mut found) = (self.unknown, 0);
-        let mut gram = 0;
-        for length in 1..=(context.length + 1).min(self.order) {
-            gram = longer(gram, next.words[length - 1]);
-            let Some((own, backoff)) = self.find(gram) else { break };
-            (log, found) = (own, length);
-            next.backoffs[length - 1] = backoff;
+    /// Adds the logarithms of the words at `open` places, and clears both.
+    fn add(&self, mut log: f64, places: &mut Vec<Place>, open: &mut Vec<u32>) -> f64 {
+        for length in 1..=self.order {
+            let mut loaded = 0;
+            for at in &*open {
+                let at = *at as usize;
+                places[at].gram = longer(places[at].gram, places[at + 1 - length].word);
+                loaded ^= self.key_near(places[at].gram);
+            }
+            std::hint::black_box(loaded);
+            open.retain(|at| {
+                let at = *at as usize;
+                let Some((log, backoff)) = self.find(places[at].gram) else { return false };
+                (places[at].log, places[at].found) = (log, length as u32);
+                places[at].backoffs[length - 1] = backoff;
+                true
+            });
+            // What is longer begins with what was found at the place before.
+            open.retain(|at| places[*at as usize - 1].found as usize >= length);
         }
-        next.length = found.min(self.order - 1);
-        // For each context that is longer than what was found, what it leaves to the next shorter.
-        let given: f32 = context.backoffs[found.saturating_sub(1)..context.length].iter().sum();
-        *context = next;
-        log + given
+        for pair in places.windows(2).filter(|pair| pair[1].word != BEGIN) {
+            let context = (pair[0].found as usize).min(self.order - 1);
+            // For each context that is longer than what was found, what it leaves to the next shorter.
+            let shorter = (pair[1].found as usize).saturating_sub(1).min(context);
+            let given: f32 = pair[0].backoffs[shorter..context].iter().sum();
+            log += f64::from(pair[1].log + given);
+        }
+        places.clear();
+        open.clear();
+        log
     }
 }

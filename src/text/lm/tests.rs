@@ -55,7 +55,7 @@ impl Slow {
             let t: Vec<f64> = (1..5).map(|k| counts.values().filter(|n| **n == k).count() as f64).collect();
             let y = t[0] / (t[0] + 2.0 * t[1]);
             let d = [1.0 - 2.0 * y * t[1] / t[0], 2.0 - 3.0 * y * t[2] / t[1], 3.0 - 4.0 * y * t[3] / t[2]];
-            let sound = d.iter().zip([1.0, 2.0, 3.0]).all(|(d, k)| (0.0..=k).contains(d));
+            let sound = d.iter().zip([1.0, 2.0, 3.0]).all(|(d, k)| *d > 0.0 && *d <= k);
             if sound { d } else { [0.5, 1.0, 1.5] }
         });
         Slow { order, discounts: discounts.collect(), counts, vocabulary: words.len() + 2 }
@@ -130,4 +130,5 @@ fn a_text_without_words_has_no_perplexity() {
 fn a_model_of_no_texts_knows_nothing() {
     let model = model(&[], 5);
     assert_eq!(model.score("a b").1, 3);
+    assert_eq!(model.perplexity("a b"), None);
 }
