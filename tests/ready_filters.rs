@@ -136,11 +136,11 @@ fn what_is_dear_in_a_condition_is_computed_once_whatever_is_asked_of_it() {
         format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n{}", datasets.collect::<String>())
     };
     let each = |n: u64| (0..dear.len()).map(|at| (format!("dataset.d{at}"), n)).collect::<BTreeMap<_, _>>();
-    sandbox.write("datamake.toml", &manifest("1000"));
+    sandbox.write("datamake.toml", manifest("1000"));
     sandbox.built();
     assert_eq!(sandbox.rows("d0").len(), 1);
     // The condition alone: it comes out as before, so the same rows stay.
-    sandbox.write("datamake.toml", &manifest("1001"));
+    sandbox.write("datamake.toml", manifest("1001"));
     assert_eq!(sandbox.actions(), each(1));
     // What is dear was an action of its own: asked for by itself, it is there.
     let asked =
@@ -161,7 +161,7 @@ fn a_dear_call_that_fails_where_a_condition_does_not_ask_for_it_fails_no_row() {
     let condition = "case when n > 0 then repetition(text, n) < 0.5 else true end";
     sandbox.write(
         "datamake.toml",
-        &format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n[dataset.good]\nfrom = \"rows\"\nwhere = \"{condition}\"\n"),
+        format!("[dataset.rows]\nfiles = \"rows.jsonl\"\n[dataset.good]\nfrom = \"rows\"\nwhere = \"{condition}\"\n"),
     );
     sandbox.built();
     assert_eq!(sandbox.rows("good").iter().map(|row| row["text"].clone()).collect::<Vec<_>>(), ["a a", "a b"]);

@@ -68,24 +68,14 @@ impl Grams {
     }
 
     fn compact(&mut self) {
-        let mut waiting = std::mem::take(&mut self.waiting);
+        self.sorted.append(&mut self.waiting);
         // It is in order by pieces, which are merged and not sorted anew.
-        waiting.sort_by_key(|(gram, _)| *gram);
-        let own = std::mem::take(&mut self.sorted);
-        let mut own = own.into_iter().peekable();
-        let mut sorted: Vec<(u64, u64)> = Vec::with_capacity(own.len() + waiting.len() / 2);
-        let mut put = |(gram, n): (u64, u64)| match sorted.last_mut() {
-            Some((last, sum)) if *last == gram => *sum = sum.saturating_add(n),
-            _ => sorted.push((gram, n)),
-        };
-        for other in waiting {
-            while let Some(own) = own.next_if(|own| own.0 <= other.0) {
-                put(own);
-            }
-            put(other);
-        }
-        own.for_each(&mut put);
-        self.sorted = sorted;
+        self.sorted.sort_by_key(|(gram, _)| *gram);
+        self.sorted.dedup_by(|next, last| {
+            let is_same = next.0 == last.0;
+            last.1 = if is_same { last.1.saturating_add(next.1) } else { last.1 };
+            is_same
+        });
     }
 
     fn compacted(&self) -> Cow<'_, Grams> {
@@ -99,6 +89,9 @@ impl Grams {
 
     /// Keeps the n-grams of one of several parts of all that there are.
     pub fn keep(&mut self, part: u64, parts: u64) {
+        if parts == 1 {
+            return;
+        }
         self.sorted.retain(|(gram, _)| ((u128::from(*gram) * u128::from(parts)) >> 64) as u64 == part);
     }
 
