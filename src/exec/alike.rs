@@ -25,8 +25,12 @@ pub(super) struct Decided {
     pub told: Vec<Hash>,
 }
 
-/// Another dataset, its table, and what was made of the rows of each group.
-type Other<'a> = (&'a Against, Arc<Table>, Vec<Vec<ColumnRef>>);
+/// Another dataset that is looked into, its table, and what was made of the rows of each group.
+pub(super) struct Other<'a> {
+    pub of: &'a Against,
+    pub table: Arc<Table>,
+    pub hashes: Vec<Vec<ColumnRef>>,
+}
 
 /// Rows of a table, as they are compared.
 struct Compared<'a> {
@@ -48,29 +52,19 @@ impl Flow<'_> {
         groups: &[Arc<RowGroup>],
         hashes: &[Vec<ColumnRef>],
     ) -> Result<Vec<Decided>, Stop> {
-        let mut others: Vec<Other> = Vec::with_capacity(against.len());
-        for one in against {
-            let table = self.others.tables[one.input].as_ref().expect("what a step over all rows looks into is made");
-            let table = self.context.table(table)?;
-            let made = self.each(&table.groups, |flow, group| {
-                let chunks = one.works.iter().map(|work| flow.column_of(work, &table.schema, group));
-                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
-                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
-            })?;
-            others.push((one, table, made));
-        }
+        let others = self.others(against)?;
         let compared: Vec<Compared> = others
             .iter()
-            .map(|(one, table, _)| Compared {
-                name: Some(&one.name),
+            .map(|Other { of, table, .. }| Compared {
+                name: Some(&of.name),
                 schema: &table.schema,
                 key: &table.key,
                 groups: &table.groups,
             })
             .chain([Compared { name: None, schema, key, groups }])
             .collect();
-        let all: Vec<&Vec<ColumnRef>> = others.iter().flat_map(|(.., made)| made).chain(hashes).collect();
-        let before: u64 = others.iter().map(|(_, table, _)| table.rows()).sum();
+        let all: Vec<&Vec<ColumnRef>> = others.iter().flat_map(|other| &other.hashes).chain(hashes).collect();
+        let before: u64 = others.iter().map(|other| other.table.rows()).sum();
         let rows = before + groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         if rows > u64::from(u32::MAX) {
             let most = grouped(u32::MAX.into());
@@ -122,6 +116,21 @@ impl Flow<'_> {
         let told = self.alike(&compared, &kept)?;
         let takes = outputs.iter().step_by(2).enumerate();
         Ok(takes.map(|(at, keep)| Decided { keep: *keep, told: told.get(at).copied().into_iter().collect() }).collect())
+    }
+
+    /// Makes what is compared of the rows of other datasets.
+    pub(super) fn others<'o>(&self, against: &'o [Against]) -> Result<Vec<Other<'o>>, Stop> {
+        let one = |of: &'o Against| {
+            let table = self.others.tables[of.input].as_ref().expect("what a step over all rows looks into is made");
+            let table = self.context.table(table)?;
+            let hashes = self.each(&table.groups, |flow, group| {
+                let chunks = of.works.iter().map(|work| flow.column_of(work, &table.schema, group));
+                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
+                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
+            })?;
+            Ok(Other { of, table, hashes })
+        };
+        against.iter().map(one).collect()
     }
 
     /// Returns the clusters of rows with signatures that are nearly equal.

@@ -38,6 +38,7 @@ mod refer;
 mod rows;
 mod run;
 mod sources;
+mod spans;
 mod stage;
 mod too_many;
 mod walk;

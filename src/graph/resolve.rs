@@ -63,6 +63,7 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
             Step::Generate(generate) => examples(&generate.prompt).into_iter().collect(),
             Step::Judge(judge) => examples(&judge.prompt).into_iter().collect(),
             Step::Dedup(dedup) => dedup.against.iter().map(looks_into).collect(),
+            Step::DedupSpans(step) => step.against.iter().map(looks_into).collect(),
             Step::Decontaminate(step) => evaluation(manifest, dataset, step).into_iter().map(looks_into).collect(),
             _ => Vec::new(),
         }

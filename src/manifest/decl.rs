@@ -3,6 +3,7 @@
 pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 pub use super::lm::{Lm, Perplexity};
+pub use super::spans::DedupSpans;
 use crate::ask::Price;
 use crate::diag::Span;
 use crate::fetch::models::{Limits, Provider, TokensField};
@@ -243,6 +244,7 @@ pub enum Step {
     Join(Join),
     Augment(Augment),
     Dedup(Dedup),
+    DedupSpans(DedupSpans),
     Decontaminate(Decontaminate),
     Sample(Sample),
     Split(Split),
@@ -281,6 +283,7 @@ impl Step {
             Step::Join(join) => &join.span,
             Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
+            Step::DedupSpans(step) => &step.span,
             Step::Decontaminate(decontaminate) => &decontaminate.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -306,6 +309,7 @@ impl Step {
             Step::Join(_) => "join",
             Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
+            Step::DedupSpans(_) => "dedup_spans",
             Step::Decontaminate(_) => "decontaminate",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",

@@ -31,6 +31,7 @@ mod running;
 mod schema;
 mod secret;
 mod shape;
+mod spans;
 mod syntax;
 mod unused;
 mod value;

@@ -23,6 +23,7 @@ mod self_bleu;
 mod shingles;
 mod similar;
 mod sketch;
+mod spans;
 mod symbols;
 mod words;
 
@@ -44,4 +45,5 @@ pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n,
 };
 pub use sketch::Sketcher;
+pub use spans::{least_of_windows, line_spans, normal_words, paragraph_spans, without, word_spans};
 pub use words::Tokens;

@@ -85,18 +85,20 @@ impl Banding {
         let signatures = Packed::of(column)?;
         let mut keys = vec![Vec::with_capacity(signatures.len()); self.bands as usize];
         let mut signed = Vec::with_capacity(signatures.len());
-        let mut places: Vec<u16> = Vec::new();
+        let width = 2 * self.rows as usize;
+        let mut bytes: Vec<u8> = Vec::new();
         for row in 0..signatures.len() {
             let Some(signature) = signatures.row(row) else { continue };
             is_whole(signature)?;
             signed.push(row as u32);
-            places.clear();
-            places.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u16)));
-            for (band, (keys, places)) in keys.iter_mut().zip(places.chunks_exact(self.rows as usize)).enumerate() {
-                // The places of a band, four at a time.
-                let four = |four: &[u16]| four.iter().fold(0, |packed, place| (packed << 16) | u64::from(*place));
-                let key = places.chunks(4).fold(band as u64, |key, places| mix64(key.rotate_left(8) ^ four(places)));
-                keys.push((key >> 32) as u32);
+            // The places in their order, and a rest so that there are always eight bytes to be read.
+            bytes.resize(8 * signature.len() + 8, 0);
+            let (eights, _) = bytes.as_chunks_mut::<8>();
+            eights.iter_mut().zip(signature).for_each(|(eight, four)| *eight = four.to_be_bytes());
+            for (keys, start) in
+                keys.iter_mut().zip((0..(8 * signature.len() + 1).saturating_sub(width)).step_by(width))
+            {
+                keys.push(band_key(&bytes[start..], width));
             }
         }
         Some(Banded { rows: signatures.len(), keys, signed })
@@ -119,6 +121,18 @@ impl Banding {
         let [a, b] = [a, b].map(|at| &short[at * places..][..places]);
         a.iter().zip(b).map(|(a, b)| u32::from(a == b)).sum::<u32>() >= self.needed
     }
+}
+
+/// Returns what stands for the bytes of a band, of which there are two for each place; eight bytes can be read behind any of them.
+fn band_key(bytes: &[u8], width: usize) -> u32 {
+    let eight =
+        |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("there is a rest behind the last band"));
+    let whole = (0..width / 8).fold(0, |key: u64, at| mix64(key.rotate_left(8) ^ eight(8 * at)));
+    let key = match width % 8 {
+        0 => whole,
+        rest => mix64(whole.rotate_left(8) ^ (eight(width - rest) & !(u64::MAX << (8 * rest)))),
+    };
+    (key >> 32) as u32
 }
 
 /// Returns nothing where a signature is cut short.
