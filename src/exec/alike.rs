@@ -1,6 +1,7 @@
 //! Rows that are alike: which row of each cluster is kept, and what is told of it beside those that go.
 
 use super::context::Stop;
+use super::kept::Kept;
 use super::stage::Flow;
 use super::too_many::grouped;
 use super::whole::column_into;
@@ -135,18 +136,21 @@ impl Flow<'_> {
 
     /// Returns the clusters of rows with signatures that are nearly equal.
     fn nearly(&self, banding: Banding, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let buckets = self.buckets(all, banding.bands, |column| banding.bands(column))?;
+        let signatures = Kept::new(self.context, all.iter().map(|columns| columns[0]).collect());
+        let buckets = buckets(&signatures, banding.bands, |column| banding.bands(column))?;
         // Only signatures of rows that may be alike are needed once more, and of these half of the bits.
         let mut short = Vec::new();
-        self.once_more(&buckets, all, 0, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
+        of_any(&buckets, &signatures, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
         Ok(op::nearly(&buckets, op::MOST, |a, b| banding.are_alike(&short, a, b)))
     }
 
     /// Returns the clusters of rows with vectors of nearly the same direction.
     fn along(&self, cosine: Cosine, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let buckets = self.buckets(all, cosine.bands(), |column| cosine.cut(column))?;
+        let [directions, of_rows] =
+            [0, 1].map(|place| Kept::new(self.context, all.iter().map(|columns| columns[place]).collect()));
+        let buckets = buckets(&directions, cosine.bands(), |column| cosine.cut(column))?;
         let (mut vectors, mut dimensions) = (Vec::new(), 0);
-        self.once_more(&buckets, all, 1, |column, rows| {
+        of_any(&buckets, &of_rows, |column, rows| {
             cosine.vectors(column, rows, &mut dimensions, &mut vectors).map_err(|_| {
                 let title = format!("`{}` compares vectors of unlike numbers of dimensions", self.node);
                 Some(Diagnostic::error("row-error", title).help("make all of them with the same model"))
@@ -154,45 +158,6 @@ impl Flow<'_> {
         })?;
         let vector = |at: usize| &vectors[at * dimensions..][..dimensions];
         Ok(op::nearly(&buckets, usize::MAX, |a, b| cosine.are_alike(vector(a), vector(b))))
-    }
-
-    /// Returns the rows that share a band, of columns in the first place.
-    fn buckets(
-        &self,
-        all: &[&Vec<ColumnRef>],
-        bands: u32,
-        cut: impl Fn(&ArrayRef) -> Option<Banded> + Sync,
-    ) -> Result<Buckets, Stop> {
-        let one = |columns: &&Vec<ColumnRef>| {
-            let column = self.context.column(columns[0])?;
-            cut(&column).ok_or(Stop::Missing(columns[0].chunk))
-        };
-        Ok(Buckets::of(all.par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?, bands))
-    }
-
-    /// Reads the columns in a place of the rows that are in buckets.
-    fn once_more(
-        &self,
-        buckets: &Buckets,
-        all: &[&Vec<ColumnRef>],
-        place: usize,
-        mut read: impl FnMut(&ArrayRef, &mut dyn Iterator<Item = usize>) -> Result<(), Option<Diagnostic>>,
-    ) -> Result<(), Stop> {
-        let mut start = 0;
-        for (columns, length) in all.iter().zip(&buckets.lengths) {
-            let any = &buckets.any[start..start + length];
-            start += length;
-            if any.contains(&true) {
-                let column = self.context.column(columns[place])?;
-                let missing = || Stop::Missing(columns[place].chunk);
-                if column.len() != *length {
-                    return Err(missing());
-                }
-                let found = read(&column, &mut (0..*length).filter(|row| any[*row]));
-                found.map_err(|problem| problem.map_or_else(missing, Stop::from))?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes the column beside the rows of each group that go: the row that is kept for each, by its key. There are none where no row goes.
@@ -239,6 +204,35 @@ impl Flow<'_> {
             kept_rows.iter().map(column).collect()
         })
     }
+}
+
+/// Returns the rows that share a band.
+fn buckets(columns: &Kept, bands: u32, cut: impl Fn(&ArrayRef) -> Option<Banded> + Sync) -> Result<Buckets, Stop> {
+    let one = |at: usize| cut(&columns.column(at)?).ok_or_else(|| columns.missing(at));
+    let banded = (0..columns.len()).into_par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?;
+    Ok(Buckets::of(banded, bands))
+}
+
+/// Reads columns once more, for the rows that are in buckets.
+fn of_any(
+    buckets: &Buckets,
+    columns: &Kept,
+    mut read: impl FnMut(&ArrayRef, &mut dyn Iterator<Item = usize>) -> Result<(), Option<Diagnostic>>,
+) -> Result<(), Stop> {
+    let mut start = 0;
+    for (at, length) in buckets.lengths.iter().enumerate() {
+        let any = &buckets.any[start..start + length];
+        start += length;
+        if any.contains(&true) {
+            let column = columns.column(at)?;
+            if column.len() != *length {
+                return Err(columns.missing(at));
+            }
+            let found = read(&column, &mut (0..*length).filter(|row| any[*row]));
+            found.map_err(|problem| problem.map_or_else(|| columns.missing(at), Stop::from))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the columns that tell a row of a group: its key, or all.

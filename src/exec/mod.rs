@@ -25,6 +25,7 @@ mod fan;
 mod files;
 mod filter;
 mod join;
+mod kept;
 mod learn;
 mod leaks;
 mod lost;

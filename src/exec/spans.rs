@@ -3,18 +3,17 @@
 
 use super::alike::Other;
 use super::context::Stop;
+use super::kept::Kept;
 use super::stage::Flow;
 use super::whole::column_into;
 use crate::graph::{Against, Spanning};
 use crate::hash::Hash;
 use crate::op::{self, Unit, Which, marked, no_marks, repeated};
 use crate::table::{ColumnRef, RowGroup, Schema, encode_chunk};
-use arrow_array::ArrayRef;
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
+use rayon::prelude::*;
 use std::sync::Arc;
-
-/// Bytes of hashes that are kept in memory, so that they are read once; the others are read some times.
-const KEPT: usize = 256 << 20;
 
 /// Hashes that come several times, of which the places are in memory at once: 16 bytes each.
 const MOST: usize = 16 << 20;
@@ -88,26 +87,21 @@ impl Flow<'_> {
         key.text("which", if which == Which::All { "all" } else { "all-but-the-first" });
         lists.iter().for_each(|column| column_into(&mut key, *column));
         let outputs = self.action(key.finish(), || {
-            let mut kept: Vec<Option<ArrayRef>> = Vec::with_capacity(lists.len());
-            let (mut starts, mut hashes, mut bytes) = (Vec::with_capacity(lists.len()), 0, 0);
-            let read = |at: usize| {
-                let column = self.context.column(lists[at])?;
-                if column.as_list_opt::<i32>().is_some() { Ok(column) } else { Err(Stop::Missing(lists[at].chunk)) }
+            let columns = Kept::new(self.context, lists.to_vec());
+            let length = |at: usize| {
+                let column = columns.column(at)?;
+                let lists = column.as_list_opt::<i32>().ok_or_else(|| columns.missing(at))?;
+                Ok(lists.values().len())
             };
-            for at in 0..lists.len() {
-                let column = read(at)?;
-                starts.push(hashes);
-                hashes += column.as_list::<i32>().values().len();
-                bytes += column.get_array_memory_size();
-                kept.push((bytes < KEPT).then_some(column));
-            }
-            let again = |at: usize| kept[at].clone().map_or_else(|| read(at), Ok);
-            let marks = repeated(lists.len(), hashes, which, MOST, again)?;
-            let put = |at: usize| {
-                let column = marked(&again(at)?, &marks, starts[at]).ok_or(Stop::Missing(lists[at].chunk))?;
+            let lengths = (0..lists.len()).into_par_iter().map(length).collect::<Result<Vec<usize>, Stop>>()?;
+            let marks = repeated(lists.len(), lengths.iter().sum(), which, MOST, |at| columns.column(at))?;
+            let mut start = 0;
+            let put = |(at, length): (usize, &usize)| {
+                let column = marked(&columns.column(at)?, &marks, start).ok_or_else(|| columns.missing(at))?;
+                start += length;
                 self.context.put_column(&column)
             };
-            (0..lists.len()).map(put).collect()
+            lengths.iter().enumerate().map(put).collect()
         })?;
         let nothing = Hash::of(&encode_chunk(&no_marks()));
         Ok(outputs.into_iter().map(|output| (output != nothing).then_some(output)).collect())
