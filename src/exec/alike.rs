@@ -136,11 +136,15 @@ impl Flow<'_> {
 
     /// Returns the clusters of rows with signatures that are nearly equal.
     fn nearly(&self, banding: Banding, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let signatures = Kept::new(self.context, all.iter().map(|columns| columns[0]).collect());
-        let buckets = buckets(&signatures, banding.bands, |column| banding.bands(column))?;
+        let [low, high] =
+            [0, 1].map(|place| Kept::new(self.context, all.iter().map(|columns| columns[place]).collect()));
+        let buckets = buckets(&low, banding.bands, |at, column| {
+            let high = if banding.needs_all_bits() { Some(high.column(at)?) } else { None };
+            Ok(banding.bands(column, high.as_ref()))
+        })?;
         // Only signatures of rows that may be alike are needed once more, and of these half of the bits.
-        let mut short = Vec::new();
-        of_any(&buckets, &signatures, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
+        let mut short = Vec::with_capacity(buckets.several() * banding.places() as usize);
+        of_any(&buckets, &low, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
         Ok(op::nearly(&buckets, op::MOST, |a, b| banding.are_alike(&short, a, b)))
     }
 
@@ -148,7 +152,7 @@ impl Flow<'_> {
     fn along(&self, cosine: Cosine, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
         let [directions, of_rows] =
             [0, 1].map(|place| Kept::new(self.context, all.iter().map(|columns| columns[place]).collect()));
-        let buckets = buckets(&directions, cosine.bands(), |column| cosine.cut(column))?;
+        let buckets = buckets(&directions, cosine.bands(), |_, column| Ok(cosine.cut(column)))?;
         let (mut vectors, mut dimensions) = (Vec::new(), 0);
         of_any(&buckets, &of_rows, |column, rows| {
             cosine.vectors(column, rows, &mut dimensions, &mut vectors).map_err(|_| {
@@ -207,8 +211,12 @@ impl Flow<'_> {
 }
 
 /// Returns the rows that share a band.
-fn buckets(columns: &Kept, bands: u32, cut: impl Fn(&ArrayRef) -> Option<Banded> + Sync) -> Result<Buckets, Stop> {
-    let one = |at: usize| cut(&columns.column(at)?).ok_or_else(|| columns.missing(at));
+fn buckets(
+    columns: &Kept,
+    bands: u32,
+    cut: impl Fn(usize, &ArrayRef) -> Result<Option<Banded>, Stop> + Sync,
+) -> Result<Buckets, Stop> {
+    let one = |at: usize| cut(at, &columns.column(at)?)?.ok_or_else(|| columns.missing(at));
     let banded = (0..columns.len()).into_par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?;
     Ok(Buckets::of(banded, bands))
 }

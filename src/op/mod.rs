@@ -107,7 +107,7 @@ pub const VERSIONS: [(&str, u32); 52] = [
     ("runs", 1),
     ("sample", 2),
     ("segments", 2),
-    ("signature", 1),
+    ("signature", 2),
     ("spans", 1),
     ("split", 1),
     ("sql", 1),

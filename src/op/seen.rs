@@ -31,6 +31,7 @@ impl Seen {
         self.0[self.place(key)] >> (32 + (key & 31)) & 1 == 1
     }
 
+    #[inline]
     fn place(&self, key: u64) -> usize {
         (key >> 5) as usize & (self.0.len() - 1)
     }

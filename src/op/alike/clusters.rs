@@ -40,13 +40,17 @@ impl Buckets {
         let mut sorted: Vec<u64> = Vec::new();
         for band in 0..bands as usize {
             seen.clear();
-            groups.iter().flat_map(|group| &group.keys[band]).for_each(|key| seen.add(u64::from(*key)));
+            for group in &groups {
+                group.keys[band].iter().for_each(|key| seen.add(u64::from(*key)));
+            }
             let mut start = 0;
             for group in &mut groups {
                 let keys = std::mem::take(&mut group.keys[band]);
-                let rows = group.signed.iter().map(|row| u64::from(*row) + start);
-                let several = keys.into_iter().zip(rows).filter(|(key, _)| seen.may_be_several(u64::from(*key)));
-                sorted.extend(several.map(|(key, row)| (u64::from(key) << 32) | row));
+                for (key, row) in keys.into_iter().zip(&group.signed) {
+                    if seen.may_be_several(u64::from(key)) {
+                        sorted.push(u64::from(key) << 32 | (u64::from(*row) + start));
+                    }
+                }
                 start += group.rows as u64;
             }
             sorted.sort_unstable();
@@ -60,6 +64,11 @@ impl Buckets {
             sorted.clear();
         }
         buckets
+    }
+
+    /// Returns how many rows are in any.
+    pub fn several(&self) -> usize {
+        self.any.iter().filter(|any| **any).count()
     }
 
     fn iter(&self) -> impl Iterator<Item = &[u32]> {

@@ -92,7 +92,7 @@ impl Banding {
 
     /// Returns how many places a signature needs: it is the same for all thresholds, so that a change of it makes no signature anew.
     pub fn places(&self) -> u32 {
-        (self.bands * self.rows).max(PLACES).next_multiple_of(4)
+        (self.bands * self.rows).max(PLACES).next_multiple_of(8)
     }
 }
 

@@ -11,6 +11,9 @@ use std::sync::{Arc, LazyLock};
 /// What an op makes that packs rows.
 pub(in crate::op) static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
 
+/// What an op makes that packs rows in two columns.
+pub(super) static WRITES_TWO: LazyLock<[Type; 2]> = LazyLock::new(|| [(); 2].map(|()| Type::List(Box::new(Type::Int))));
+
 /// Makes the column, of the lengths of the lists and of all their ints.
 pub(in crate::op) fn column(lengths: Vec<usize>, ints: Vec<i64>) -> ArrayRef {
     let item = Arc::new(Field::new("item", DataType::Int64, true));
