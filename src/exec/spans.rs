@@ -8,15 +8,15 @@ use super::stage::Flow;
 use super::whole::column_into;
 use crate::graph::{Against, Spanning};
 use crate::hash::Hash;
-use crate::op::{self, Unit, Which, marked, no_marks, repeated};
+use crate::op::{self, Room, Unit, Which, marked, no_marks, repeated};
 use crate::table::{ColumnRef, RowGroup, Schema, encode_chunk};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Hashes that come several times, of which the places are in memory at once: 16 bytes each.
-const MOST: usize = 16 << 20;
+/// How many hashes are in memory at once: a quarter and half a gigabyte at most.
+const ROOM: Room = Room { told: 128 << 20, several: 14 << 20 };
 
 /// The texts of a row group, and what stands for their spans.
 #[derive(Clone, Copy)]
@@ -94,7 +94,7 @@ impl Flow<'_> {
                 Ok(lists.values().len())
             };
             let lengths = (0..lists.len()).into_par_iter().map(length).collect::<Result<Vec<usize>, Stop>>()?;
-            let marks = repeated(lists.len(), lengths.iter().sum(), which, MOST, |at| columns.column(at))?;
+            let marks = repeated(lists.len(), lengths.iter().sum(), which, ROOM, |at| columns.column(at))?;
             let mut start = 0;
             let put = |(at, length): (usize, &usize)| {
                 let column = marked(&columns.column(at)?, &marks, start).ok_or_else(|| columns.missing(at))?;

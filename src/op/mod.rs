@@ -46,7 +46,7 @@ pub use rank::Ranking;
 pub use referring::{Choice, Examples, Nearest, Perplexity, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::Sample;
-pub use spans::{SpanHashes, Spans, Unit, Which, marked, no_marks, repeated};
+pub use spans::{Room, SpanHashes, Spans, Unit, Which, marked, no_marks, repeated};
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 

@@ -36,6 +36,21 @@ pub fn paragraph_spans(text: &str) -> Vec<Range<usize>> {
 
 /// Returns where the words of a text stand: runs between white space.
 pub fn word_spans(text: &str) -> Vec<Range<usize>> {
+    if has_plain_blanks(text) {
+        let (mut words, mut start) = (Vec::new(), None);
+        for (at, byte) in text.bytes().enumerate() {
+            match (is_blank(byte), start) {
+                (false, None) => start = Some(at),
+                (true, Some(from)) => {
+                    words.push(from..at);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        words.extend(start.map(|from| from..text.len()));
+        return words;
+    }
     let at = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
     text.split_whitespace().map(|word| at(word)..at(word) + word.len()).collect()
 }
@@ -45,11 +60,29 @@ pub fn normal_words(text: &str, normal: &mut Vec<u8>, words: &mut Words) {
     normalise_into(text, normal);
     words.split(normal);
     // There are characters of which a blank becomes a part. They are rare; the words are taken one by one then, and such a blank holds its word together.
-    if !text.is_ascii() && words.len() != text.split_whitespace().count() {
+    if !text.is_ascii() && words.len() != word_count(text) {
         let each = text.split_whitespace().map(|word| normalise(word).replace(' ', "\u{1f}"));
         *normal = each.collect::<Vec<_>>().join(" ").into_bytes();
         words.split(normal);
     }
+}
+
+/// Returns how many words a text has.
+fn word_count(text: &str) -> usize {
+    if !has_plain_blanks(text) {
+        return text.split_whitespace().count();
+    }
+    let begins = text.as_bytes().windows(2).filter(|two| is_blank(two[0]) && !is_blank(two[1])).count();
+    begins + usize::from(text.bytes().next().is_some_and(|byte| !is_blank(byte)))
+}
+
+/// Returns whether all white space is of ASCII, as the first bytes of characters tell; it may say no where it is so.
+fn has_plain_blanks(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, 0xc2 | 0xe1..=0xe3))
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte.wrapping_sub(b'\t') < 5 || byte == b' '
 }
 
 /// Returns a text without some of its spans. What stands between two spans goes with the second; what is before the first or behind the last stays with it.
@@ -152,6 +185,15 @@ mod tests {
             words.ngrams(1).collect::<Vec<_>>()
         };
         assert_eq!(hashes("A \u{fdfa} Éb")[2], hashes("éb")[0]);
+    }
+
+    #[test]
+    fn white_space_is_that_of_unicode() {
+        for character in (0..0x11_0000).filter_map(char::from_u32) {
+            let text = format!("é{character}b ");
+            let words = text.split_whitespace().count();
+            assert_eq!((word_spans(&text).len(), word_count(&text)), (words, words), "{character:?}");
+        }
     }
 
     proptest! {

@@ -4,7 +4,7 @@ mod repeated;
 mod runs;
 mod units;
 
-pub use repeated::{Which, marked, no_marks, repeated};
+pub use repeated::{Room, Which, marked, no_marks, repeated};
 
 use super::alike::packed::{self, Packed};
 use super::{RowOp, columns};

@@ -1,8 +1,21 @@
 //! Which of very many hashes come several times.
 
 use crate::op::alike::packed::{self, Packed};
+use crate::op::dedup::Halves;
 use crate::op::seen::Seen;
 use arrow_array::ArrayRef;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasherDefault;
+
+/// How many hashes are in memory at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Those that are told apart, in some bits each.
+    pub told: usize,
+    /// Those that come several times, whole.
+    pub several: usize,
+}
 
 /// Which of the places of a hash that comes several times are marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,21 +26,22 @@ pub enum Which {
 
 /// Marks the hashes that come several times in columns of lists of them, counted over all of these in order; there are so many `columns`, and `hashes` in all.
 ///
-/// `read` is called with the position of each column, some times in order. It needs 2 to 4 bytes for each hash, and 16 for each of `most` that come several times: where there
-/// are more of these, it reads once more for each `most`.
+/// `read` is called with the position of each column, some times in order. Needed are 2 to 4 bytes for each hash, of [`Room::told`] at most, and some 20 for each that comes several
+/// times, of [`Room::several`] at most: where there are more, they are read once more for each so many.
 pub fn repeated<E>(
     columns: usize,
     hashes: usize,
     which: Which,
-    most: usize,
+    room: Room,
     mut read: impl FnMut(usize) -> Result<ArrayRef, E>,
 ) -> Result<Vec<u64>, E> {
-    let mut each = |one: &mut dyn FnMut(usize, u64) -> bool| {
+    let mut each = |range: (u64, u64), one: &mut dyn FnMut(usize, u64) -> bool| {
         let mut place = 0;
         for at in 0..columns {
             let column = read(at)?;
             for hash in Packed::of(&column).iter().flat_map(Packed::all) {
-                if !one(place, *hash as u64) {
+                let hash = *hash as u64;
+                if range.0 <= hash && hash <= range.1 && !one(place, hash) {
                     return Ok(false);
                 }
                 place += 1;
@@ -35,34 +49,43 @@ pub fn repeated<E>(
         }
         Ok(true)
     };
-    let mut seen = Seen::new(hashes / 2);
-    each(&mut |_, hash| {
-        seen.add(hash);
-        true
-    })?;
     let mut marks = vec![0_u64; hashes.div_ceil(64)];
-    let mut ranges = vec![(0, u64::MAX)];
-    let mut several: Vec<(u64, u64)> = Vec::new();
-    while let Some((from, to)) = ranges.pop() {
-        several.clear();
-        let took_all = each(&mut |place, hash| {
-            if from <= hash && hash <= to && seen.may_be_several(hash) {
-                if several.len() >= most && from < to {
-                    return false;
-                }
-                several.push((hash, place as u64));
-            }
+    let mut mark = |place: usize| marks[place / 64] |= 1 << (place % 64);
+    let parts = hashes.div_ceil(room.told).max(1);
+    let mut seen = Seen::new(hashes.div_ceil(parts) / 2);
+    let mut first: HashMap<i64, usize, BuildHasherDefault<Halves>> = HashMap::default();
+    let width = u64::MAX / parts as u64;
+    for part in 0..parts as u64 {
+        let from = part * width + u64::from(part > 0);
+        let all = (from, if part + 1 == parts as u64 { u64::MAX } else { (part + 1) * width });
+        seen.clear();
+        each(all, &mut |_, hash| {
+            seen.add(hash);
             true
         })?;
-        if !took_all {
-            let middle = from + (to - from) / 2;
-            ranges.extend([(middle + 1, to), (from, middle)]);
-            continue;
-        }
-        several.sort_unstable();
-        for places in several.chunk_by(|a, b| a.0 == b.0).filter(|places| places.len() > 1) {
-            for (_, place) in &places[usize::from(which == Which::AllButTheFirst)..] {
-                marks[*place as usize / 64] |= 1 << (place % 64);
+        let mut ranges = vec![all];
+        while let Some((from, to)) = ranges.pop() {
+            first.clear();
+            let took_all = each((from, to), &mut |place, hash| {
+                if seen.may_be_several(hash) {
+                    let is_full = first.len() >= room.several && from < to;
+                    match first.entry(hash as i64) {
+                        Entry::Occupied(first) => {
+                            mark(place);
+                            if which == Which::All {
+                                mark(*first.get());
+                            }
+                        }
+                        Entry::Vacant(_) if is_full => return false,
+                        Entry::Vacant(vacant) => _ = vacant.insert(place),
+                    }
+                }
+                true
+            })?;
+            if !took_all {
+                // What is marked is right; the rest is found in two halves.
+                let middle = from + (to - from) / 2;
+                ranges.extend([(middle + 1, to), (from, middle)]);
             }
         }
     }

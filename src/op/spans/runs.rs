@@ -5,8 +5,13 @@
 
 use super::is_marked;
 use crate::hash::mix64;
+use crate::op::dedup::Halves;
 use crate::text::{Words, least_of_windows, normal_words, without, word_spans};
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+/// What is known of runs, which are hashes already.
+type Known<T> = HashMap<i64, T, BuildHasherDefault<Halves>>;
 
 /// Reads the runs of texts.
 pub(super) struct Runs {
@@ -61,9 +66,9 @@ impl Runs {
 
     /// Calls `each` with the hashes of the runs whose samples are marked, each once, in order.
     pub fn distinct(&self, marks: &[i64], mut each: impl FnMut(u64)) {
-        let mut known = HashMap::new();
+        let mut known: Known<usize> = HashMap::default();
         for (start, run) in self.marked(marks) {
-            known.entry(run).or_insert_with(|| {
+            known.entry(run as i64).or_insert_with(|| {
                 each(run);
                 start
             });
@@ -74,11 +79,11 @@ impl Runs {
     pub fn without(&self, text: &str, marks: &[i64], before: Option<&[i64]>) -> String {
         let words = word_spans(text);
         let mut goes = vec![false; words.len()];
-        let mut known: HashMap<u64, (usize, usize)> = HashMap::new();
+        let mut known: Known<(usize, usize)> = HashMap::default();
         let mut end = 0;
         for (start, run) in self.marked(marks) {
             let nth = known.len();
-            let (nth, first) = *known.entry(run).or_insert((nth, start));
+            let (nth, first) = *known.entry(run as i64).or_insert((nth, start));
             if start >= first + self.n || before.is_some_and(|before| is_marked(before, nth)) {
                 goes[start.max(end)..start + self.n].fill(true);
                 end = start + self.n;

@@ -8,8 +8,8 @@ use std::convert::Infallible;
 
 type Groups = Vec<Vec<Option<String>>>;
 
-/// Cuts as a build does it, with room for `most` repeated hashes.
-fn cut(spans: Spans, groups: &Groups, most: usize) -> Groups {
+/// Cuts as a build does it, with room for so many repeated hashes.
+fn cut(spans: Spans, groups: &Groups, several: usize) -> Groups {
     let texts: Vec<ArrayRef> =
         groups.iter().map(|group| Arc::new(StringArray::from(group.clone())) as ArrayRef).collect();
     let hashes = |texts: &ArrayRef| {
@@ -19,7 +19,8 @@ fn cut(spans: Spans, groups: &Groups, most: usize) -> Groups {
     let marks_of = |columns: &[ArrayRef], which| -> Vec<ArrayRef> {
         let lengths: Vec<usize> = columns.iter().map(|column| Packed::of(column).unwrap().all().len()).collect();
         let read = |at: usize| Ok::<_, Infallible>(columns[at].clone());
-        let marks = repeated(columns.len(), lengths.iter().sum(), which, most, read).unwrap();
+        let marks =
+            repeated(columns.len(), lengths.iter().sum(), which, Room { told: 2 * several, several }, read).unwrap();
         let start = |at: usize| lengths[..at].iter().sum();
         columns.iter().enumerate().map(|(at, column)| marked(column, &marks, start(at)).unwrap()).collect()
     };
@@ -116,8 +117,9 @@ fn hashes_that_come_several_times_are_found_in_as_many_passes_as_it_takes() {
                 Which::AllButTheFirst => hashes[..at].contains(hash),
             })
             .collect();
-        for most in [1, 10, 10_000] {
-            let marks = repeated(1, hashes.len(), which, most, |_| Ok::<_, Infallible>(column.clone())).unwrap();
+        for (told, several) in [(1, 1), (100, 10), (10_000, 10), (300, 10_000), (10_000, 10_000)] {
+            let read = |_| Ok::<_, Infallible>(column.clone());
+            let marks = repeated(1, hashes.len(), which, Room { told, several }, read).unwrap();
             let found: Vec<bool> = (0..hashes.len()).map(|at| marks[at / 64] >> (at % 64) & 1 == 1).collect();
             assert_eq!(found, expect);
             let bits = marked(&column, &marks, 0).unwrap();
@@ -126,6 +128,7 @@ fn hashes_that_come_several_times_are_found_in_as_many_passes_as_it_takes() {
         }
     }
     let alone = packed::column(vec![1, 0, 2], vec![1, 2, 3]);
-    let marks = repeated(1, 3, Which::All, 9, |_| Ok::<_, Infallible>(alone.clone())).unwrap();
+    let marks =
+        repeated(1, 3, Which::All, Room { told: 9, several: 9 }, |_| Ok::<_, Infallible>(alone.clone())).unwrap();
     assert_eq!(marked(&alone, &marks, 0).unwrap().len(), 0);
 }
