@@ -19,6 +19,7 @@ const STEPS: &[(&str, &str)] = &[
     ("render", "from = 'rows'\nrender = { template = '{{ topic }}: {{ text }}', into = 'shown' }"),
     ("dedup", "from = 'rows'\ndedup = { by = 'text', method = 'normalised' }"),
     ("minhash", "from = 'rows'\ndedup = { by = 'text', method = 'minhash' }"),
+    ("dedup_spans", "from = 'rows'\ndedup_spans = { column = 'text', unit = 'words', into = 'own' }"),
     ("decontaminate", "from = 'rows'\ndecontaminate = { columns = 'text', against = 'few' }"),
     ("sample", "from = 'rows'\nsample = { fraction = 0.5, seed = 1 }"),
     ("sample-rows", "from = 'rows'\nsample = { rows = 100000, seed = 1 }"),

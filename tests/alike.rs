@@ -201,6 +201,73 @@ fn mistakes_of_a_dedup_are_told_before_anything_runs() {
     check("decontaminate = { columns = [\"tex\"], against = \"web\" }", &["has no column `tex`", "did you mean"]);
 }
 
+#[test]
+fn what_is_wrong_with_a_comparison_is_said_where_it_is() {
+    let told = |step: &str, real: &str| {
+        let sandbox = sandbox(&["a".to_owned(), "b".to_owned()], "");
+        sandbox.write("real.jsonl", format!("{real}\n"));
+        sandbox.write("datamake.toml", format!("{WEB}{step}\n[dataset.real]\nfiles = \"real.jsonl\"\n"));
+        sandbox.mistakes()
+    };
+    let told_of = told("dedup = { by = \"lower(text)\", against = [\"real\"] }", "{\"txt\": \"a\"}");
+    let expect = r#"error[unknown-column]: in the rows of `real`, with which ours are compared: there is no column `text`
+ --> datamake.toml:6:23
+  |
+6 | dedup = { by = "lower(text)", against = ["real"] }
+  |                       ^^^^ no such column ---- compared with these
+  |
+  = note: in `dataset.clean`
+  = note: the columns are `txt`
+  = help: did you mean `txt`?
+"#;
+    assert_eq!(told_of, expect);
+    let lacks = told("dedup = { against = \"real\" }", "{\"text\": \"a\"}");
+    let title = "rows of `clean` are compared by all columns, and `real` lacks some";
+    assert!(lacks.contains(title) && lacks.contains("no `id`, `score` there"), "{lacks}");
+    // Nor is a number ever like a text.
+    let unlike = told("dedup = { by = \"text\", against = \"real\" }", "{\"text\": 1}");
+    assert!(unlike.contains("`text` has unlike types") && unlike.contains("int in these"), "{unlike}");
+    // What our own rows lack is said once.
+    let own = told("dedup = { by = \"tex\", against = \"real\" }", "{\"text\": \"a\"}");
+    assert_eq!(own.matches("error[").count(), 1, "{own}");
+    let failing = told("dedup = { by = \"text\", keep = { best = \"10 / (score - 7)\" } }", "{}");
+    assert!(failing.contains("datamake.toml:6:41") && failing.contains("^^^^^^^^^^^^^^^^ computed here"), "{failing}");
+}
+
+#[test]
+fn bands_that_find_nothing_or_take_too_much_are_refused_with_what_is_allowed() {
+    let check = |more: &str, expect: &[&str]| {
+        let step = format!("dedup = {{ by = \"text\", method = \"minhash\", {more} }}");
+        let sandbox = sandbox(&["a".to_owned()], &step);
+        if expect.is_empty() {
+            sandbox.built();
+            return;
+        }
+        let found = sandbox.mistakes();
+        expect.iter().for_each(|expect| assert!(found.contains(expect), "{more}: {found}"));
+    };
+    check("bands = 1, rows = 112", &["find 0 of 100 pairs that are alike at 0.8", "with so many, `rows` is at most 3"]);
+    check("bands = 1000, rows = 200", &["200000 places for each row", "at most 2048"]);
+    check("bands = 0, rows = 8", &["an integer from 1 to 1024"]);
+    check("ngram = 0", &["an integer from 1 to 100"]);
+    check("threshold = 0.0", &["above 0"]);
+    check("threshold = 1.5", &["at most 1"]);
+    check("bands = 14, rows = 8", &[]);
+}
+
+#[test]
+fn texts_without_a_word_are_like_no_other() {
+    for (method, left) in
+        [("exact", vec![0, 1, 2, 4]), ("normalised", vec![0, 1, 2, 3, 4]), ("minhash", vec![0, 1, 2, 3, 4])]
+    {
+        let texts = ["", "  ", "\u{a0}\n", "", "a b", " A  b"].map(str::to_owned);
+        let sandbox = sandbox(&texts, &format!("dedup = {{ by = \"text\", method = \"{method}\" }}"));
+        sandbox.built();
+        let left: Vec<Value> = left.into_iter().chain((method == "exact").then_some(5)).map(|id| json!([id])).collect();
+        assert_eq!(of(&sandbox.rows("clean"), &["id"]), left, "{method}");
+    }
+}
+
 const EVAL: &str = "[dataset.eval]\nfiles = \"eval.jsonl\"\nkey = \"name\"\nrole = \"evaluation\"\n";
 
 #[test]
@@ -254,6 +321,17 @@ fn an_export_that_was_not_looked_through_for_evaluation_datasets_is_warned_of() 
         told.contains("warning[contaminated]: `last` is exported, and may have texts of evaluation datasets in it"),
         "{told}"
     );
+    // It looks for something, but not for all that models are measured with.
+    let others = format!("{WEB}decontaminate = {{ against = [\"eval\"] }}\n{EVAL}{}", EVAL.replace("eval]", "exam]"));
+    let told = warned(&format!("{others}{}", export.replace("last", "clean")));
+    assert!(told.contains("no step on the way looks for `exam`"), "{told}");
+    let told = warned(&format!("{}{}", others.replace("[\"eval\"]", "[\"web\"]"), export.replace("last", "clean")));
+    assert!(told.contains("no step `decontaminate` on the way"), "{told}");
+    let both = others.replace(
+        "[\"eval\"] }",
+        "[\"eval\"] }\n[dataset.more]\nfrom = \"clean\"\ndecontaminate = { against = \"exam\" }",
+    );
+    assert_eq!(warned(&format!("{both}{}", export.replace("last", "more"))), "");
     let silent = [
         format!("{WEB}{last}{export}"),
         format!("{WEB}decontaminate = {{}}\n{EVAL}{}{export}", last.replace(", \"web\"", "")),

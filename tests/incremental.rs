@@ -108,6 +108,7 @@ enum Step {
     Render(usize, usize),
     Dedup(usize),
     Against(usize, String),
+    Spans(usize, usize, Option<String>),
     Fraction(usize),
     Rows(usize),
     Drop(usize),
@@ -278,6 +279,10 @@ impl Model {
             5 if !earlier.is_empty() && random.chance(40) => {
                 Step::Against(random.below(3), random.one(&earlier).clone())
             }
+            5 if random.chance(30) => {
+                let against = (!earlier.is_empty() && random.chance(50)).then(|| random.one(&earlier).clone());
+                Step::Spans(id, random.below(3), against)
+            }
             5 => Step::Dedup(random.below(7)),
             6 => {
                 if random.chance(50) {
@@ -406,7 +411,11 @@ impl Model {
         self.metrics.iter_mut().chain(&mut self.tests).for_each(|(name, _)| swap(name));
         for dataset in &mut self.datasets {
             dataset.steps.iter_mut().for_each(|step| {
-                if let Step::Join(_, name, ..) | Step::Perplexity(_, name, _) | Step::Against(_, name) = step {
+                if let Step::Join(_, name, ..)
+                | Step::Perplexity(_, name, _)
+                | Step::Against(_, name)
+                | Step::Spans(_, _, Some(name)) = step
+                {
                     swap(name);
                 }
             });
@@ -514,6 +523,11 @@ impl Model {
             }
             Step::Against(_, with) => {
                 format!("{{ decontaminate = {{ columns = \"text\", against = \"{with}\", ngram = 3 }} }}")
+            }
+            Step::Spans(id, which, against) => {
+                let unit = ["unit = \"line\", min = 2", "unit = \"words\", min = 2", "unit = \"words\", min = 3"][*which];
+                let against = against.as_ref().map_or(String::new(), |name| format!(", against = \"{name}\""));
+                format!("{{ dedup_spans = {{ column = \"text\", {unit}, into = \"s{id}\", share = \"u{id}\"{against} }} }}")
             }
             Step::Fraction(tenths) => format!("{{ sample = {{ fraction = 0.{tenths} }} }}"),
             Step::Rows(rows) => format!("{{ sample = {{ rows = {rows}, seed = 1 }} }}"),

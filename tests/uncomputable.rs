@@ -54,10 +54,11 @@ fn ids(sandbox: &Sandbox) -> Vec<u64> {
 /// The steps, what the rows 0, 5, 10 and 15 fail of, and the ids of the rows that are left.
 type Failing = (&'static str, &'static str, fn(u64) -> bool);
 
-const STEPS: [Failing; 8] = [
+const STEPS: [Failing; 9] = [
     ("columns = { share = \"10 / n\", more = \"n + 1\" }", "share", |_| true),
     ("where = \"10 / n < 6\"", "where", |id| id % 5 > 1),
     ("dedup = { by = \"10 / n\" }", "dedup", |id| id < 5),
+    ("dedup = { by = \"text\", keep = { best = \"10 / n\" } }", "best", |_| true),
     ("render = { template = \"{{ 10 // n }}\", into = \"said\" }", "said", |_| true),
     ("steps = [{ columns = { a = \"10 / n\", b = \"id / n\" } }]", "a", |_| true),
     (

@@ -6,6 +6,7 @@ use super::session::{Ending, Exit, Session};
 use super::words::{count, things};
 use crate::graph::{Graph as Nodes, Kind, NodeId};
 use crate::manifest::{About, Amount, Bounds, Dataset, Maker, Method, Order, RenderText, SqlText, Step, Test, Text};
+use crate::op::Unit;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -209,6 +210,16 @@ fn step(step: &Step) -> String {
             let against =
                 if dedup.against.is_empty() { String::new() } else { format!(" against {}", texts(&dedup.against)) };
             format!("dedup{by}{method}{against}")
+        }
+        Step::DedupSpans(step) => {
+            let unit = match step.spans.unit {
+                Unit::Line => "lines",
+                Unit::Paragraph => "paragraphs",
+                Unit::Words => "runs of words",
+            };
+            let against =
+                if step.against.is_empty() { String::new() } else { format!(" against {}", texts(&step.against)) };
+            format!("dedup {unit} of {}{against}", step.column.value)
         }
         Step::Decontaminate(step) => {
             let against = if step.against.is_empty() { "evaluation".to_owned() } else { texts(&step.against) };

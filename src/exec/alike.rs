@@ -1,6 +1,7 @@
 //! Rows that are alike: which row of each cluster is kept, and what is told of it beside those that go.
 
 use super::context::Stop;
+use super::kept::Kept;
 use super::stage::Flow;
 use super::too_many::grouped;
 use super::whole::column_into;
@@ -25,8 +26,12 @@ pub(super) struct Decided {
     pub told: Vec<Hash>,
 }
 
-/// Another dataset, its table, and what was made of the rows of each group.
-type Other<'a> = (&'a Against, Arc<Table>, Vec<Vec<ColumnRef>>);
+/// Another dataset that is looked into, its table, and what was made of the rows of each group.
+pub(super) struct Other<'a> {
+    pub of: &'a Against,
+    pub table: Arc<Table>,
+    pub hashes: Vec<Vec<ColumnRef>>,
+}
 
 /// Rows of a table, as they are compared.
 struct Compared<'a> {
@@ -48,29 +53,19 @@ impl Flow<'_> {
         groups: &[Arc<RowGroup>],
         hashes: &[Vec<ColumnRef>],
     ) -> Result<Vec<Decided>, Stop> {
-        let mut others: Vec<Other> = Vec::with_capacity(against.len());
-        for one in against {
-            let table = self.others.tables[one.input].as_ref().expect("what a step over all rows looks into is made");
-            let table = self.context.table(table)?;
-            let made = self.each(&table.groups, |flow, group| {
-                let chunks = one.works.iter().map(|work| flow.column_of(work, &table.schema, group));
-                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
-                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
-            })?;
-            others.push((one, table, made));
-        }
+        let others = self.others(against)?;
         let compared: Vec<Compared> = others
             .iter()
-            .map(|(one, table, _)| Compared {
-                name: Some(&one.name),
+            .map(|Other { of, table, .. }| Compared {
+                name: Some(&of.name),
                 schema: &table.schema,
                 key: &table.key,
                 groups: &table.groups,
             })
             .chain([Compared { name: None, schema, key, groups }])
             .collect();
-        let all: Vec<&Vec<ColumnRef>> = others.iter().flat_map(|(.., made)| made).chain(hashes).collect();
-        let before: u64 = others.iter().map(|(_, table, _)| table.rows()).sum();
+        let all: Vec<&Vec<ColumnRef>> = others.iter().flat_map(|other| &other.hashes).chain(hashes).collect();
+        let before: u64 = others.iter().map(|other| other.table.rows()).sum();
         let rows = before + groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
         if rows > u64::from(u32::MAX) {
             let most = grouped(u32::MAX.into());
@@ -124,20 +119,42 @@ impl Flow<'_> {
         Ok(takes.map(|(at, keep)| Decided { keep: *keep, told: told.get(at).copied().into_iter().collect() }).collect())
     }
 
+    /// Makes what is compared of the rows of other datasets.
+    pub(super) fn others<'o>(&self, against: &'o [Against]) -> Result<Vec<Other<'o>>, Stop> {
+        let one = |of: &'o Against| {
+            let table = self.others.tables[of.input].as_ref().expect("what a step over all rows looks into is made");
+            let table = self.context.table(table)?;
+            let hashes = self.each(&table.groups, |flow, group| {
+                let chunks = of.works.iter().map(|work| flow.column_of(work, &table.schema, group));
+                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
+                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
+            })?;
+            Ok(Other { of, table, hashes })
+        };
+        against.iter().map(one).collect()
+    }
+
     /// Returns the clusters of rows with signatures that are nearly equal.
     fn nearly(&self, banding: Banding, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let buckets = self.buckets(all, banding.bands, |column| banding.bands(column))?;
+        let [low, high] =
+            [0, 1].map(|place| Kept::new(self.context, all.iter().map(|columns| columns[place]).collect()));
+        let buckets = buckets(&low, banding.bands, |at, column| {
+            let high = if banding.needs_all_bits() { Some(high.column(at)?) } else { None };
+            Ok(banding.bands(column, high.as_ref()))
+        })?;
         // Only signatures of rows that may be alike are needed once more, and of these half of the bits.
-        let mut short = Vec::new();
-        self.once_more(&buckets, all, 0, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
+        let mut short = Vec::with_capacity(buckets.several() * banding.places() as usize);
+        of_any(&buckets, &low, |column, rows| banding.shorten(column, rows, &mut short).ok_or(None))?;
         Ok(op::nearly(&buckets, op::MOST, |a, b| banding.are_alike(&short, a, b)))
     }
 
     /// Returns the clusters of rows with vectors of nearly the same direction.
     fn along(&self, cosine: Cosine, all: &[&Vec<ColumnRef>]) -> Result<Vec<u32>, Stop> {
-        let buckets = self.buckets(all, cosine.bands(), |column| cosine.cut(column))?;
+        let [directions, of_rows] =
+            [0, 1].map(|place| Kept::new(self.context, all.iter().map(|columns| columns[place]).collect()));
+        let buckets = buckets(&directions, cosine.bands(), |_, column| Ok(cosine.cut(column)))?;
         let (mut vectors, mut dimensions) = (Vec::new(), 0);
-        self.once_more(&buckets, all, 1, |column, rows| {
+        of_any(&buckets, &of_rows, |column, rows| {
             cosine.vectors(column, rows, &mut dimensions, &mut vectors).map_err(|_| {
                 let title = format!("`{}` compares vectors of unlike numbers of dimensions", self.node);
                 Some(Diagnostic::error("row-error", title).help("make all of them with the same model"))
@@ -145,45 +162,6 @@ impl Flow<'_> {
         })?;
         let vector = |at: usize| &vectors[at * dimensions..][..dimensions];
         Ok(op::nearly(&buckets, usize::MAX, |a, b| cosine.are_alike(vector(a), vector(b))))
-    }
-
-    /// Returns the rows that share a band, of columns in the first place.
-    fn buckets(
-        &self,
-        all: &[&Vec<ColumnRef>],
-        bands: u32,
-        cut: impl Fn(&ArrayRef) -> Option<Banded> + Sync,
-    ) -> Result<Buckets, Stop> {
-        let one = |columns: &&Vec<ColumnRef>| {
-            let column = self.context.column(columns[0])?;
-            cut(&column).ok_or(Stop::Missing(columns[0].chunk))
-        };
-        Ok(Buckets::of(all.par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?, bands))
-    }
-
-    /// Reads the columns in a place of the rows that are in buckets.
-    fn once_more(
-        &self,
-        buckets: &Buckets,
-        all: &[&Vec<ColumnRef>],
-        place: usize,
-        mut read: impl FnMut(&ArrayRef, &mut dyn Iterator<Item = usize>) -> Result<(), Option<Diagnostic>>,
-    ) -> Result<(), Stop> {
-        let mut start = 0;
-        for (columns, length) in all.iter().zip(&buckets.lengths) {
-            let any = &buckets.any[start..start + length];
-            start += length;
-            if any.contains(&true) {
-                let column = self.context.column(columns[place])?;
-                let missing = || Stop::Missing(columns[place].chunk);
-                if column.len() != *length {
-                    return Err(missing());
-                }
-                let found = read(&column, &mut (0..*length).filter(|row| any[*row]));
-                found.map_err(|problem| problem.map_or_else(missing, Stop::from))?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes the column beside the rows of each group that go: the row that is kept for each, by its key. There are none where no row goes.
@@ -230,6 +208,39 @@ impl Flow<'_> {
             kept_rows.iter().map(column).collect()
         })
     }
+}
+
+/// Returns the rows that share a band.
+fn buckets(
+    columns: &Kept,
+    bands: u32,
+    cut: impl Fn(usize, &ArrayRef) -> Result<Option<Banded>, Stop> + Sync,
+) -> Result<Buckets, Stop> {
+    let one = |at: usize| cut(at, &columns.column(at)?)?.ok_or_else(|| columns.missing(at));
+    let banded = (0..columns.len()).into_par_iter().map(one).collect::<Result<Vec<_>, Stop>>()?;
+    Ok(Buckets::of(banded, bands))
+}
+
+/// Reads columns once more, for the rows that are in buckets.
+fn of_any(
+    buckets: &Buckets,
+    columns: &Kept,
+    mut read: impl FnMut(&ArrayRef, &mut dyn Iterator<Item = usize>) -> Result<(), Option<Diagnostic>>,
+) -> Result<(), Stop> {
+    let mut start = 0;
+    for (at, length) in buckets.lengths.iter().enumerate() {
+        let any = &buckets.any[start..start + length];
+        start += length;
+        if any.contains(&true) {
+            let column = columns.column(at)?;
+            if column.len() != *length {
+                return Err(columns.missing(at));
+            }
+            let found = read(&column, &mut (0..*length).filter(|row| any[*row]));
+            found.map_err(|problem| problem.map_or_else(|| columns.missing(at), Stop::from))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the columns that tell a row of a group: its key, or all.

@@ -94,7 +94,10 @@ fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> 
         Stage::Compute(works) | Stage::Filter(works) | Stage::Split(Parts { works, .. }) => {
             works.iter().find(|work| work.name == of).map(|work| (&work.span, work.op.reads()))
         }
-        Stage::Whole { hashes, .. } => hashes.first().map(|work| (&work.span, work.op.reads())),
+        Stage::Whole { hashes, .. } => {
+            let work = hashes.iter().find(|work| work.name == of).or(hashes.first());
+            work.map(|work| (&work.span, work.op.reads()))
+        }
         Stage::Run(run) => Some((&run.span, &run.program.reads)),
         Stage::Ask(ask) => Some((&ask.span, ask.op.reads())),
         Stage::Refer { op, span, .. } => Some((span, op.reads())),

@@ -77,13 +77,19 @@ impl Flow<'_> {
                 Stage::Whole { hashes, op, against, key } => {
                     came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
                     let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
+                    lost.extend(failed);
                     let decided = match op {
                         WholeOp::Dedup(dedup) => self.dedup(*dedup, against, (&schemas[at], key), &groups, &hashes)?,
                         WholeOp::Sample(sampling) => self.sample(&hashes, sampling)?,
+                        WholeOp::Spans(step) => {
+                            groups = self.spans(step, against, &schemas[at], &groups, &hashes)?;
+                            at += 1;
+                            continue;
+                        }
                     };
                     let (kept, dropped) = self.pick(at, groups, decided)?;
                     groups = kept;
-                    lost.extend(failed.into_iter().chain(dropped));
+                    lost.extend(dropped);
                     at + 1
                 }
                 Stage::Run(run) => {
@@ -366,6 +372,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
             Stage::Run(run) => schema = Schema(run.program.writes.clone()),
+            Stage::Whole { op: WholeOp::Spans(step), .. } => schema.0.push(step.into.clone()),
             Stage::Filter(_) | Stage::Decontaminate(_) | Stage::Whole { .. } | Stage::Split(_) => {}
         }
         before

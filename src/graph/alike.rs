@@ -1,8 +1,9 @@
 //! Binds the steps that compare rows with each other and with other datasets: `dedup` and `decontaminate`.
 
-use super::bind::{Binder, Shape, Stage, WholeOp, Work, is_vector, no_column};
+use super::bind::{Binder, Shape, Stage, WholeOp, Work, in_text, is_vector, no_column};
 use super::{Graph, Kind};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, list};
+use crate::expr::{Expr, ExprError};
 use crate::manifest::{Dataset, Decontaminate, Dedup, Manifest, Method, MinHash, Purpose, Step, Text};
 use crate::op::{
     Alike, Banding, Computed, Contaminated, Cosine, Deduping, Direction, Fingerprint, Matching, Over, Ranking, RowOp,
@@ -43,12 +44,12 @@ impl Binder<'_> {
         let best = dedup.best.as_ref().map(|text| {
             let expr = self.number("best", text, Ranking::orders, "a number, a date or a timestamp")?;
             let inner = Ranking::by_order(Over::names(1).remove(0));
-            Some(Work::new("dedup", Over::new(vec![expr], Box::new(inner)), &text.span))
+            Some(Work::new("best", Over::new(vec![expr], Box::new(inner)), &text.span))
         });
         let mut against = Vec::new();
         for (nth, name) in dedup.against.iter().enumerate() {
             let (input, other) = self.other(at, nth)?;
-            against.push((name, input, self.comparison(dedup, &other.schema, Some(&own))));
+            against.push((name, input, self.comparison(dedup, &own, Some((name, &other.schema)))));
         }
         let mut hashes = hashes?;
         let alike = match dedup.method {
@@ -67,10 +68,10 @@ impl Binder<'_> {
         Some(vec![Stage::Whole { hashes, op: WholeOp::Dedup(deduping), against, key: self.shape.key.clone() }])
     }
 
-    /// Makes what rows are compared by, of the columns of a table: our own, or those of another one, which has to have the same of them.
-    fn comparison(&mut self, dedup: &Dedup, schema: &Schema, own: Option<&Schema>) -> Option<Vec<Work>> {
+    /// Makes what rows are compared by, of our own columns, or of those of another dataset, which has to have the same of them.
+    fn comparison(&mut self, dedup: &Dedup, own: &Schema, other: Option<(&Text, &Schema)>) -> Option<Vec<Work>> {
         if let Method::Semantic(_) = dedup.method {
-            return self.directions(dedup, schema);
+            return self.directions(dedup, own, other);
         }
         let over = |columns: Vec<String>| -> Box<dyn RowOp> {
             match dedup.method {
@@ -82,7 +83,7 @@ impl Binder<'_> {
         };
         let place = |op: Box<dyn RowOp>| Work { name: "dedup".to_owned(), op: op.into(), span: dedup.span.clone() };
         if !dedup.by.is_empty() {
-            let exprs: Vec<_> = dedup.by.iter().map(|text| self.expr(text, schema, &[])).collect();
+            let exprs: Vec<_> = dedup.by.iter().map(|text| self.compared(text, own, other)).collect();
             let exprs = exprs.into_iter().collect::<Option<Vec<_>>>()?;
             if let Method::MinHash(_) = dedup.method {
                 for (text, expr) in dedup.by.iter().zip(&exprs) {
@@ -100,26 +101,57 @@ impl Binder<'_> {
             let problem = Diagnostic::error("no-text", "`minhash` compares texts, and has to know which");
             return self.refuse(problem.at(&dedup.span, "without `by`").help("name the column: `by = \"text\"`"));
         }
-        let columns: Vec<String> = own.unwrap_or(schema).names().map(str::to_owned).collect();
-        let absent: Vec<&String> = columns.iter().filter(|name| schema.field(name).is_none()).collect();
-        for name in &absent {
+        let columns: Vec<String> = own.names().map(str::to_owned).collect();
+        let absent = other
+            .map_or(Vec::new(), |(_, schema)| columns.iter().filter(|name| schema.field(name).is_none()).collect());
+        if let (Some((name, schema)), Some(first)) = (other, absent.first()) {
             let title =
-                format!("rows of `{}` are compared by all columns, and another dataset lacks one", self.node.name);
-            let place = |problem: Diagnostic| problem.at(&dedup.span, format!("no column `{name}` there"));
-            let problem = no_column(title, name, schema, place);
+                format!("rows of `{}` are compared by all columns, and `{}` lacks some", self.node.name, name.value);
+            let lacks = format!("no {} there", list(absent.iter().map(|name| name.as_str())));
+            let place = |problem: Diagnostic| problem.at(&name.span, lacks);
+            let problem = no_column(title, first, schema, place);
             self.problems.push(problem.help("compare by some columns: `by = \"text\"`"));
         }
         absent.is_empty().then(|| vec![place(over(columns))])
     }
 
+    /// Parses what rows are compared by. Of another dataset it has to be of the same type, as it would never be equal otherwise.
+    fn compared(&mut self, text: &Text, own: &Schema, other: Option<(&Text, &Schema)>) -> Option<Expr> {
+        let Some((name, schema)) = other else { return self.expr(text, own, &[]) };
+        let expr = match Expr::parse(&text.value, schema) {
+            Ok(expr) => expr,
+            Err(errors) => {
+                // What is wrong with our own rows too is told of them.
+                let ours = Expr::parse(&text.value, own).is_ok();
+                for error in errors.into_iter().filter(|_| ours) {
+                    let title =
+                        format!("in the rows of `{}`, with which ours are compared: {}", name.value, error.title);
+                    let problem = in_text(text, ExprError { title, ..error }, &self.node.full_name());
+                    self.problems.push(problem.at(&name.span, "compared with these"));
+                }
+                return None;
+            }
+        };
+        if let Ok(ours) = Expr::parse(&text.value, own)
+            && ours.ty().unify(expr.ty()).is_none()
+        {
+            let title = format!("`{}` has unlike types in the datasets that are compared", text.value);
+            let problem =
+                Diagnostic::error("type-conflict", title).at(&text.span, format!("{} in our rows", ours.ty()));
+            let problem = problem.at(&name.span, format!("{} in these", expr.ty()));
+            return self.refuse(problem.help("convert it, for example `cast(x as string)`"));
+        }
+        Some(expr)
+    }
+
     /// Makes the directions of vectors, and takes the vectors themselves, which are there already.
-    fn directions(&mut self, dedup: &Dedup, schema: &Schema) -> Option<Vec<Work>> {
+    fn directions(&mut self, dedup: &Dedup, own: &Schema, other: Option<(&Text, &Schema)>) -> Option<Vec<Work>> {
         let [text] = &dedup.by[..] else {
             let problem = Diagnostic::error("no-vector", "`semantic` compares by one column of vectors");
             return self
                 .refuse(problem.at(&dedup.span, "`by` has to name it").help("name the column that `embed` made"));
         };
-        let expr = self.expr(text, schema, &[])?;
+        let expr = self.compared(text, own, other)?;
         if !is_vector(expr.ty()) {
             let problem = Diagnostic::error("not-a-vector", "`semantic` compares vectors");
             let problem = problem.at(&text.span, format!("this is {}", expr.ty()));
@@ -171,7 +203,7 @@ impl Binder<'_> {
     }
 
     /// Returns an input that a step looks into together with others, and its shape.
-    fn other(&self, at: usize, nth: usize) -> Option<(usize, Shape)> {
+    pub(super) fn other(&self, at: usize, nth: usize) -> Option<(usize, Shape)> {
         let input = self.node.looks_into.get(&at)? + nth;
         Some((input, self.inputs.get(input)?.clone()))
     }
@@ -203,33 +235,54 @@ pub(super) fn contaminated_exports(graph: &Graph) -> Vec<Diagnostic> {
     let manifest = &graph.manifest;
     let evaluation: Vec<&Text> =
         manifest.datasets.iter().filter(|one| one.purpose == Purpose::Evaluation).map(|one| &one.name).collect();
-    let Some(first) = evaluation.first() else { return Vec::new() };
-    let mut clean: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    // Of each node which of them may have texts in it.
+    let mut may_have: Vec<Vec<&Text>> = Vec::with_capacity(graph.nodes.len());
     let mut warnings = Vec::new();
     for node in &graph.nodes {
         let made_of = &node.inputs[..node.made_of.min(node.inputs.len())];
-        let all_clean = !made_of.is_empty() && made_of.iter().all(|input| clean[input.node.index()]);
-        clean.push(match node.kind {
-            Kind::Dataset => {
-                let dataset = &manifest.datasets[node.declaration];
-                let looks = dataset.steps.iter().any(|step| matches!(step, Step::Decontaminate(_)));
-                looks || dataset.purpose == Purpose::Evaluation || all_clean
+        let comes = |one: &&Text| {
+            made_of.is_empty()
+                || made_of.iter().any(|input| may_have[input.node.index()].iter().any(|other| other.value == one.value))
+        };
+        let mut comes: Vec<&Text> = evaluation.iter().copied().filter(comes).collect();
+        if node.kind == Kind::Dataset {
+            let dataset = &manifest.datasets[node.declaration];
+            if dataset.purpose == Purpose::Evaluation {
+                comes.clear();
             }
-            _ => all_clean,
-        });
-        if node.kind == Kind::Export {
+            for step in &dataset.steps {
+                if let Step::Decontaminate(step) = step {
+                    let looked_for = self::evaluation(manifest, dataset, step);
+                    // Whoever names a part of it knows which part is measured with.
+                    let of = |name: &Text| name.value.split('.').next().unwrap_or_default().to_owned();
+                    comes.retain(|one| {
+                        one.value != dataset.name.value && !looked_for.iter().any(|name| of(name) == one.value)
+                    });
+                }
+            }
+        }
+        if node.kind == Kind::Export
+            && let Some(first) = comes.first()
+        {
             let export = &manifest.exports[node.declaration];
-            if !all_clean && !export.contaminated && !made_of.is_empty() {
+            if !export.contaminated && !made_of.is_empty() {
                 let title =
                     format!("`{}` is exported, and may have texts of evaluation datasets in it", export.from.value);
+                let label = match comes.len() == evaluation.len() {
+                    true => "no step `decontaminate` on the way".to_owned(),
+                    false => {
+                        format!("no step on the way looks for {}", list(comes.iter().map(|one| one.value.as_str())))
+                    }
+                };
                 let problem = Diagnostic::warning("contaminated", title)
-                    .at(&export.from.span, "no step `decontaminate` on the way")
+                    .at(&export.from.span, label)
                     .at(&first.span, "models are measured with this")
                     .help("add a step `decontaminate = {}` to a dataset on the way")
                     .help("if it is no matter: `contaminated = true` in the export");
                 warnings.push(problem);
             }
         }
+        may_have.push(comes);
     }
     warnings
 }

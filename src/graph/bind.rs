@@ -3,6 +3,7 @@
 use super::alike::{Against, Decontaminating};
 use super::choosing::match_by;
 use super::running::{BoundRun, bind_program};
+use super::spans::Spanning;
 use super::{Graph, Node, NodeId, select};
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span, list};
 use crate::expr::{Aggregate, Expr, ExprError};
@@ -53,7 +54,7 @@ pub enum Stage {
     Ask(Ask),
     /// Columns are made of each row and the whole table of an input of the node.
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
-    /// Hashes are made row by row; which rows stay is decided over all of them, and those of other tables. `key` tells the rows.
+    /// Hashes are made row by row; which rows stay, or what of them, is decided over all of them, and those of other tables. `key` tells the rows.
     Whole { hashes: Vec<Work>, op: WholeOp, against: Vec<Against>, key: Vec<String> },
     /// A row is dropped that has words in common with other tables.
     Decontaminate(Decontaminating),
@@ -176,12 +177,14 @@ impl Work {
 }
 
 /// An op that needs the whole table.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WholeOp {
     /// One row of each cluster stays.
     Dedup(Deduping),
     /// So many rows stay, chosen by their hashes.
     Sample(Sampling),
+    /// Texts go on without what stood before.
+    Spans(Spanning),
 }
 
 /// The division of a dataset.
@@ -419,6 +422,7 @@ impl Binder<'_> {
             Step::Run(run) => Some(vec![self.run(run)]),
             Step::Dedup(dedup) => self.dedup(at, dedup),
             Step::Decontaminate(decontaminate) => self.decontaminate(at, decontaminate),
+            Step::DedupSpans(step) => self.dedup_spans(at, step),
             Step::Sample(sample) => self.sample(sample),
             Step::Split(split) => Some(vec![Stage::Split(self.split(split)?)]),
         }

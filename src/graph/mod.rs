@@ -12,6 +12,7 @@ mod queries;
 mod resolve;
 mod running;
 mod select;
+mod spans;
 mod texts;
 mod tokens;
 
@@ -23,6 +24,7 @@ pub use bind::{
 pub use contract::{BoundTest, bind_test};
 pub use queries::NodeQuery;
 pub use running::{BoundRun, bind_program};
+pub use spans::Spanning;
 pub use texts::PromptTexts;
 
 use crate::diag::{Source, Span};

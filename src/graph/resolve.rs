@@ -7,8 +7,8 @@ use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
 use crate::hash::Words;
 use crate::manifest::{
-    Dataset, Embed, EmbedBy, Examples, Maker, Manifest, Model, Perplexity, PerplexityBy, Pick, READY_FILTERS, RenderText, Step, Test,
-    Text,
+    Dataset, Embed, EmbedBy, Examples, Maker, Manifest, Model, Perplexity, PerplexityBy, Pick, READY_FILTERS,
+    RenderText, Step, Test, Text,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ fn step_edges<'a>(manifest: &'a Manifest, dataset: &'a Dataset) -> Vec<(usize, E
             Step::Generate(generate) => examples(&generate.prompt).into_iter().collect(),
             Step::Judge(judge) => examples(&judge.prompt).into_iter().collect(),
             Step::Dedup(dedup) => dedup.against.iter().map(looks_into).collect(),
+            Step::DedupSpans(step) => step.against.iter().map(looks_into).collect(),
             Step::Decontaminate(step) => evaluation(manifest, dataset, step).into_iter().map(looks_into).collect(),
             _ => Vec::new(),
         }

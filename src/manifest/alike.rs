@@ -7,7 +7,10 @@ use super::shape::Role::{Definition, Edge};
 use super::shape::{self, Range, Shape, Text as Meaning, key};
 use super::value::Table;
 use crate::diag::{Diagnostic, Span};
-use crate::op::SHINGLE;
+use crate::op::{Banding, SHINGLE};
+
+/// The most places that a signature may have: 4096 bytes of each row.
+const MOST_PLACES: u32 = 2048;
 
 pub static DEDUP: shape::Table = shape::Table {
     sections: &[&[
@@ -96,11 +99,13 @@ impl Declarer<'_> {
         let count = |key| table.get(key).and_then(|entry| int(&entry.value)).and_then(|n| u32::try_from(n).ok());
         let method = self.text(table, "method");
         let method = match method.as_ref().map_or("exact", |text| &text.value) {
-            "minhash" => Method::MinHash(MinHash {
-                threshold: table.get("threshold").and_then(|entry| super::check::number(&entry.value)).unwrap_or(0.8),
-                ngram: count("ngram").unwrap_or(SHINGLE),
-                bands: count("bands").zip(count("rows")),
-            }),
+            "minhash" => {
+                let threshold =
+                    table.get("threshold").and_then(|entry| super::check::number(&entry.value)).unwrap_or(0.8);
+                let bands = count("bands").zip(count("rows"));
+                self.useless_bands(table, bands, threshold);
+                Method::MinHash(MinHash { threshold, ngram: count("ngram").unwrap_or(SHINGLE), bands })
+            }
             other => {
                 let is_semantic = other == "semantic";
                 let stray = ["ngram", "bands", "rows", "threshold"];
@@ -134,6 +139,31 @@ impl Declarer<'_> {
         };
         let best = table.get("keep").and_then(|entry| entry.value.table()).and_then(|keep| self.text(keep, "best"));
         Dedup { by: self.texts(table, "by"), method, best, against: self.texts(table, "against"), span }
+    }
+
+    /// Says where bands take too much of each row, or hardly ever find what they are to find.
+    fn useless_bands(&mut self, table: &Table, bands: Option<(u32, u32)>, threshold: f64) {
+        let (Some((bands, rows)), Some(entry)) = (bands, table.get("bands")) else { return };
+        let (at, places) = (entry.value.at, bands.saturating_mul(rows));
+        if places > MOST_PLACES {
+            let title = format!("{bands} bands of {rows} places are {places} places for each row");
+            let problem = self.error("bad-bands", title, at, &format!("`bands` times `rows` is at most {MOST_PLACES}"));
+            problem.help.push("without `bands` and `rows`, 112 places do, cut as the threshold needs it".to_owned());
+            return;
+        }
+        let found = Banding::found((bands, rows), threshold);
+        if found < 0.5 && (0.0..=1.0).contains(&threshold) {
+            let title = format!(
+                "{bands} bands of {rows} places find {:.0} of 100 pairs that are alike at {threshold}",
+                100.0 * found
+            );
+            // So many are enough for every other pair, and shorter ones find more.
+            let least = (1..=rows).rev().find(|rows| Banding::found((bands, *rows), threshold) >= 0.5);
+            let label = least
+                .map_or("more bands are needed".to_owned(), |rows| format!("with so many, `rows` is at most {rows}"));
+            let problem = self.error("bad-bands", title, at, &label);
+            problem.help.push("without `bands` and `rows`, 112 places do, cut as the threshold needs it".to_owned());
+        }
     }
 
     pub(super) fn decontaminate(&mut self, table: &Table, span: Span) -> Decontaminate {

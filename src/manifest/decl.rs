@@ -4,6 +4,7 @@ pub use super::alarm::{Alarm, Allowed};
 pub use super::augment::{Augment, Intensity};
 pub use super::choosing::{Amount, Match, Mix, Order, Sample, Share, Split};
 pub use super::lm::{Lm, Perplexity, PerplexityBy};
+pub use super::spans::DedupSpans;
 pub use super::tokens::TokenCount;
 use crate::ask::Price;
 use crate::diag::Span;
@@ -246,6 +247,7 @@ pub enum Step {
     Join(Join),
     Augment(Augment),
     Dedup(Dedup),
+    DedupSpans(DedupSpans),
     Decontaminate(Decontaminate),
     Sample(Sample),
     Split(Split),
@@ -286,6 +288,7 @@ impl Step {
             Step::Join(join) => &join.span,
             Step::Augment(augment) => &augment.span,
             Step::Dedup(dedup) => &dedup.span,
+            Step::DedupSpans(step) => &step.span,
             Step::Decontaminate(decontaminate) => &decontaminate.span,
             Step::Sample(sample) => &sample.span,
             Step::Split(split) => &split.span,
@@ -312,6 +315,7 @@ impl Step {
             Step::Join(_) => "join",
             Step::Augment(_) => "augment",
             Step::Dedup(_) => "dedup",
+            Step::DedupSpans(_) => "dedup_spans",
             Step::Decontaminate(_) => "decontaminate",
             Step::Sample(_) => "sample",
             Step::Split(_) => "split",

@@ -211,6 +211,7 @@ impl Declarer<'_> {
             "join" => Step::Join(self.join(inner?, span)?),
             "augment" => Step::Augment(self.augment(inner?, span)?),
             "dedup" => Step::Dedup(self.dedup(inner?, span)),
+            "dedup_spans" => Step::DedupSpans(self.dedup_spans(inner?, span)?),
             "decontaminate" => Step::Decontaminate(self.decontaminate(inner?, span)),
             "sample" => Step::Sample(self.sample(inner?, span)?),
             "run" => Step::Run(self.run(inner?, span, false)?),

@@ -12,6 +12,7 @@ use super::lm::{LM, PERPLEXITY};
 use super::running::RUN;
 use super::shape::Role::{Definition, Description, Edge};
 use super::shape::{Group, Key, Range, Required, Shape, Table, Text, key};
+use super::spans::DEDUP_SPANS;
 use super::tokens::TOKENS;
 
 /// A kind of node, `[kind.name]`, or one of the tables that describe the project as a whole.
@@ -86,7 +87,7 @@ pub static PROJECT: Table = Table {
 };
 
 /// `steps`, each step that may stand in its place, and `run`, which is a maker there.
-static STEP_NAMES: [&str; 20] = [
+static STEP_NAMES: [&str; 21] = [
     "steps",
     "where",
     "filter",
@@ -103,6 +104,7 @@ static STEP_NAMES: [&str; 20] = [
     "join",
     "augment",
     "dedup",
+    "dedup_spans",
     "decontaminate",
     "sample",
     "split",
@@ -260,6 +262,12 @@ pub const STEP: &[Key] = &[
     ),
     key("augment", Definition, Shape::Table(&AUGMENT), "Step: put noise into a text, or synonyms: a column beside it."),
     key("dedup", Definition, Shape::Table(&DEDUP), "Step: keep one of rows that are alike."),
+    key(
+        "dedup_spans",
+        Definition,
+        Shape::Table(&DEDUP_SPANS),
+        "Step: take out of a text the lines, paragraphs or runs of words that stood before, in this row or another one.",
+    ),
     key(
         "decontaminate",
         Definition,

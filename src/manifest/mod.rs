@@ -32,6 +32,7 @@ mod running;
 mod schema;
 mod secret;
 mod shape;
+mod spans;
 mod syntax;
 mod tokens;
 mod unused;

@@ -25,7 +25,7 @@ pub enum Matching {
 /// XXH3 is no match for somebody who looks for two texts of one fingerprint; all that it costs is that one of these two is dropped.
 /// By chance, two of a thousand million rows share one once in 10^20 tables.
 ///
-/// Where all of the columns are null there is nothing to compare: the fingerprint is 0, 0, and the row is kept.
+/// Where all of the columns are null, or normalised texts without a word, there is nothing to compare: the fingerprint is 0, 0, and the row is kept.
 pub struct Fingerprint {
     by: Vec<String>,
     matching: Matching,
@@ -67,17 +67,20 @@ impl RowOp for Fingerprint {
         let (mut high, mut low) = (Vec::with_capacity(input.rows), Vec::with_capacity(input.rows));
         let mut normal = Vec::new();
         for row in 0..input.rows {
-            let mut hasher = XxHash3_128::new();
+            let (mut hasher, mut nothing) = (XxHash3_128::new(), true);
             for column in &columns {
                 match column.as_string_opt::<i32>() {
                     Some(texts) if self.matching == Matching::Normalised && texts.is_valid(row) => {
                         normalise_into(texts.value(row), &mut normal);
+                        nothing &= normal.is_empty();
                         hash_text(&normal, &mut |bytes| hasher.write(bytes));
                     }
-                    _ => hash_value(column, row, &mut |bytes| hasher.write(bytes)),
+                    _ => {
+                        nothing &= column.is_null(row) || *column.data_type() == DataType::Null;
+                        hash_value(column, row, &mut |bytes| hasher.write(bytes));
+                    }
                 }
             }
-            let nothing = columns.iter().all(|column| column.is_null(row) || *column.data_type() == DataType::Null);
             let print = if nothing { 0 } else { hasher.finish_128() };
             high.push((print >> 64) as i64);
             low.push(print as i64);

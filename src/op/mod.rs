@@ -21,7 +21,9 @@ mod referring;
 mod rank;
 mod render;
 mod sample;
+mod seen;
 mod shares;
+mod spans;
 mod split;
 mod strata;
 mod synth;
@@ -47,6 +49,7 @@ pub use rank::Ranking;
 pub use referring::{Choice, Examples, Nearest, Perplexity, SIMILARITY, Same};
 pub use render::Render;
 pub use sample::Sample;
+pub use spans::{Room, SpanHashes, Spans, Unit, Which, marked, no_marks, repeated};
 pub use split::Split;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
 pub use tokens::{StaticEmbed, TokenCount};
@@ -63,13 +66,14 @@ use std::sync::Arc;
 
 /// The versions of ops, by their names in keys. Whoever changes what an op makes, or lets a library change it, raises its
 /// version: all nodes are looked at again once, and what the op made is made again.
-pub const VERSIONS: [(&str, u32); 51] = [
+pub const VERSIONS: [(&str, u32); 55] = [
     ("alike", 1),
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
+    ("cut", 1),
     ("decontaminate", 1),
-    ("dedup", 2),
+    ("dedup", 3),
     ("direction", 1),
     ("embed", 2),
     ("examples", 1),
@@ -77,7 +81,7 @@ pub const VERSIONS: [(&str, u32); 51] = [
     ("expression", 1),
     ("failed", 1),
     ("filter", 2),
-    ("fingerprint", 3),
+    ("fingerprint", 5),
     ("fold", 2),
     ("gather", 1),
     ("generate", 2),
@@ -103,10 +107,13 @@ pub const VERSIONS: [(&str, u32); 51] = [
     ("read", 1),
     ("render", 2),
     ("repeat", 2),
+    ("repeated", 1),
     ("run", 1),
+    ("runs", 1),
     ("sample", 2),
     ("segments", 2),
     ("signature", 2),
+    ("spans", 1),
     ("split", 1),
     ("sql", 1),
     ("synth", 1),

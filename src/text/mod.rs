@@ -21,6 +21,7 @@ mod repeats;
 mod self_bleu;
 mod similar;
 mod sketch;
+mod spans;
 mod symbols;
 mod tokenizer;
 mod tokens;
@@ -43,6 +44,7 @@ pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n, shared_span,
 };
 pub use sketch::Sketcher;
+pub use spans::{least_of_windows, line_spans, normal_words, paragraph_spans, without, word_spans};
 pub use tokenizer::Tokenizer;
 pub use tokens::{ENCODINGS, Encoding};
 pub use vectors::{FILES as VECTOR_FILES, Vectors};

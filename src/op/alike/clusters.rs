@@ -2,6 +2,7 @@
 
 use super::Banded;
 use crate::op::dedup::Halves;
+use crate::op::seen::Seen;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
@@ -35,22 +36,21 @@ impl Buckets {
         let rows = lengths.iter().sum();
         let mut buckets = Buckets { any: vec![false; rows], lengths, ..Buckets::default() };
         // Most keys are of one row. Those that may be of two are told by a bit for some of their bits, and the others need not be sorted.
-        let (mut once, mut twice) = (Bits::new(rows), Bits::new(rows));
+        let mut seen = Seen::new(rows);
         let mut sorted: Vec<u64> = Vec::new();
         for band in 0..bands as usize {
-            once.clear();
-            twice.clear();
-            for key in groups.iter().flat_map(|group| &group.keys[band]) {
-                if once.set(*key) {
-                    twice.set(*key);
-                }
+            seen.clear();
+            for group in &groups {
+                group.keys[band].iter().for_each(|key| seen.add(u64::from(*key)));
             }
             let mut start = 0;
             for group in &mut groups {
                 let keys = std::mem::take(&mut group.keys[band]);
-                let rows = group.signed.iter().map(|row| u64::from(*row) + start);
-                let several = keys.into_iter().zip(rows).filter(|(key, _)| twice.has(*key));
-                sorted.extend(several.map(|(key, row)| (u64::from(key) << 32) | row));
+                for (key, row) in keys.into_iter().zip(&group.signed) {
+                    if seen.may_be_several(u64::from(key)) {
+                        sorted.push(u64::from(key) << 32 | (u64::from(*row) + start));
+                    }
+                }
                 start += group.rows as u64;
             }
             sorted.sort_unstable();
@@ -66,38 +66,14 @@ impl Buckets {
         buckets
     }
 
+    /// Returns how many rows are in any.
+    pub fn several(&self) -> usize {
+        self.any.iter().filter(|any| **any).count()
+    }
+
     fn iter(&self) -> impl Iterator<Item = &[u32]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.rows[start as usize..*end as usize])
-    }
-}
-
-/// A set of some of the bits of keys, with 16 bits for each row.
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(rows: usize) -> Bits {
-        Bits(vec![0; (rows / 4).next_power_of_two()])
-    }
-
-    fn clear(&mut self) {
-        self.0.fill(0);
-    }
-
-    /// Adds a key, and returns whether it was there.
-    fn set(&mut self, key: u32) -> bool {
-        let was = self.has(key);
-        let place = self.place(key);
-        self.0[place] |= 1 << (key & 63);
-        was
-    }
-
-    fn has(&self, key: u32) -> bool {
-        self.0[self.place(key)] >> (key & 63) & 1 == 1
-    }
-
-    fn place(&self, key: u32) -> usize {
-        (key >> 6) as usize & (self.0.len() - 1)
     }
 }
 

@@ -3,7 +3,7 @@
 mod clusters;
 mod direction;
 mod keep;
-mod packed;
+pub(super) mod packed;
 mod signature;
 
 pub use clusters::{Buckets, equal, nearly};
@@ -69,12 +69,15 @@ impl Banding {
     ///
     /// Of 112 places that is 16 × 7 at 0.8, which finds 97.7 % of them; 14 × 8 would find 92.4 %.
     pub fn cut(threshold: f64) -> (u32, u32) {
-        let found = |rows: u32| {
-            let power = (0..rows).fold(1.0, |power, _| power * threshold);
-            1.0 - (0..PLACES / rows).fold(1.0, |missed, _| missed * (1.0 - power))
-        };
-        let rows = (1..=PLACES).take_while(|rows| found(*rows) >= 0.95).last().unwrap_or(1);
+        let found = |rows: &u32| Banding::found((PLACES / rows, *rows), threshold) >= 0.95;
+        let rows = (1..=PLACES).take_while(found).last().unwrap_or(1);
         (PLACES / rows, rows)
+    }
+
+    /// Returns the share of pairs with a Jaccard index of `threshold` that have a band in common.
+    pub fn found((bands, rows): (u32, u32), threshold: f64) -> f64 {
+        let power = (0..rows).fold(1.0, |power, _| power * threshold);
+        1.0 - (0..bands).fold(1.0, |missed, _| missed * (1.0 - power))
     }
 
     /// Judges pairs by the share of equal places: it may be two standard deviations of the estimate below what is expected at `threshold`, so
@@ -89,7 +92,7 @@ impl Banding {
 
     /// Returns how many places a signature needs: it is the same for all thresholds, so that a change of it makes no signature anew.
     pub fn places(&self) -> u32 {
-        (self.bands * self.rows).max(PLACES).next_multiple_of(4)
+        (self.bands * self.rows).max(PLACES).next_multiple_of(8)
     }
 }
 

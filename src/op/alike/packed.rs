@@ -9,16 +9,19 @@ use arrow_schema::{DataType, Field};
 use std::sync::{Arc, LazyLock};
 
 /// What an op makes that packs rows.
-pub(super) static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
+pub(in crate::op) static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
+
+/// What an op makes that packs rows in two columns.
+pub(super) static WRITES_TWO: LazyLock<[Type; 2]> = LazyLock::new(|| [(); 2].map(|()| Type::List(Box::new(Type::Int))));
 
 /// Makes the column, of the lengths of the lists and of all their ints.
-pub(super) fn column(lengths: Vec<usize>, ints: Vec<i64>) -> ArrayRef {
+pub(in crate::op) fn column(lengths: Vec<usize>, ints: Vec<i64>) -> ArrayRef {
     let item = Arc::new(Field::new("item", DataType::Int64, true));
     Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(ints)), None))
 }
 
 /// A column, read.
-pub(super) struct Packed<'a> {
+pub(in crate::op) struct Packed<'a> {
     ends: &'a [i32],
     ints: &'a [i64],
 }
@@ -34,6 +37,11 @@ impl<'a> Packed<'a> {
     /// Returns how many rows there are.
     pub fn len(&self) -> usize {
         self.ends.len() - 1
+    }
+
+    /// Returns the ints of all rows.
+    pub fn all(&self) -> &'a [i64] {
+        &self.ints[self.ends[0] as usize..self.ends[self.len()] as usize]
     }
 
     /// Returns what was made of a row; nothing of one of which nothing can be made.

@@ -12,7 +12,8 @@ use arrow_array::{Array, ArrayRef};
 /// Words of a shingle, unless another number is wanted.
 pub const SHINGLE: u32 = 5;
 
-/// Makes a list of ints: the sketch of the shingles of a row's normalised texts, with 16 bits for each place. A row without words has an empty list.
+/// Makes two lists of ints: the sketch of the shingles of a row's normalised texts, with 16 bits for each place. The first has the low eight of each, which are
+/// nearly all that is ever read, the second the others. A row without words has empty lists.
 pub struct Signature {
     by: Vec<String>,
     ngram: u32,
@@ -41,7 +42,7 @@ impl RowOp for Signature {
     }
 
     fn writes(&self) -> &[Type] {
-        &*packed::WRITES
+        &*packed::WRITES_TWO
     }
 
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
@@ -50,7 +51,7 @@ impl RowOp for Signature {
         let mut sketcher = Sketcher::new(self.places as usize);
         let (mut normal, mut words, mut shingles) = (Vec::new(), Words::default(), Vec::new());
         let mut lengths = Vec::with_capacity(input.rows);
-        let mut values: Vec<i64> = Vec::with_capacity(input.rows * self.places as usize / 4);
+        let [mut low, mut high] = [0, 1].map(|_| Vec::with_capacity(input.rows * self.places as usize / 8));
         for row in 0..input.rows {
             shingles.clear();
             for texts in texts.iter().filter(|texts| texts.is_valid(row)) {
@@ -58,15 +59,15 @@ impl RowOp for Signature {
                 words.split(&normal);
                 shingles.extend(words.shingles(self.ngram as usize));
             }
-            let before = values.len();
-            if let Some(sketch) = sketcher.sketch(&shingles) {
-                let short = |place: &u64| mix64(*place) >> 48;
-                let four = |four: &[u64; 4]| four.iter().fold(0, |packed, place| (packed << 16) | short(place)) as i64;
-                values.extend(sketch.as_chunks::<4>().0.iter().map(four));
+            let before = low.len();
+            for eight in sketcher.sketch(&shingles).iter().flat_map(|sketch| sketch.as_chunks::<8>().0) {
+                let short = eight.map(|place| (mix64(place) >> 48) as u16);
+                low.push(i64::from_le_bytes(short.map(|place| place as u8)));
+                high.push(i64::from_le_bytes(short.map(|place| (place >> 8) as u8)));
             }
-            lengths.push(values.len() - before);
+            lengths.push(low.len() - before);
         }
-        Ok(vec![packed::column(lengths, values)])
+        Ok(vec![packed::column(lengths.clone(), low), packed::column(lengths, high)])
     }
 }
 
@@ -80,35 +81,52 @@ pub struct Banded {
 }
 
 impl Banding {
-    /// Returns the bands of a column of signatures.
-    pub fn bands(&self, column: &ArrayRef) -> Option<Banded> {
-        let signatures = Packed::of(column)?;
-        let mut keys = vec![Vec::with_capacity(signatures.len()); self.bands as usize];
-        let mut signed = Vec::with_capacity(signatures.len());
-        let mut places: Vec<u16> = Vec::new();
-        for row in 0..signatures.len() {
-            let Some(signature) = signatures.row(row) else { continue };
-            is_whole(signature)?;
-            signed.push(row as u32);
-            places.clear();
-            places.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u16)));
-            for (band, (keys, places)) in keys.iter_mut().zip(places.chunks_exact(self.rows as usize)).enumerate() {
-                // The places of a band, four at a time.
-                let four = |four: &[u16]| four.iter().fold(0, |packed, place| (packed << 16) | u64::from(*place));
-                let key = places.chunks(4).fold(band as u64, |key, places| mix64(key.rotate_left(8) ^ four(places)));
-                keys.push((key >> 32) as u32);
-            }
-        }
-        Some(Banded { rows: signatures.len(), keys, signed })
+    /// Returns whether the low bits of places are too few to tell bands apart.
+    pub fn needs_all_bits(&self) -> bool {
+        self.rows < 4
     }
 
-    /// Adds 8 bits of each place of some signatures.
-    pub fn shorten(&self, column: &ArrayRef, rows: impl Iterator<Item = usize>, into: &mut Vec<u8>) -> Option<()> {
-        let signatures = Packed::of(column)?;
+    /// Returns the bands of the low bits of signatures, and of the others where these are needed.
+    pub fn bands(&self, low: &ArrayRef, high: Option<&ArrayRef>) -> Option<Banded> {
+        let low = Packed::of(low)?;
+        let high = match high {
+            Some(column) => Some(Packed::of(column)?),
+            None => None,
+        };
+        let mut keys = vec![Vec::with_capacity(low.len()); self.bands as usize];
+        let mut signed = Vec::with_capacity(low.len());
+        let width = self.rows as usize * if high.is_some() { 2 } else { 1 };
+        let mut bytes: Vec<u8> = Vec::new();
+        for row in 0..low.len() {
+            let Some(signature) = low.row(row) else { continue };
+            is_whole(signature)?;
+            signed.push(row as u32);
+            bytes.clear();
+            match &high {
+                None => extend(&mut bytes, signature),
+                Some(high) => {
+                    let places = signature.iter().zip(high.row(row)?);
+                    let places = places.flat_map(|(low, high)| low.to_le_bytes().into_iter().zip(high.to_le_bytes()));
+                    bytes.extend(places.flat_map(|(low, high)| [low, high]));
+                }
+            }
+            let starts = (0..(bytes.len() + 1).saturating_sub(width)).step_by(width);
+            // There are always eight bytes to be read.
+            bytes.extend([0; 8]);
+            for (keys, start) in keys.iter_mut().zip(starts) {
+                keys.push(band_key(&bytes[start..], width));
+            }
+        }
+        Some(Banded { rows: low.len(), keys, signed })
+    }
+
+    /// Adds the low bits of each place of some signatures.
+    pub fn shorten(&self, low: &ArrayRef, rows: impl Iterator<Item = usize>, into: &mut Vec<u8>) -> Option<()> {
+        let signatures = Packed::of(low)?;
         for row in rows {
             let signature = signatures.row(row)?;
             is_whole(signature)?;
-            into.extend(signature.iter().flat_map(|four| (0..4).rev().map(move |at| (four >> (16 * at)) as u8)));
+            extend(into, signature);
         }
         Some(())
     }
@@ -117,11 +135,43 @@ impl Banding {
     pub fn are_alike(&self, short: &[u8], a: usize, b: usize) -> bool {
         let places = self.places() as usize;
         let [a, b] = [a, b].map(|at| &short[at * places..][..places]);
-        a.iter().zip(b).map(|(a, b)| u32::from(a == b)).sum::<u32>() >= self.needed
+        // Sixteen at a time, of which no sum comes to more than a byte holds: there are 4080 places at most.
+        let ([a, a_rest], [b, b_rest]) = (halves(a), halves(b));
+        let mut equal = [0_u8; 16];
+        for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+            (0..16).for_each(|at| equal[at] += u8::from(a[at] == b[at]));
+        }
+        let rest = a_rest.iter().zip(b_rest).map(|(a, b)| u32::from(a == b)).sum::<u32>();
+        equal.iter().map(|equal| u32::from(*equal)).sum::<u32>() + rest >= self.needed
     }
+}
+
+/// Adds the bytes of ints.
+fn extend(bytes: &mut Vec<u8>, ints: &[i64]) {
+    let start = bytes.len();
+    bytes.resize(start + 8 * ints.len(), 0);
+    bytes[start..].as_chunks_mut::<8>().0.iter_mut().zip(ints).for_each(|(eight, int)| *eight = int.to_le_bytes());
+}
+
+/// Returns what can be read sixteen bytes at a time, and the rest.
+fn halves(bytes: &[u8]) -> [&[u8]; 2] {
+    let (whole, rest) = bytes.split_at(bytes.len() / 16 * 16);
+    [whole, rest]
+}
+
+/// Returns what stands for the bytes of a band; eight bytes can be read behind any of them.
+fn band_key(bytes: &[u8], width: usize) -> u32 {
+    let eight =
+        |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("there is a rest behind the last band"));
+    let whole = (0..width / 8).fold(0, |key: u64, at| mix64(key.rotate_left(8) ^ eight(8 * at)));
+    let key = match width % 8 {
+        0 => whole,
+        rest => mix64(whole.rotate_left(8) ^ (eight(width - rest) & !(u64::MAX << (8 * rest)))),
+    };
+    (key >> 32) as u32
 }
 
 /// Returns nothing where a signature is cut short.
 fn is_whole(signature: &[i64]) -> Option<()> {
-    (signature.len() * 4 >= PLACES as usize).then_some(())
+    (signature.len() * 8 >= PLACES as usize).then_some(())
 }
