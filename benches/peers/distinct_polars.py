@@ -2,7 +2,7 @@
 
     python distinct_polars.py DOCUMENTS.jsonl [RATIOS.txt]
 
-Exact for up to 2^21 different words. Runs as structs or as texts take polars about twice as long.
+Exact for up to 2^21 different words. Runs as structs or as texts take polars about twice as long: this is the fastest way that was found.
 """
 
 import sys
