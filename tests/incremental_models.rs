@@ -77,10 +77,6 @@ enum Step {
         id: usize,
         reads: String,
     },
-    Perplexity {
-        id: usize,
-        reads: String,
-    },
     Where(usize),
     /// Keeps rows by what a model said.
     Said(String, usize),
@@ -207,7 +203,6 @@ impl Model {
                 let second = first + 1 + random.below(texts.len() - first - 1);
                 Step::Between { id, reads: [first, second].map(|at| texts[at].clone()), both: random.chance(50) }
             }
-            7 if random.chance(50) => Step::Perplexity { id, reads },
             7 => Step::Embed { id, reads },
             8 => Step::Where(random.below(20)),
             9 if !said.is_empty() => Step::Said(random.one(&said).clone(), random.below(3)),
@@ -261,9 +256,6 @@ impl Model {
                 for step in &mut self.datasets[at].steps {
                     match step {
                         Step::Generate { n, .. } if *n > 1 => *n = 1 + more,
-                        Step::Perplexity { id, reads } => {
-                            format!("{{ perplexity = {{ model = \"c\", column = \"{reads}\", into = \"e{id}\" }} }}")
-                        }
                         Step::Where(than) => *than = threshold,
                         _ => {}
                     }
@@ -326,7 +318,6 @@ impl Model {
             );
         }
         let _ = writeln!(out, "[model.v]\nprovider = \"openai\"\nurl = \"{url}\"\nname = \"v\"");
-        let _ = writeln!(out, "[model.c]\nprovider = \"openai\"\nurl = \"{url}\"\nname = \"c\"\napi = \"completions\"");
         let mut prompts = String::new();
         for dataset in &self.datasets {
             let _ = writeln!(out, "[dataset.{}]\nfrom = \"{}\"\nmax_failed = 10000", dataset.name, dataset.from);
@@ -402,13 +393,6 @@ fn answer(asked: &Asked, replies: Replies) -> Play {
         }
     }
     let chance = chance >> 8;
-    if asked.body.contains("\"echo\":true") {
-        let logs = serde_json::json!({ "token_logprobs": [null, -((chance % 9) as f64), -1.5, -2.0] });
-        let choice =
-            serde_json::json!({ "text": format!("{}!", asked.text), "logprobs": logs, "finish_reason": "length" });
-        let body = serde_json::json!({ "model": "c", "choices": [choice], "usage": { "prompt_tokens": 3, "completion_tokens": 1 } });
-        return Act::Status(200, body.to_string(), Vec::new()).into();
-    }
     if asked.body.contains("\"better\"") {
         let better = ["first", "second", "same"][(chance % 3) as usize];
         return Act::say(format!(r#"{{"reason": "so {chance:x}", "better": "{better}"}}"#)).into();
