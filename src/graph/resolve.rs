@@ -291,12 +291,22 @@ fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node
                 node.words.set(path, part.condition.value.clone());
             }),
             None => {
-                unknown(manifest, "filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()), problems);
+                let known = manifest.filters.iter().map(|f| f.name.value.as_str());
+                if let Some(problem) = no_such(manifest, "filter", name, known) {
+                    let is_published = READY_FILTERS.contains(&name.value.as_str());
+                    problems.push(if is_published { problem.help(to_declare(&name.value)) } else { problem });
+                }
                 whole = false;
             }
         }
     }
     whole
+}
+
+/// Says how a published filter is used.
+fn to_declare(published: &str) -> String {
+    let declared = format!("declare the published filter under a name: `[filter.good]` with `use = \"{published}\"`");
+    format!("{declared}, and name that: `filter = \"good\"`")
 }
 
 /// Reads the prompt of a step, with its words and those of its examples.
@@ -350,7 +360,7 @@ fn model_words(model: &Model, path: &str, words: &mut Words) {
     }
 }
 
-/// Says that a name is unknown. Where something is wrong with what it names, that was said.
+/// Says that a name is unknown; see [`no_such`].
 pub(super) fn unknown<'a>(
     manifest: &'a Manifest,
     kind: &'a str,
@@ -358,22 +368,27 @@ pub(super) fn unknown<'a>(
     sound: impl Iterator<Item = &'a str> + Clone,
     problems: &mut Diagnostics,
 ) {
+    if let Some(problem) = no_such(manifest, kind, name, sound) {
+        problems.push(problem);
+    }
+}
+
+/// Draws up that a name is unknown. Where something is wrong with what it names, that was said.
+fn no_such<'a>(
+    manifest: &'a Manifest,
+    kind: &'a str,
+    name: &Text,
+    sound: impl Iterator<Item = &'a str> + Clone,
+) -> Option<Diagnostic> {
     if manifest.broken.has(kind, &name.value) {
-        return;
+        return None;
     }
     let known = sound.chain(manifest.broken.names(kind));
     let problem = Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
         .at(&name.span, format!("no such {kind}"))
         .note(format!("declared: {}", list(known.clone())))
         .did_you_mean(&name.value, known);
-    problems.push(match kind {
-        "filter" if READY_FILTERS.contains(&name.value.as_str()) => {
-            let declared =
-                format!("declare the published filter under a name: `[filter.good]` with `use = \"{}\"`", name.value);
-            problem.help(format!("{declared}, and name that: `filter = \"good\"`"))
-        }
-        _ => problem,
-    });
+    Some(problem)
 }
 
 /// Reports edges to datasets and parts that do not exist, and returns whether all do.
