@@ -8,8 +8,7 @@ use crate::graph::{Input, Kind, NodeId};
 use crate::hash::Hash;
 use crate::history::{Alarmed, History, LOCK_FILE, Move, View, parse_lock, read_record, read_view};
 use crate::manifest::{Alarm, Allowed, Spanned};
-use crate::plan::Reason;
-use crate::store::Store;
+use crate::plan::{Reason, changed};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -179,31 +178,11 @@ impl Project {
         let scratch = || scratch.get_or_init(|| self.store.scratch());
         let cause = |node: NodeId| {
             let ((_, old), (_, new)) = (self.record_of(before, node)?, self.record_of(now, node)?);
-            let cause = Cause { node, reasons: self.changes(node, &old, &new, &scratch), lost: lost(&old, &new) };
+            let rows = |path: &str, old, new| self.changed_rows(scratch(), node, path, old, new);
+            let cause = Cause { node, reasons: changed(&new.words, &new.files, &rows, &old), lost: lost(&old, &new) };
             (!cause.reasons.is_empty() || !cause.lost.is_empty()).then_some(cause)
         };
         self.graph.closure(&[id]).into_iter().filter_map(cause).collect()
-    }
-
-    /// Returns what of a node's own differs between two records: its definition and its files.
-    fn changes<'a>(
-        &self,
-        node: NodeId,
-        old: &NodeRecord,
-        new: &NodeRecord,
-        scratch: &dyn Fn() -> &'a Store,
-    ) -> Vec<Reason> {
-        let present = crate::plan::Present {
-            words: &new.words,
-            files: new.files.clone(),
-            inputs: Vec::new(),
-            rows: &|path, old, new| self.changed_rows(scratch(), node, path, old, new),
-            output: None,
-            again: &|_| false,
-            asked: None,
-        };
-        let reasons = crate::plan::reasons(&present, Some(old));
-        reasons.into_iter().filter(|reason| *reason != Reason::Forgotten).collect()
     }
 }
 
