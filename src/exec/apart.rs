@@ -25,7 +25,7 @@ impl Flow<'_> {
                 return self.whole_columns_of(work, &schema, &group);
             }
             schema.0.push(Field::new(name, dear.writes()[0].clone()));
-            group.columns.push(ColumnRef { chunk: made.chunks[0], take: None });
+            group.columns.push(ColumnRef::from(made.chunks[0]));
         }
         self.whole_columns_of(&Work { op: apart.rest.clone(), ..work.clone() }, &schema, &group)
     }
