@@ -125,6 +125,14 @@ fn an_argument_written_out_and_left_out_is_one_expression() {
 }
 
 #[test]
+fn what_c4_asks_of_lines_unless_it_is_told_is_what_its_rules_are_by_default() {
+    use crate::text::{Kind, LineRules};
+    let expr = parsed("c4_sentence_count(text)", &rows().0);
+    let kind = expr.measure().map(|measure| measure.kind.clone());
+    assert_eq!(kind, Some(Kind::C4Sentences(LineRules::default())));
+}
+
+#[test]
 fn a_condition_taken_apart_reads_no_text_beside_what_is_dear() {
     let (schema, _) = rows();
     let dear = [
