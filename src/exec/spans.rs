@@ -83,7 +83,7 @@ impl Flow<'_> {
 
     /// Returns the marks of hashes that come several times, of each column of lists of hashes that has any.
     fn repeated(&self, lists: &[ColumnRef], which: Which) -> Result<Vec<Option<Hash>>, Stop> {
-        let mut key = op::key("repeated");
+        let mut key = op::key("spans-repeated");
         key.text("which", if which == Which::All { "all" } else { "all-but-the-first" });
         lists.iter().for_each(|column| column_into(&mut key, *column));
         let outputs = self.action(key.finish(), || {
@@ -110,7 +110,7 @@ impl Flow<'_> {
     /// Makes the hashes of the runs of which samples are marked; nothing where none is.
     fn runs(&self, step: &Spanning, texts: ColumnRef, samples: Option<Hash>) -> Result<Option<Hash>, Stop> {
         let Some(samples) = samples else { return Ok(None) };
-        let mut key = op::key("runs");
+        let mut key = op::key("spans-runs");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
         key.hash("samples", samples);
@@ -124,7 +124,7 @@ impl Flow<'_> {
 
     /// Cuts what is marked out of texts.
     fn cut(&self, step: &Spanning, texts: ColumnRef, marks: Hash, of_runs: Option<Option<Hash>>) -> Result<Hash, Stop> {
-        let mut key = op::key("cut");
+        let mut key = op::key("spans-cut");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
         key.hash("marks", marks).maybe("runs", of_runs.flatten());

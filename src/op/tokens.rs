@@ -73,7 +73,7 @@ impl RowOp for StaticEmbed {
     }
 
     fn name(&self) -> &'static str {
-        "vectors"
+        "static-embed"
     }
 
     fn reads(&self) -> &[String] {

@@ -99,7 +99,7 @@ impl RowOp for SpanHashes {
     }
 
     fn name(&self) -> &'static str {
-        "spans"
+        "span-hashes"
     }
 
     fn reads(&self) -> &[String] {
