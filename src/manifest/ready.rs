@@ -9,6 +9,7 @@ use super::declare::Declarer;
 use super::value::{Kind, Table, Value};
 use crate::diag::{Diagnostic, list};
 use crate::query::quoted;
+use crate::text::{WORD_KINDS, WordKind};
 use std::collections::BTreeMap;
 
 /// A published filter.
@@ -254,7 +255,7 @@ impl Declarer<'_> {
                         Diagnostic::error(code, title).at(&self.span(entry.value.at), format!("found {found}"));
                     let word = entry.value.string().unwrap_or_default();
                     let problem = match default {
-                        Spelling => problem.did_you_mean(&word, SPELLINGS),
+                        Spelling => problem.did_you_mean(&word, WORD_KINDS.map(|(name, _)| name)),
                         _ => problem,
                     };
                     self.problems.push(problem);
@@ -314,16 +315,13 @@ impl Declarer<'_> {
     }
 }
 
-/// What words can be: the choices of the functions that count them.
-const SPELLINGS: [&str; 2] = ["space", "unicode"];
-
 impl Preset {
     fn written(self) -> String {
         match self {
             Count(number) | Number(number) | Share(number) => written(number),
             Switch(is_on) => is_on.to_string(),
             Words(words) => format!("'{words}'"),
-            Spelling => format!("'{}'", SPELLINGS[0]),
+            Spelling => format!("'{}'", WORD_KINDS[0].0),
         }
     }
 
@@ -344,7 +342,7 @@ impl Preset {
                 words => words.map(|words| format!("'{}'", words.replace('\'', "''"))).ok_or(false),
             },
             (Spelling, _) => match value.string() {
-                Some(word) if SPELLINGS.contains(&&*word) => Ok(format!("'{word}'")),
+                Some(word) if WordKind::named(&word).is_some() => Ok(format!("'{word}'")),
                 word => Err(word.is_some()),
             },
             (Switch(_), _) => Err(false),

@@ -25,6 +25,7 @@ mod seen;
 mod shares;
 mod spans;
 mod split;
+mod static_embed;
 mod strata;
 mod synth;
 mod tokens;
@@ -51,8 +52,9 @@ pub use render::Render;
 pub use sample::Sample;
 pub use spans::{Room, SpanHashes, Spans, Unit, Which, marked, no_marks, repeated};
 pub use split::Split;
+pub use static_embed::StaticEmbed;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
-pub use tokens::{StaticEmbed, TokenCount};
+pub use tokens::TokenCount;
 
 use crate::ask::{FailureKind, Request, Response, Spec};
 use crate::expr::Value;
