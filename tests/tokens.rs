@@ -218,8 +218,8 @@ fn damaged_tokenizers_and_models_are_an_error_or_work_and_never_a_panic() {
             } else {
                 let own = |file: &str| fs::read(format!("{VECTORS}/static/pieces/{file}")).expect("it is there");
                 let files = [&damaged[..], &own("tokenizer.json"), &own("config.json")];
-                if let Ok(vectors) = datamake::text::Vectors::read(files) {
-                    let _ = vectors.of("the cat");
+                if let Ok(model) = datamake::text::StaticModel::read(files) {
+                    let _ = model.of("the cat");
                 }
             }
         }

@@ -48,19 +48,19 @@ impl Flow<'_> {
         let own = groups.iter().zip(hashes);
         all.extend(own.map(|(group, hashes)| Texts { column: column(schema, group), hashes: hashes[0] }));
         let hashes: Vec<ColumnRef> = all.iter().map(|texts| texts.hashes).collect();
-        // Of each row group what is marked, and of runs of words which runs of the samples that are.
+        // Of each row group what is marked, and of runs of words which runs of the anchors that are.
         let (marks, of_runs) = match step.spans.unit {
             Unit::Line | Unit::Paragraph => (self.repeated(&hashes, Which::AllButTheFirst)?, None),
             Unit::Words => {
-                let samples = self.repeated(&hashes, Which::All)?;
-                let texts: Vec<(Texts, Option<Hash>)> = all.iter().copied().zip(samples.iter().copied()).collect();
-                let runs = self.all(&texts, |_| 0, |flow, (texts, samples)| flow.runs(step, texts.column, *samples))?;
+                let anchors = self.repeated(&hashes, Which::All)?;
+                let texts: Vec<(Texts, Option<Hash>)> = all.iter().copied().zip(anchors.iter().copied()).collect();
+                let runs = self.all(&texts, |_| 0, |flow, (texts, anchors)| flow.runs(step, texts.column, *anchors))?;
                 let runs: Vec<ColumnRef> =
                     runs.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect();
                 let mut marked = self.repeated(&runs, Which::AllButTheFirst)?.into_iter();
-                let of_runs = samples.iter().map(|samples| samples.and_then(|_| marked.next()).flatten());
+                let of_runs = anchors.iter().map(|anchors| anchors.and_then(|_| marked.next()).flatten());
                 let of_runs: Vec<Option<Hash>> = of_runs.collect();
-                (samples, Some(of_runs))
+                (anchors, Some(of_runs))
             }
         };
         let place =
@@ -83,7 +83,7 @@ impl Flow<'_> {
 
     /// Returns the marks of hashes that come several times, of each column of lists of hashes that has any.
     fn repeated(&self, lists: &[ColumnRef], which: Which) -> Result<Vec<Option<Hash>>, Stop> {
-        let mut key = op::key("repeated");
+        let mut key = op::key("spans-repeated");
         key.text("which", if which == Which::All { "all" } else { "all-but-the-first" });
         lists.iter().for_each(|column| column_into(&mut key, *column));
         let outputs = self.action(key.finish(), || {
@@ -107,16 +107,16 @@ impl Flow<'_> {
         Ok(outputs.into_iter().map(|output| (output != nothing).then_some(output)).collect())
     }
 
-    /// Makes the hashes of the runs of which samples are marked; nothing where none is.
-    fn runs(&self, step: &Spanning, texts: ColumnRef, samples: Option<Hash>) -> Result<Option<Hash>, Stop> {
-        let Some(samples) = samples else { return Ok(None) };
-        let mut key = op::key("runs");
+    /// Makes the hashes of the runs of which anchors are marked; nothing where none is.
+    fn runs(&self, step: &Spanning, texts: ColumnRef, anchors: Option<Hash>) -> Result<Option<Hash>, Stop> {
+        let Some(anchors) = anchors else { return Ok(None) };
+        let mut key = op::key("spans-runs");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
-        key.hash("samples", samples);
+        key.hash("anchors", anchors);
         let outputs = self.action(key.finish(), || {
-            let marks = self.context.column(ColumnRef { chunk: samples, take: None })?;
-            let runs = step.spans.runs(&self.context.column(texts)?, &marks).ok_or(Stop::Missing(samples))?;
+            let marks = self.context.column(ColumnRef { chunk: anchors, take: None })?;
+            let runs = step.spans.runs(&self.context.column(texts)?, &marks).ok_or(Stop::Missing(anchors))?;
             Ok(vec![self.context.put_column(&runs)?])
         })?;
         Ok(Some(outputs[0]))
@@ -124,7 +124,7 @@ impl Flow<'_> {
 
     /// Cuts what is marked out of texts.
     fn cut(&self, step: &Spanning, texts: ColumnRef, marks: Hash, of_runs: Option<Option<Hash>>) -> Result<Hash, Stop> {
-        let mut key = op::key("cut");
+        let mut key = op::key("spans-cut");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
         key.hash("marks", marks).maybe("runs", of_runs.flatten());

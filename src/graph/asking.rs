@@ -1,13 +1,13 @@
 //! Binds the steps that ask models, and those that look into another table.
 
 use super::Graph;
-use super::bind::{Ask, Binder, Fan, Shape, Stage, is_vector, no_column};
+use super::bind::{Ask, Binder, Fan, Shape, Stage, Work, is_vector, no_column};
 use super::texts::{EXAMPLES, PromptTexts, in_manifest};
 use crate::ask::{Form, Spec, Task};
 use crate::diag::{Diagnostic, Span, list};
 use crate::expr::Expr;
 use crate::manifest::{Embed, EmbedBy, Examples, Generate, Judge, Model, Nearest, Pick, Prompt, Text, Verdict};
-use crate::op::{self, Asked, Choice, Formed, Kept, Opening, is_dialogue};
+use crate::op::{self, Asked, Choice, Formed, Kept, Opening, Over, is_dialogue};
 use crate::table::{Field, Schema, Type};
 use std::sync::Arc;
 
@@ -177,8 +177,17 @@ impl Binder<'_> {
         Some(vec![Stage::Ask(Ask { op: Arc::new(op), span: step.span.clone() })])
     }
 
+    /// Binds `embed` by a static model.
+    fn embed_static(&mut self, at: usize, step: &Embed) -> Option<Vec<Stage>> {
+        let text = self.embedded(step)?;
+        let model = self.node.vectors.get(&at)?.clone();
+        let inner = op::StaticEmbed::new(model, &Over::names(1)[0]);
+        let op = Over::new(vec![text], Box::new(inner));
+        Some(vec![Stage::Compute(vec![Work::new(&step.into.value, op, &step.span)])])
+    }
+
     /// Binds the text of `embed`, and adds the column for its vector.
-    pub(super) fn embedded(&mut self, step: &Embed) -> Option<Expr> {
+    fn embedded(&mut self, step: &Embed) -> Option<Expr> {
         let schema = self.shape.schema.clone();
         let text = self.expr(&step.text, &schema, &[]);
         let into = Field::new(&step.into.value, Type::List(Box::new(Type::Float)));

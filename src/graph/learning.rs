@@ -5,7 +5,7 @@ use super::bind::{Ask, Binder, Stage, no_column};
 use crate::ask::{Spec, Task};
 use crate::diag::Diagnostic;
 use crate::manifest::{Perplexity, PerplexityBy, Text};
-use crate::op::{self, BEYOND, Likelihood};
+use crate::op::{self, AskedPerplexity, BEYOND};
 use crate::table::{Schema, Type};
 use std::sync::Arc;
 
@@ -40,9 +40,9 @@ impl Binder<'_> {
             );
         }
         self.add(&step.into, Type::Float);
-        let params = Likelihood::asking(model.params.clone());
+        let params = AskedPerplexity::asking(model.params.clone());
         let spec = Spec::new(place, Task::Completion, model.called(), params, None, Some(BEYOND));
-        let op = Likelihood::new(&step.column.value, asked_since(model, spec), &step.into.value);
+        let op = AskedPerplexity::new(&step.column.value, asked_since(model, spec), &step.into.value);
         Some(vec![Stage::Ask(Ask { op: Arc::new(op), span: step.span.clone() })])
     }
 

@@ -34,7 +34,7 @@ use crate::hash::Words;
 use crate::manifest::{Dataset, Manifest, Model, Step, Text};
 use crate::op::Synonyms;
 use crate::template::Template;
-use crate::text::{Tokenizer, Vectors};
+use crate::text::{StaticModel, Tokenizer};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ pub struct Node {
     /// The tokenizers of its `tokens` steps, by step.
     pub tokenizers: BTreeMap<usize, Arc<Tokenizer>>,
     /// The static models of its `embed` steps, by step.
-    pub vectors: BTreeMap<usize, Arc<Vectors>>,
+    pub vectors: BTreeMap<usize, Arc<StaticModel>>,
     /// The query that makes its rows.
     pub query: Option<Arc<NodeQuery>>,
     /// The input that a step looks into, by step: what is near, examples; of several the first, which the others follow.

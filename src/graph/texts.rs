@@ -9,7 +9,7 @@ use crate::manifest::{Manifest, Prompt, PromptText, RenderText, Reply, ReplyForm
 use crate::op::Synonyms;
 use crate::table::Field;
 use crate::template::Template;
-use crate::text::{Tokenizer, Vectors};
+use crate::text::{StaticModel, Tokenizer};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub(super) struct TextReader<'a> {
     forms: HashMap<String, Option<Arc<Form>>>,
     lists: HashMap<String, Option<Arc<Synonyms>>>,
     pub(super) tokenizers: HashMap<String, Option<Arc<Tokenizer>>>,
-    pub(super) vectors: HashMap<String, Option<Arc<Vectors>>>,
+    pub(super) vectors: HashMap<String, Option<Arc<StaticModel>>>,
 }
 
 impl<'a> TextReader<'a> {

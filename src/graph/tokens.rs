@@ -1,12 +1,12 @@
-//! Tokenizers and static models: read from their files, and bound to the steps that use them.
+//! Tokenizers and static models, read from their files; and the binding of `tokens`.
 
 use super::bind::{Binder, Stage, Work};
 use super::texts::TextReader;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::manifest::{Embed, Text, TokenCount};
-use crate::op::{self, Over};
+use crate::manifest::{Text, TokenCount};
+use crate::op;
 use crate::table::Type;
-use crate::text::{Tokenizer, VECTOR_FILES, Vectors};
+use crate::text::{StaticModel, Tokenizer};
 use std::sync::Arc;
 
 impl TextReader<'_> {
@@ -28,12 +28,12 @@ impl TextReader<'_> {
     }
 
     /// Reads the folder of a static model.
-    pub(super) fn vectors(&mut self, folder: &Text, problems: &mut Diagnostics) -> Option<Arc<Vectors>> {
+    pub(super) fn vectors(&mut self, folder: &Text, problems: &mut Diagnostics) -> Option<Arc<StaticModel>> {
         if let Some(known) = self.vectors.get(&folder.value) {
             return known.clone();
         }
         let path = |file: &str| format!("{}/{file}", folder.value.trim_end_matches('/'));
-        let files: Vec<Option<Vec<u8>>> = VECTOR_FILES
+        let files: Vec<Option<Vec<u8>>> = StaticModel::FILES
             .iter()
             .map(|file| self.bytes("file of a static model", &path(file), folder, problems))
             .collect();
@@ -45,7 +45,7 @@ impl TextReader<'_> {
                     .note(why)
                     .help("it has to be a folder as model2vec saves it, `StaticModel.save_pretrained`")
             };
-            let read = Vectors::read([&files[0], &files[1], &files[2]]);
+            let read = StaticModel::read([&files[0], &files[1], &files[2]]);
             read.map(Arc::new).map_err(|problem| problems.push(wrong(problem))).ok()
         });
         self.vectors.insert(folder.value.clone(), found.clone());
@@ -61,15 +61,6 @@ impl Binder<'_> {
         self.add(&step.into, Type::Int);
         let tokenizer = self.node.tokenizers.get(&at)?.clone();
         let op = op::TokenCount::new(tokenizer, &step.column.value);
-        Some(vec![Stage::Compute(vec![Work::new(&step.into.value, op, &step.span)])])
-    }
-
-    /// Binds `embed` by a static model.
-    pub(super) fn embed_static(&mut self, at: usize, step: &Embed) -> Option<Vec<Stage>> {
-        let text = self.embedded(step)?;
-        let vectors = self.node.vectors.get(&at)?.clone();
-        let inner = op::StaticEmbed::new(vectors, &Over::names(1)[0]);
-        let op = Over::new(vec![text], Box::new(inner));
         Some(vec![Stage::Compute(vec![Work::new(&step.into.value, op, &step.span)])])
     }
 }

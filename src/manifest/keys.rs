@@ -246,7 +246,7 @@ pub const STEP: &[Key] = &[
         Definition,
         Shape::Table(&PERPLEXITY),
         "Step: measure how unlikely a text is to a language model of another dataset's texts, or to a model at an endpoint. A text without words \
-         has no perplexity: null.",
+         has no perplexity: null. By `model`, a text of one token has none, and one that is null or empty fails its row.",
     ),
     key(
         "explode",

@@ -9,6 +9,7 @@ use super::declare::Declarer;
 use super::value::{Kind, Table, Value};
 use crate::diag::{Diagnostic, list};
 use crate::query::quoted;
+use crate::text::{WORD_KINDS, WordKind};
 use std::collections::BTreeMap;
 
 /// A published filter.
@@ -318,16 +319,13 @@ impl Declarer<'_> {
 const WRONG_TYPE: &str = "wrong-type";
 const OUT_OF_RANGE: &str = "out-of-range";
 
-/// What words can be: the choices of the functions that count them.
-const SPELLINGS: [&str; 2] = ["space", "unicode"];
-
 impl Preset {
     fn written(self) -> String {
         match self {
             Count(number) | Number(number) | Share(number) => written(number),
             Switch(is_on) => is_on.to_string(),
             Words(words) => format!("'{words}'"),
-            Spelling => format!("'{}'", SPELLINGS[0]),
+            Spelling => format!("'{}'", WORD_KINDS[0].0),
         }
     }
 
@@ -353,7 +351,7 @@ impl Preset {
                 None => Err(WRONG_TYPE),
             },
             (Spelling, _) => match value.string() {
-                Some(word) if SPELLINGS.contains(&&*word) => Ok(format!("'{word}'")),
+                Some(word) if WordKind::named(&word).is_some() => Ok(format!("'{word}'")),
                 Some(_) => Err(OUT_OF_RANGE),
                 None => Err(WRONG_TYPE),
             },

@@ -21,10 +21,11 @@ mod referring;
 mod rank;
 mod render;
 mod sample;
-mod seen;
 mod shares;
+mod sieve;
 mod spans;
 mod split;
+mod static_embed;
 mod strata;
 mod synth;
 mod tokens;
@@ -33,7 +34,7 @@ pub use alike::{
     Alike, Banded, Banding, Buckets, Cosine, Deduping, Direction, MOST, SHINGLE, Signature, equal, keep, nearly,
 };
 pub use asking::{
-    Asked, BEYOND, Embed, Formed, Generate, Judge, Kept, Likelihood, Opening, TIE, Verdict, is_dialogue, turn_type,
+    Asked, AskedPerplexity, BEYOND, Embed, Formed, Generate, Judge, Kept, Opening, TIE, Verdict, is_dialogue, turn_type,
 };
 pub use augment::{Augment, Augmented, Augmenting, Intensity, Noise, Synonyms};
 pub use choose::{By, Grouped, Quota, Sampling};
@@ -51,8 +52,9 @@ pub use render::Render;
 pub use sample::Sample;
 pub use spans::{Room, SpanHashes, Spans, Unit, Which, marked, no_marks, repeated};
 pub use split::Split;
+pub use static_embed::StaticEmbed;
 pub use synth::{Literal, NamePart, Recipe, synth_column, synth_groups};
-pub use tokens::{StaticEmbed, TokenCount};
+pub use tokens::TokenCount;
 
 use crate::ask::{FailureKind, Request, Response, Spec};
 use crate::expr::Value;
@@ -68,10 +70,10 @@ use std::sync::Arc;
 /// version: all nodes are looked at again once, and what the op made is made again.
 pub const VERSIONS: [(&str, u32); 55] = [
     ("alike", 1),
+    ("asked-perplexity", 1),
     ("augment", 1),
     ("conform", 1),
     ("constant", 2),
-    ("cut", 1),
     ("decontaminate", 1),
     ("dedup", 3),
     ("direction", 1),
@@ -91,7 +93,6 @@ pub const VERSIONS: [(&str, u32); 55] = [
     ("judge", 2),
     ("last-read", 1),
     ("leaks", 1),
-    ("likelihood", 1),
     ("lines", 1),
     ("lm", 2),
     ("lm-counts", 2),
@@ -107,20 +108,21 @@ pub const VERSIONS: [(&str, u32); 55] = [
     ("read", 1),
     ("render", 2),
     ("repeat", 2),
-    ("repeated", 1),
     ("run", 1),
-    ("runs", 1),
     ("sample", 2),
     ("segments", 2),
     ("signature", 2),
-    ("spans", 1),
+    ("span-hashes", 1),
+    ("spans-cut", 1),
+    ("spans-repeated", 1),
+    ("spans-runs", 1),
     ("split", 1),
     ("sql", 1),
+    ("static-embed", 1),
     ("synth", 1),
     ("texts", 1),
     ("tokens", 1),
     ("unread", 1),
-    ("vectors", 1),
     ("weight", 1),
 ];
 

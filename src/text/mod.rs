@@ -5,6 +5,7 @@
 mod c4;
 mod compress;
 mod count;
+mod encoding;
 mod entropy;
 mod grammar;
 mod language;
@@ -22,15 +23,15 @@ mod self_bleu;
 mod similar;
 mod sketch;
 mod spans;
+mod static_model;
 mod symbols;
 mod tokenizer;
-mod tokens;
-mod vectors;
 mod words;
 
 pub use c4::{LineRules, lines as c4_lines};
 pub use compress::{zlib_ratio, zstd_ratio};
 pub use count::{char_count, line_count, sentence_count};
+pub use encoding::{ENCODINGS, Encoding};
 pub use entropy::entropy;
 pub use grammar::{grammar_errors, spelling_errors};
 pub use language::language;
@@ -45,7 +46,6 @@ pub use similar::{
 };
 pub use sketch::Sketcher;
 pub use spans::{least_of_windows, line_spans, normal_words, paragraph_spans, without, word_spans};
+pub use static_model::StaticModel;
 pub use tokenizer::Tokenizer;
-pub use tokens::{ENCODINGS, Encoding};
-pub use vectors::{FILES as VECTOR_FILES, Vectors};
-pub use words::{Tokens, Words};
+pub use words::{WORD_KINDS, WordKind, Words};

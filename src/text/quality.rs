@@ -4,11 +4,11 @@
 //! (Raffel et al. 2020, JMLR 21:140) and `FineWebQualityFilter` (Penedo et al. 2024, arXiv:2406.17557).
 
 use super::c4::{self, LineRules};
+use super::encoding::Encoding;
 use super::entropy::entropy;
 use super::lines::{Edges, Repeated, filled_lines, is_blank, punctuated, repeated, short, split_lines, split_runs};
 use super::repeats::{Grams, Seen};
-use super::tokens::Encoding;
-use super::words::{Kinds, Letters, Tokens, Words, number_of};
+use super::words::{Kinds, Letters, WordKind, Words, number_of};
 use memchr::memmem;
 use std::cell::OnceCell;
 
@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 pub struct Measure {
     pub kind: Kind,
     /// What a word is, where words are measured.
-    pub tokens: Tokens,
+    pub words: WordKind,
 }
 
 /// What is measured.
@@ -146,9 +146,9 @@ impl<'m> Measurer<'m> {
         let measures: Vec<&Measure> = measures.into_iter().collect();
         let mut order: Vec<usize> = (0..measures.len()).collect();
         order.sort_by_key(|at| {
-            let Measure { kind, tokens } = measures[*at];
+            let Measure { kind, words } = measures[*at];
             let top = if let Kind::TopGram(n) = kind { *n } else { 0 };
-            (kind.is_of_words(), *tokens == Tokens::Unicode, top)
+            (kind.is_of_words(), *words == WordKind::Unicode, top)
         });
         let (words, letters, grams, seen) = Default::default();
         Measurer { measures, order, words, letters, grams, seen }
@@ -161,11 +161,11 @@ impl<'m> Measurer<'m> {
         let (mut known, mut read, mut lines) = (Known::default(), None, Vec::new());
         for at in 0..self.order.len() {
             let at = self.order[at];
-            let Measure { kind, tokens } = self.measures[at];
-            if kind.is_of_words() && read != Some(*tokens) {
-                self.words.read(text, *tokens);
+            let Measure { kind, words } = self.measures[at];
+            if kind.is_of_words() && read != Some(*words) {
+                self.words.read(text, *words);
                 self.grams.begin();
-                (known.letters, known.kinds, read) = (false, None, Some(*tokens));
+                (known.letters, known.kinds, read) = (false, None, Some(*words));
             }
             numbers[at] = self.number(kind, text, &mut known, &mut lines);
         }
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str, kind: Kind) -> Number {
-        let (measure, mut numbers) = (Measure { kind, tokens: Tokens::Space }, Vec::new());
+        let (measure, mut numbers) = (Measure { kind, words: WordKind::Space }, Vec::new());
         Measurer::new([&measure]).measure(text, &mut numbers);
         numbers[0]
     }
@@ -355,9 +355,9 @@ mod tests {
             Kind::C4LoremIpsum(rules),
             Kind::C4CurlyBracket(LineRules { min_words: 9, ..rules }),
         ]);
-        let measures: Vec<Measure> = [Tokens::Unicode, Tokens::Space]
+        let measures: Vec<Measure> = [WordKind::Unicode, WordKind::Space]
             .into_iter()
-            .flat_map(|tokens| kinds.iter().map(move |kind| Measure { kind: kind.clone(), tokens }))
+            .flat_map(|words| kinds.iter().map(move |kind| Measure { kind: kind.clone(), words }))
             .collect();
         let mut together = Measurer::new(&measures);
         for text in texts.iter().chain(&texts) {

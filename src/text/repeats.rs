@@ -190,14 +190,14 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::Tokens;
+    use super::super::words::WordKind;
     use super::*;
     use proptest::prelude::*;
     use std::collections::{HashMap, HashSet};
 
     fn read(text: &str) -> (Words, Letters) {
         let (mut words, mut letters) = (Words::default(), Letters::default());
-        words.read(text, Tokens::Space);
+        words.read(text, WordKind::Space);
         letters.read(text, &words);
         (words, letters)
     }

@@ -1,6 +1,6 @@
 //! Self-BLEU: how alike the texts of a set are.
 
-use super::words::{Tokens, Words};
+use super::words::{WordKind, Words};
 use std::collections::HashMap;
 
 /// The longest n-grams that are compared.
@@ -56,7 +56,7 @@ pub fn self_bleu(texts: &[(&str, u64)]) -> Option<f64> {
 fn count(text: &str) -> Counted {
     let mut grams: [HashMap<u64, u32>; ORDER] = Default::default();
     let mut words = Words::default();
-    words.read(text, Tokens::Space);
+    words.read(text, WordKind::Space);
     for (i, grams) in grams.iter_mut().enumerate() {
         words.ngrams(i + 1).for_each(|gram| *grams.entry(gram).or_insert(0) += 1);
     }

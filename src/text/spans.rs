@@ -1,6 +1,6 @@
 //! Spans of a text that may stand elsewhere too: its lines, its paragraphs, its words; and the text without some of them.
 
-use super::words::{Tokens, Words, count};
+use super::words::{WordKind, Words, count};
 use super::{normalise, normalise_into};
 use memchr::memchr_iter;
 use std::ops::Range;
@@ -37,7 +37,7 @@ pub fn paragraph_spans(text: &str) -> Vec<Range<usize>> {
 /// Returns where the words of a text stand: runs between white space.
 pub fn word_spans(text: &str) -> Vec<Range<usize>> {
     let mut words = Words::default();
-    words.read(text, Tokens::Space);
+    words.read(text, WordKind::Space);
     words.spans().collect()
 }
 

@@ -4,7 +4,7 @@ use super::super::exact::Exact;
 use super::acc::{get, put};
 use crate::hash::mix64;
 use crate::table::{Malformed, Reader};
-use crate::text::{Tokens, Words};
+use crate::text::{WordKind, Words};
 use std::borrow::Cow;
 
 /// Counts of n-grams. Between merges up to twice as much is held as is known in the end.
@@ -39,7 +39,7 @@ impl Default for Settled {
 impl Grams {
     /// Takes in a text.
     pub fn push(&mut self, text: &str, n: usize) {
-        self.words.read(text, Tokens::Space);
+        self.words.read(text, WordKind::Space);
         // All bits of a number are of use then: parts are told by the highest.
         self.fresh.extend(self.words.ngrams(n).map(mix64));
     }

@@ -3,7 +3,7 @@
 use super::super::cells::{Args, Fault, Outcome};
 use super::Run::{Measure as Of, Rows};
 use super::{Function, f};
-use crate::text::{self, Kind, LineRules, Measure, Tokens};
+use crate::text::{self, Kind, LineRules, Measure, WordKind};
 
 /// The arguments of what C4 finds in lines; unless they are given, they are [`LineRules::default`].
 macro_rules! of_lines {
@@ -220,20 +220,17 @@ pub const TABLE: &[Function] = &[
 ];
 
 pub(super) fn plain(kind: Kind) -> Result<Measure, Fault> {
-    Ok(Measure { kind, tokens: Tokens::Space })
+    Ok(Measure { kind, words: WordKind::Space })
 }
 
 /// Makes a measure of words; what a word is stands at a position.
 pub(super) fn words(kind: Kind, args: &Args, at: usize, row: usize) -> Result<Measure, Fault> {
-    let tokens = match args.column::<&str>(at).get(row) {
-        "space" => Tokens::Space,
-        "unicode" => Tokens::Unicode,
-        other => {
-            let fault = Fault::new(format!("there are no words called '{other}'"));
-            return Err(fault.help("words are 'space' (between white space) or 'unicode' (Unicode Annex 29)"));
-        }
-    };
-    Ok(Measure { kind, tokens })
+    let name = args.column::<&str>(at).get(row);
+    let words = WordKind::named(name).ok_or_else(|| {
+        let fault = Fault::new(format!("there are no words called '{name}'"));
+        fault.help("words are 'space' (between white space) or 'unicode' (Unicode Annex 29)")
+    })?;
+    Ok(Measure { kind, words })
 }
 
 fn symbol(args: &Args, row: usize) -> Kind {

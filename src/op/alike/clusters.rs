@@ -2,7 +2,7 @@
 
 use super::Banded;
 use crate::op::dedup::Halves;
-use crate::op::seen::Seen;
+use crate::op::sieve::Sieve;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
@@ -36,18 +36,18 @@ impl Buckets {
         let rows = lengths.iter().sum();
         let mut buckets = Buckets { any: vec![false; rows], lengths, ..Buckets::default() };
         // Most keys are of one row. Those that may be of two are told by a bit for some of their bits, and the others need not be sorted.
-        let mut seen = Seen::new(rows);
+        let mut sieve = Sieve::new(rows);
         let mut sorted: Vec<u64> = Vec::new();
         for band in 0..bands as usize {
-            seen.clear();
+            sieve.clear();
             for group in &groups {
-                group.keys[band].iter().for_each(|key| seen.add(u64::from(*key)));
+                group.keys[band].iter().for_each(|key| sieve.add(u64::from(*key)));
             }
             let mut start = 0;
             for group in &mut groups {
                 let keys = std::mem::take(&mut group.keys[band]);
                 for (key, row) in keys.into_iter().zip(&group.signed) {
-                    if seen.may_be_several(u64::from(key)) {
+                    if sieve.may_be_several(u64::from(key)) {
                         sorted.push(u64::from(key) << 32 | (u64::from(*row) + start));
                     }
                 }

@@ -3,15 +3,15 @@
 mod embed;
 mod generate;
 mod judge;
-mod likelihood;
 mod opening;
+mod perplexity;
 mod reply;
 
 pub use embed::Embed;
 pub use generate::{Generate, Kept};
 pub use judge::{Judge, TIE, Verdict};
-pub use likelihood::{BEYOND, Likelihood};
 pub use opening::{Opening, is_dialogue, turn_type};
+pub use perplexity::{AskedPerplexity, BEYOND};
 pub use reply::Formed;
 
 use crate::ask::Spec;

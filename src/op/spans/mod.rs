@@ -44,18 +44,18 @@ impl Spans {
         key.text("unit", unit).int("min", self.min.into());
     }
 
-    /// Makes of the texts whose samples are marked the hashes of the runs that these are samples of, each run of a text once.
-    pub fn runs(&self, texts: &ArrayRef, samples: &ArrayRef) -> Option<ArrayRef> {
-        let (samples, mut runs) = (Packed::of(samples)?, Runs::new(self.min));
+    /// Makes of the texts whose anchors are marked the hashes of the runs that these are anchors of, each run of a text once.
+    pub fn runs(&self, texts: &ArrayRef, anchors: &ArrayRef) -> Option<ArrayRef> {
+        let (anchors, mut runs) = (Packed::of(anchors)?, Runs::new(self.min));
         Some(lists(texts, |row, text, into| {
-            if let Some(marks) = marks_of(&samples, row) {
+            if let Some(marks) = marks_of(&anchors, row) {
                 runs.read(text);
                 runs.distinct(marks, |run| into.push(run as i64));
             }
         }))
     }
 
-    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which samples and which of their runs.
+    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which anchors and which of their runs.
     pub fn cut(&self, texts: &ArrayRef, marks: &ArrayRef, of_runs: Option<&ArrayRef>) -> Option<ArrayRef> {
         let marks = Packed::of(marks)?;
         let of_runs = match of_runs {
@@ -79,7 +79,7 @@ impl Spans {
     }
 }
 
-/// Makes a list of ints: of lines and paragraphs the hash of each that counts, in order; of runs of words those of samples of them, such that runs
+/// Makes a list of ints: of lines and paragraphs the hash of each that counts, in order; of runs of words those of anchors of them, such that runs
 /// that are equal have an equal one. Both are of normalised words, with 64 bits: of a billion different ones, two are taken for one with a probability of 3 %.
 pub struct SpanHashes {
     column: [String; 1],
@@ -99,7 +99,7 @@ impl RowOp for SpanHashes {
     }
 
     fn name(&self) -> &'static str {
-        "spans"
+        "span-hashes"
     }
 
     fn reads(&self) -> &[String] {
@@ -117,7 +117,7 @@ impl RowOp for SpanHashes {
             Unit::Line | Unit::Paragraph => units.each(text, |_, hash| into.extend(hash.map(|hash| hash as i64))),
             Unit::Words => {
                 runs.read(text);
-                runs.samples(|sample| into.push(sample as i64));
+                runs.anchors(|anchor| into.push(anchor as i64));
             }
         });
         Ok(vec![hashes])

@@ -2,7 +2,7 @@
 
 use crate::op::alike::packed::{self, Packed};
 use crate::op::dedup::Halves;
-use crate::op::seen::Seen;
+use crate::op::sieve::Sieve;
 use arrow_array::ArrayRef;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -52,22 +52,22 @@ pub fn repeated<E>(
     let mut marks = vec![0_u64; hashes.div_ceil(64)];
     let mut mark = |place: usize| marks[place / 64] |= 1 << (place % 64);
     let parts = hashes.div_ceil(room.told).max(1);
-    let mut seen = Seen::new(hashes.div_ceil(parts) / 2);
+    let mut sieve = Sieve::new(hashes.div_ceil(parts) / 2);
     let mut first: HashMap<i64, usize, BuildHasherDefault<Halves>> = HashMap::default();
     let width = u64::MAX / parts as u64;
     for part in 0..parts as u64 {
         let from = part * width + u64::from(part > 0);
         let all = (from, if part + 1 == parts as u64 { u64::MAX } else { (part + 1) * width });
-        seen.clear();
+        sieve.clear();
         each(all, &mut |_, hash| {
-            seen.add(hash);
+            sieve.add(hash);
             true
         })?;
         let mut ranges = vec![all];
         while let Some((from, to)) = ranges.pop() {
             first.clear();
             let took_all = each((from, to), &mut |place, hash| {
-                if seen.may_be_several(hash) {
+                if sieve.may_be_several(hash) {
                     let is_full = first.len() >= room.several && from < to;
                     match first.entry(hash as i64) {
                         Entry::Occupied(first) => {

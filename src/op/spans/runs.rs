@@ -1,6 +1,6 @@
-//! Runs of words: samples of them that are the same wherever a run stands, and the runs themselves where a sample is not alone.
+//! Runs of words: anchors of them that are the same wherever a run stands, and the runs themselves where an anchor is not alone.
 //!
-//! A run of n words has hashes of shorter runs, of k words, in it. The least of them is its sample: equal runs have equal ones, and runs that overlap mostly
+//! A run of n words has hashes of shorter runs, of k words, in it. The least of them is its anchor: equal runs have equal ones, and runs that overlap mostly
 //! have one in common. So it takes one number for some 13 words to know that a run of 50 stands nowhere else, and only the others are looked at as a whole.
 
 use super::is_marked;
@@ -35,13 +35,13 @@ impl Runs {
         self.short.extend(self.words.ngrams(self.n.div_ceil(2)).map(mix64));
     }
 
-    /// Returns where the sample of each run is.
+    /// Returns where the anchor of each run is.
     fn places(&self) -> impl Iterator<Item = usize> {
         least_of_windows(&self.short, self.n - self.n.div_ceil(2) + 1)
     }
 
-    /// Calls `each` with the samples, in order; of one hash there are several where it stands in several places.
-    pub fn samples(&self, mut each: impl FnMut(u64)) {
+    /// Calls `each` with the anchors, in order; of one hash there are several where it stands in several places.
+    pub fn anchors(&self, mut each: impl FnMut(u64)) {
         let mut last = None;
         for at in self.places() {
             if last != Some(at) {
@@ -51,20 +51,20 @@ impl Runs {
         }
     }
 
-    /// Returns the runs whose samples are marked: the word at which each begins, and its hash.
+    /// Returns the runs whose anchors are marked: the word at which each begins, and its hash.
     fn marked(&self, marks: &[i64]) -> impl Iterator<Item = (usize, u64)> {
-        let (mut last, mut samples) = (None, 0);
+        let (mut last, mut anchors) = (None, 0);
         let runs = self.places().zip(self.words.ngrams(self.n)).enumerate();
         runs.filter_map(move |(start, (at, run))| {
             if last != Some(at) {
                 last = Some(at);
-                samples += 1;
+                anchors += 1;
             }
-            is_marked(marks, samples - 1).then(|| (start, mix64(run)))
+            is_marked(marks, anchors - 1).then(|| (start, mix64(run)))
         })
     }
 
-    /// Calls `each` with the hashes of the runs whose samples are marked, each once, in order.
+    /// Calls `each` with the hashes of the runs whose anchors are marked, each once, in order.
     pub fn distinct(&self, marks: &[i64], mut each: impl FnMut(u64)) {
         let mut known: Known<usize> = HashMap::default();
         for (start, run) in self.marked(marks) {

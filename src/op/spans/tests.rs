@@ -27,10 +27,10 @@ fn cut(spans: Spans, groups: &Groups, several: usize) -> Groups {
     let hashes: Vec<ArrayRef> = texts.iter().map(hashes).collect();
     let (marks, of_runs) = match spans.unit {
         Unit::Words => {
-            let samples = marks_of(&hashes, Which::All);
-            let runs = texts.iter().zip(&samples).map(|(texts, samples)| spans.runs(texts, samples).unwrap());
+            let anchors = marks_of(&hashes, Which::All);
+            let runs = texts.iter().zip(&anchors).map(|(texts, anchors)| spans.runs(texts, anchors).unwrap());
             let of_runs = marks_of(&runs.collect::<Vec<_>>(), Which::AllButTheFirst);
-            (samples, Some(of_runs))
+            (anchors, Some(of_runs))
         }
         _ => (marks_of(&hashes, Which::AllButTheFirst), None),
     };

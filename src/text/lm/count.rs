@@ -1,6 +1,6 @@
 //! How often each n-gram of a model's order occurs.
 
-use super::{BEGIN, END, LONGEST, MOST, Tokens, Words, sentences};
+use super::{BEGIN, END, LONGEST, MOST, WordKind, Words, sentences};
 use std::collections::HashSet;
 
 /// The last word first, then the one before it, …; nothing stands before the beginning of a sentence.
@@ -36,7 +36,7 @@ impl Counts {
     pub fn of<'t>(texts: impl Iterator<Item = &'t str> + Clone, order: usize) -> Counts {
         let (mut read, mut words) = (Words::default(), Vec::new());
         for text in texts.clone() {
-            read.read(text, Tokens::Space);
+            read.read(text, WordKind::Space);
             words.extend(read.numbers());
         }
         words.sort_unstable();

@@ -14,7 +14,7 @@ pub use count::{Counts, Merged};
 pub use estimate::estimate;
 pub use model::Model;
 
-use super::words::{Tokens, Words};
+use super::words::{WordKind, Words};
 use crate::hash::mix64;
 
 /// The longest n-grams that a model may have.
@@ -34,7 +34,7 @@ fn longer(gram: u64, word: u64) -> u64 {
 
 /// Yields the words of each sentence of a text, as their numbers.
 fn sentences<'w>(text: &str, words: &'w mut Words) -> impl Iterator<Item = &'w [u64]> {
-    words.read(text, Tokens::Space);
+    words.read(text, WordKind::Space);
     let (words, mut next) = (&*words, 0);
     let ends_line = move |word: usize| {
         let between = words.bytes(word, 1).end..words.bytes(word + 1, 1).start;

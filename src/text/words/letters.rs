@@ -143,13 +143,13 @@ fn is_letter(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Tokens, number_of};
+    use super::super::{WordKind, number_of};
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str, tokens: Tokens) -> (Words, Letters) {
+    fn read(text: &str, kind: WordKind) -> (Words, Letters) {
         let (mut words, mut letters) = (Words::default(), Letters::default());
-        words.read(text, tokens);
+        words.read(text, kind);
         letters.read(text, &words);
         (words, letters)
     }
@@ -165,18 +165,18 @@ mod tests {
     #[test]
     fn words_are_counted_by_their_kinds() {
         let text = "The — 3.5 «l'été» … \u{2028}...\u{3000}中文";
-        let (words, letters) = read(text, Tokens::Space);
+        let (words, letters) = read(text, WordKind::Space);
         assert_eq!(words.len(), 7);
         let kinds = Kinds { spelt: 4, spelt_chars: 3 + 3 + 7 + 2, with_letter: 3 };
         assert_eq!(Kinds::of(text, &words, &letters), kinds);
-        let (words, letters) = read("Mr. O'Neil's 3.5 — x", Tokens::Unicode);
+        let (words, letters) = read("Mr. O'Neil's 3.5 — x", WordKind::Unicode);
         assert_eq!((words.len(), letters.chars(0, 4)), (4, 2 + 8 + 3 + 1));
     }
 
     proptest! {
         #[test]
         fn characters_and_kinds_are_those_of_the_words(text in "[ab—é \n\u{2003}中.3]{0,40}") {
-            let (words, letters) = read(&text, Tokens::Space);
+            let (words, letters) = read(&text, WordKind::Space);
             let split: Vec<&str> = text.split_whitespace().collect();
             let chars: Vec<u64> = split.iter().map(|word| word.chars().count() as u64).collect();
             prop_assert_eq!((0..words.len()).map(|at| letters.chars(at, 1)).collect::<Vec<_>>(), chars);
@@ -188,7 +188,7 @@ mod tests {
 
         #[test]
         fn letters_put_together_have_the_number_of_one_word(words in proptest::collection::vec("[a-cé]{1,70}", 1..9), n in 1usize..6) {
-            let (_, letters) = read(&words.join(" "), Tokens::Space);
+            let (_, letters) = read(&words.join(" "), WordKind::Space);
             let numbers: Vec<u64> = (0..(letters.len() + 1).saturating_sub(n)).map(|at| letters.number(at, n)).collect();
             prop_assert_eq!(numbers, words.windows(n).map(|gram| number_of(&gram.concat())).collect::<Vec<_>>());
             let firsts: Vec<u64> = letters.firsts().collect();

@@ -14,12 +14,22 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Tokens {
+pub enum WordKind {
     /// A run of characters between Unicode white space.
     #[default]
     Space,
     /// A word of Unicode Standard Annex 29: punctuation is none.
     Unicode,
+}
+
+/// All kinds of words, by their names; the first is what a word is where nothing is said.
+pub const WORD_KINDS: [(&str, WordKind); 2] = [("space", WordKind::Space), ("unicode", WordKind::Unicode)];
+
+impl WordKind {
+    /// Finds a kind of words by its name.
+    pub fn named(name: &str) -> Option<WordKind> {
+        WORD_KINDS.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
 }
 
 /// The one white space inside of words of Unicode Standard Annex 29; it ends a word here too.
@@ -46,10 +56,10 @@ pub struct Words {
 
 impl Words {
     /// Takes the words of a text in place of those that are there.
-    pub fn read(&mut self, text: &str, tokens: Tokens) {
-        match tokens {
-            Tokens::Space => self.split(text.as_bytes()),
-            Tokens::Unicode => {
+    pub fn read(&mut self, text: &str, kind: WordKind) {
+        match kind {
+            WordKind::Space => self.split(text.as_bytes()),
+            WordKind::Unicode => {
                 self.edges.clear();
                 for (start, word) in text.unicode_word_indices() {
                     let pieces = word.split(NARROW).filter(|piece| !piece.is_empty());
@@ -127,26 +137,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str, tokens: Tokens) -> Words {
+    fn read(text: &str, kind: WordKind) -> Words {
         let mut words = Words::default();
-        words.read("others  that were there before", Tokens::Space);
-        words.read(text, tokens);
+        words.read("others  that were there before", WordKind::Space);
+        words.read(text, kind);
         words
     }
 
     #[test]
     fn a_text_has_a_run_for_each_word_that_has_enough_behind_it() {
-        let words = read("a b  c d", Tokens::Space);
+        let words = read("a b  c d", WordKind::Space);
         assert_eq!([0, 1, 3, 4, 5].map(|n| words.ngrams(n).count()), [0, 4, 2, 1, 0]);
         assert_eq!([5, 4, 2].map(|n| words.shingles(n).count()), [1, 1, 3]);
-        assert_eq!(read(" ", Tokens::Space).shingles(5).count(), 0);
+        assert_eq!(read(" ", WordKind::Space).shingles(5).count(), 0);
         assert_eq!(&"a b  c d"[words.bytes(1, 2)], "b  c");
         assert_eq!(&"a b  c d"[words.bytes(2, 2)], "c d");
     }
 
     #[test]
     fn the_order_of_words_counts_and_so_does_where_they_end() {
-        let one = |text: &str| read(text, Tokens::Space).shingles(9).collect::<Vec<_>>();
+        let one = |text: &str| read(text, WordKind::Space).shingles(9).collect::<Vec<_>>();
         assert_ne!(one("a b"), one("b a"));
         assert_ne!(one("ab c"), one("a bc"));
         assert_ne!(one("a"), one("a\0"));
@@ -166,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn words_are_those_between_white_space(text in "[ab—é \n\u{1c}\u{85}\u{2003}\u{2029}\u{3000}\u{2028}。中.]{0,40}( {0,3}[a-z]{1,30}){0,9}") {
-            let words = read(&text, Tokens::Space);
+            let words = read(&text, WordKind::Space);
             let split: Vec<&str> = text.split_whitespace().collect();
             prop_assert_eq!(words.spans().map(|span| &text[span]).collect::<Vec<_>>(), split.clone());
             prop_assert_eq!(words.numbers(), split.iter().map(|word| number_of(word)).collect::<Vec<_>>());
@@ -175,7 +185,7 @@ mod tests {
 
         #[test]
         fn words_of_unicode_are_those_of_the_annex(text in "[ab'. 3é中\u{202f}_ア-]{0,40}") {
-            let words = read(&text, Tokens::Unicode);
+            let words = read(&text, WordKind::Unicode);
             let split: Vec<&str> = text.unicode_words().flat_map(str::split_whitespace).collect();
             prop_assert_eq!(words.spans().map(|span| &text[span]).collect::<Vec<_>>(), split.clone());
             prop_assert_eq!(words.numbers(), split.iter().map(|word| number_of(word)).collect::<Vec<_>>());
@@ -184,7 +194,7 @@ mod tests {
         #[test]
         fn runs_have_equal_numbers_exactly_where_their_words_are_equal(text in "[abc ]{0,30}", n in 1usize..5) {
             let words: Vec<&str> = text.split_whitespace().collect();
-            let (grams, numbers): (Vec<&[&str]>, Vec<u64>) = (words.windows(n).collect(), read(&text, Tokens::Space).ngrams(n).collect());
+            let (grams, numbers): (Vec<&[&str]>, Vec<u64>) = (words.windows(n).collect(), read(&text, WordKind::Space).ngrams(n).collect());
             prop_assert_eq!(grams.len(), numbers.len());
             for (i, gram) in grams.iter().enumerate() {
                 for (j, other) in grams.iter().enumerate() {
@@ -195,9 +205,9 @@ mod tests {
 
         #[test]
         fn a_run_has_the_same_number_wherever_it_stands(before in "[a-c]( [a-c]{1,9}){0,6}", run in "[a-z]( [a-z]{1,20}){3}", after in "( [x-z]){0,4}") {
-            let number = read(&run, Tokens::Space).ngrams(4).next().unwrap();
+            let number = read(&run, WordKind::Space).ngrams(4).next().unwrap();
             let all = format!("{before} {run}{after}");
-            prop_assert!(read(&all, Tokens::Space).ngrams(4).any(|other| other == number));
+            prop_assert!(read(&all, WordKind::Space).ngrams(4).any(|other| other == number));
         }
     }
 }

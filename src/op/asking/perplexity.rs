@@ -18,16 +18,16 @@ pub const BEYOND: u32 = 1;
 /// null for a text of one token.
 ///
 /// Its key: the request's head (model, parameters), and which responses count.
-pub struct Likelihood {
+pub struct AskedPerplexity {
     reads: [String; 1],
     asked: Asked,
     writes: [Field; 1],
 }
 
-impl Likelihood {
-    /// Measures `column` as the column `into`; what is asked needs the fields of [`Likelihood::asking`].
-    pub fn new(column: &str, asked: Asked, into: &str) -> Likelihood {
-        Likelihood { reads: [column.to_owned()], asked, writes: [Field::new(into, Type::Float)] }
+impl AskedPerplexity {
+    /// Measures `column` as the column `into`; what is asked needs the fields of [`AskedPerplexity::asking`].
+    pub fn new(column: &str, asked: Asked, into: &str) -> AskedPerplexity {
+        AskedPerplexity { reads: [column.to_owned()], asked, writes: [Field::new(into, Type::Float)] }
     }
 
     /// Adds to the fields of a request what makes an endpoint send a text back with its log-probabilities.
@@ -38,13 +38,13 @@ impl Likelihood {
     }
 }
 
-impl AskOp for Likelihood {
+impl AskOp for AskedPerplexity {
     fn write_key(&self, key: &mut KeyWriter) {
         self.asked.write_key(key);
     }
 
     fn name(&self) -> &'static str {
-        "likelihood"
+        "asked-perplexity"
     }
 
     fn reads(&self) -> &[String] {
@@ -95,7 +95,7 @@ impl AskOp for Likelihood {
     }
 }
 
-/// Reads the perplexity of a text off a response to [`Likelihood::asking`]; none where no token of it comes after another.
+/// Reads the perplexity of a text off a response to [`AskedPerplexity::asking`]; none where no token of it comes after another.
 fn perplexity(text: &str, response: &Response) -> Result<Option<f64>, &'static str> {
     let logs = response.logprobs.as_ref().and_then(|logprobs| logprobs.get("token_logprobs")?.as_array());
     let logs = logs.ok_or(

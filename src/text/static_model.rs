@@ -1,4 +1,4 @@
-//! Vectors of texts by a static model: the mean of the vectors of the tokens, as model2vec 0.10.0 makes it.
+//! Static models, which make vectors of texts: the mean of the vectors of the tokens, as model2vec 0.10.0 makes it.
 //!
 //! The model is a folder as model2vec saves it. A text is cut off after `max_length` tokens (512), and before that after so many
 //! characters as that many tokens of median length have. Tokens that are unknown do not count.
@@ -9,9 +9,6 @@ use arrow_array::types::{ArrowPrimitiveType, Float16Type};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-/// The files of a model.
-pub const FILES: [&str; 3] = ["model.safetensors", "tokenizer.json", "config.json"];
-
 /// Where tokens are cut off unless the model says otherwise.
 const MAX_LENGTH: usize = 512;
 
@@ -19,7 +16,7 @@ type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 /// A static model.
 #[derive(Debug)]
-pub struct Vectors {
+pub struct StaticModel {
     tokenizer: Tokenizer,
     /// One after the other, by token.
     matrix: Vec<f32>,
@@ -42,13 +39,16 @@ fn max_length() -> Option<usize> {
     Some(MAX_LENGTH)
 }
 
-impl Vectors {
-    /// Makes a model of the contents of [`FILES`].
+impl StaticModel {
+    /// The files of a model.
+    pub const FILES: [&'static str; 3] = ["model.safetensors", "tokenizer.json", "config.json"];
+
+    /// Makes a model of the contents of its [`FILES`](StaticModel::FILES).
     ///
     /// # Errors
     /// Which of the files is wrong, and in what.
-    pub fn read(files: [&[u8]; 3]) -> Result<Vectors, (&'static str, String)> {
-        let of = |at: usize| move |why: String| (FILES[at], why);
+    pub fn read(files: [&[u8]; 3]) -> Result<StaticModel, (&'static str, String)> {
+        let of = |at: usize| move |why: String| (StaticModel::FILES[at], why);
         let (matrix, width) = matrix(files[0]).map_err(of(0))?;
         let tokenizer = Tokenizer::parse(files[1]).map_err(of(1))?;
         let config: Config = serde_json::from_slice(files[2]).map_err(|error| of(2)(error.to_string()))?;
@@ -58,17 +58,17 @@ impl Vectors {
             if number as usize >= rows {
                 let why = format!(
                     "the token `{token}` is number {number}, and there are vectors for the first {rows} only, in {}",
-                    FILES[0]
+                    StaticModel::FILES[0]
                 );
                 return Err(of(1)(why));
             }
             lengths.push(token.chars().count());
         }
         let longest = config.max_length.map(|tokens| (tokens, tokens.saturating_mul(median(lengths))));
-        let mut key = KeyWriter::new("vectors", 1);
+        let mut key = KeyWriter::new("static-model", 1);
         files.iter().for_each(|file| _ = key.hash("file", Hash::of(file)));
         let (normalise, hash) = (config.normalize.unwrap_or(false), key.finish());
-        Ok(Vectors { tokenizer, matrix, width, normalise, longest, hash })
+        Ok(StaticModel { tokenizer, matrix, width, normalise, longest, hash })
     }
 
     /// Returns how many numbers a vector has.

@@ -3,12 +3,12 @@
 /// A table of bits for keys that are hashes: of some bits of each key whether it came, and whether it came again.
 ///
 /// It has 16 to 32 places for each key, so of keys that come once at most one in 16 is taken for one that may be there several times.
-pub(super) struct Seen(Vec<u64>);
+pub(super) struct Sieve(Vec<u64>);
 
-impl Seen {
+impl Sieve {
     /// Makes room for so many keys.
-    pub fn new(keys: usize) -> Seen {
-        Seen(vec![0; (keys / 2).next_power_of_two()])
+    pub fn new(keys: usize) -> Sieve {
+        Sieve(vec![0; (keys / 2).next_power_of_two()])
     }
 
     /// Forgets all keys.
@@ -45,14 +45,14 @@ mod tests {
     #[test]
     fn what_came_several_times_is_known_and_most_of_what_came_once_too() {
         for keys in [1, 7, 1000] {
-            let mut seen = Seen::new(keys as usize);
+            let mut sieve = Sieve::new(keys as usize);
             let all = (0..keys).map(mix64).chain((0..keys / 3).map(mix64));
-            all.for_each(|key| seen.add(key));
-            assert!((0..keys / 3).all(|key| seen.may_be_several(mix64(key))));
-            let wrong = (keys / 3..keys).filter(|key| seen.may_be_several(mix64(*key))).count() as u64;
+            all.for_each(|key| sieve.add(key));
+            assert!((0..keys / 3).all(|key| sieve.may_be_several(mix64(key))));
+            let wrong = (keys / 3..keys).filter(|key| sieve.may_be_several(mix64(*key))).count() as u64;
             assert!(wrong <= 1 + keys / 16, "{wrong} of {keys}");
-            seen.clear();
-            assert!(!(0..keys).any(|key| seen.may_be_several(mix64(key))));
+            sieve.clear();
+            assert!(!(0..keys).any(|key| sieve.may_be_several(mix64(key))));
         }
     }
 }
