@@ -24,8 +24,9 @@ impl Flow<'_> {
             if made.failed.is_some() {
                 return self.whole_columns_of(work, &schema, &group);
             }
-            schema.0.push(Field::new(name, dear.writes()[0].clone()));
-            group.columns.push(ColumnRef::from(made.chunks[0]));
+            // Before all others: a column of the dataset may have that name, and the rest means these.
+            schema.0.insert(0, Field::new(name, dear.writes()[0].clone()));
+            group.columns.insert(0, ColumnRef::from(made.chunks[0]));
         }
         self.whole_columns_of(&Work { op: apart.rest.clone(), ..work.clone() }, &schema, &group)
     }

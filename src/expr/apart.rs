@@ -42,7 +42,9 @@ impl Expr {
     /// Puts a column in place of each dear call in a part of this expression; equal ones are one, behind the columns that are read.
     fn part(&self, node: &mut Node, apart: &mut Vec<(Expr, String)>) {
         let Some(call) = dear(node) else {
-            return node.children_mut().into_iter().for_each(|child| self.part(child, apart));
+            // What `case` and `coalesce` ask for in some rows alone stays there: it may be kept from the others for its price.
+            let asked = if matches!(node.kind, Kind::Case(..) | Kind::Coalesce(_)) { 1 } else { usize::MAX };
+            return node.children_mut().into_iter().take(asked).for_each(|child| self.part(child, apart));
         };
         let name = self.written(call);
         let expr = Expr::over(node.clone(), &self.columns().collect::<Vec<_>>());

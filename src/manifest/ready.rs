@@ -287,7 +287,7 @@ impl Declarer<'_> {
         };
         let problem = Diagnostic::error(code, title).at(&self.span(value.at), format!("found {found}"));
         self.problems.push(match preset {
-            Spelling => problem.did_you_mean(&word.unwrap_or_default(), SPELLINGS),
+            Spelling => problem.did_you_mean(&word.unwrap_or_default(), WORD_KINDS.map(|(name, _)| name)),
             _ => problem,
         });
     }

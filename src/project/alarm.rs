@@ -7,7 +7,7 @@ use crate::fetch::file_at_revision;
 use crate::graph::{Input, Kind, NodeId};
 use crate::hash::Hash;
 use crate::history::{Alarmed, History, LOCK_FILE, Move, View, parse_lock, read_record, read_view};
-use crate::manifest::{Alarm, Allowed, Spanned};
+use crate::manifest::{Alarm, Allowed, LAST, Spanned};
 use crate::plan::{Reason, changed};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ impl Project {
         }
         let Some(alarm) = &self.graph.manifest.metrics[node.declaration].alarm else { return Vec::new() };
         let Some((hash, record)) = self.record_of(view, id) else { return Vec::new() };
-        let Output::Metric(values) = &record.output else { return Vec::new() };
+        let values = self.values_by_dataset(id, &record, view);
         let base = match self.base(alarm, id, hash, history) {
             Ok(Some(base)) => base,
             Ok(None) => return Vec::new(),
@@ -92,8 +92,15 @@ impl Project {
         };
         let causes = OnceCell::new();
         let compared = values.iter().zip(&base.values).enumerate().filter_map(|(on, (new, old))| {
+            let new = new.as_ref()?;
+            let cannot = |why: String| Some(Compared { metric: id, on, found: Err(why) });
             let value = match old {
-                None => return Some(Compared { metric: id, on, found: Err(unknown(&base.point)) }),
+                // A dataset that the metric is on since then.
+                None if alarm.versus() == LAST => return None,
+                None => return cannot(unknown(&base.point)),
+                Some(_) if new.of_all().is_none() => {
+                    return cannot("its value over all rows cannot be computed".to_owned());
+                }
                 Some(old) => Move::between(old, new)?,
             };
             let passed = alarm.passed(value.before, value.after).cloned();
@@ -119,7 +126,7 @@ impl Project {
             Some((hash, Base { point: Point::Build(number), view: Some(view), values }))
         };
         let versus = alarm.versus();
-        if versus == crate::manifest::LAST {
+        if versus == LAST {
             // What was built with other profiles is another thing.
             let mut builds = history.builds().rev().filter(|build| build.options == self.options);
             return Ok(builds.find_map(|build| {
