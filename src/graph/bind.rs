@@ -441,6 +441,29 @@ impl Binder<'_> {
         }
     }
 
+    /// Checks that a column, of another dataset if one is given, holds texts; one of nothing but nulls may.
+    pub(super) fn text_column(&mut self, column: &Text, other: Option<(&Schema, &Text)>) -> Option<Type> {
+        let (ty, whose) = match other {
+            None => (self.own_column(column)?, self.node.name.clone()),
+            Some((schema, name)) => {
+                let Some(field) = schema.field(&column.value) else {
+                    let title = format!("`{}` has no column `{}`", name.value, column.value);
+                    let place = |problem: Diagnostic| {
+                        problem.at(&column.span, "no such column").at(&name.span, "looked for here")
+                    };
+                    return self.refuse(no_column(title, &column.value, schema, place));
+                };
+                (field.ty.clone(), name.value.clone())
+            }
+        };
+        if matches!(ty, Type::String | Type::Null) {
+            return Some(ty);
+        }
+        let title = format!("the column `{}` of `{whose}` holds no texts", column.value);
+        let problem = Diagnostic::error("wrong-type", title).at(&column.span, format!("it is {ty}"));
+        self.refuse(problem.help("make texts of it first, with `columns` or `render`"))
+    }
+
     fn condition(&mut self, name: &str, text: &Text) -> Option<Work> {
         let schema = self.shape.schema.clone();
         let expr = self.expr(text, &schema, &[])?;
