@@ -55,23 +55,19 @@ impl Spans {
         }))
     }
 
-    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which anchors and which of their runs.
-    pub fn cut(&self, texts: &ArrayRef, marks: &ArrayRef, of_runs: Option<&ArrayRef>) -> Option<ArrayRef> {
-        let marks = Packed::of(marks)?;
-        let of_runs = match of_runs {
-            Some(column) => Some(Packed::of(column)?),
-            None => None,
-        };
+    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which anchors and, `of_runs`, which of their runs.
+    pub fn cut(&self, texts: &ArrayRef, marks: &ArrayRef, of_runs: &ArrayRef) -> Option<ArrayRef> {
+        let (marks, of_runs) = (Packed::of(marks)?, Packed::of(of_runs)?);
         let (mut units, mut runs) = (Units::new(*self), Runs::new(self.min));
         let texts = texts.as_string_opt::<i32>()?;
         let one = |(row, text): (usize, Option<&str>)| {
             let text = text?;
             let Some(of_row) = marks_of(&marks, row) else { return Some(text.to_owned()) };
-            Some(match &of_runs {
-                None => units.without(text, of_row),
-                Some(of_runs) => {
+            Some(match self.unit {
+                Unit::Line | Unit::Paragraph => units.without(text, of_row),
+                Unit::Words => {
                     runs.read(text);
-                    runs.without(text, of_row, marks_of(of_runs, row))
+                    runs.without(text, of_row, marks_of(&of_runs, row))
                 }
             })
         };

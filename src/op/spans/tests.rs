@@ -30,12 +30,12 @@ fn cut(spans: Spans, groups: &Groups, several: usize) -> Groups {
             let anchors = marks_of(&hashes, Which::All);
             let runs = texts.iter().zip(&anchors).map(|(texts, anchors)| spans.runs(texts, anchors).unwrap());
             let of_runs = marks_of(&runs.collect::<Vec<_>>(), Which::AllButTheFirst);
-            (anchors, Some(of_runs))
+            (anchors, of_runs)
         }
-        _ => (marks_of(&hashes, Which::AllButTheFirst), None),
+        _ => (marks_of(&hashes, Which::AllButTheFirst), vec![no_marks(); texts.len()]),
     };
     let cut = |at: usize| {
-        let cut = spans.cut(&texts[at], &marks[at], of_runs.as_ref().map(|marks| &marks[at])).unwrap();
+        let cut = spans.cut(&texts[at], &marks[at], &of_runs[at]).unwrap();
         cut.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
     };
     (0..texts.len()).map(cut).collect()
