@@ -1,7 +1,7 @@
 //! Binds the step that takes out of texts what stood before: `dedup_spans`.
 
 use super::alike::Against;
-use super::bind::{Binder, Stage, WholeOp, Work};
+use super::bind::{Binder, Stage, Work};
 use crate::expr::Expr;
 use crate::manifest::DedupSpans;
 use crate::op::{Computed, SpanHashes, Spans};
@@ -32,8 +32,8 @@ impl Binder<'_> {
         let before = self.shape.schema.clone();
         let into = Field::new(&step.into.value, ty.unwrap_or(Type::String));
         self.add(&step.into, into.ty.clone());
-        let op = WholeOp::Spans(Spanning { spans: step.spans, column: column.clone(), into });
-        let mut stages = vec![Stage::Whole { hashes: vec![work()], op, against, key: self.shape.key.clone() }];
+        let spanning = Spanning { spans: step.spans, column: column.clone(), into };
+        let mut stages = vec![Stage::Spans { hashes: vec![work()], step: spanning, against }];
         if let Some(share) = &step.share {
             self.add(share, Type::Float);
             let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
