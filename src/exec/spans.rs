@@ -1,11 +1,10 @@
 //! Texts without the spans that stood in the dataset before: hashes are made row by row, which of them come again is decided over all, and what is marked is
 //! cut row by row.
 
-use super::alike::Other;
 use super::context::Stop;
 use super::kept::Kept;
 use super::stage::Flow;
-use super::whole::column_into;
+use super::whole::{Other, column_into};
 use crate::graph::{Against, Spanning};
 use crate::hash::Hash;
 use crate::op::{self, Room, Unit, Which, marked, no_marks, repeated};

@@ -16,6 +16,7 @@ mod identity;
 mod leaks;
 mod mix;
 mod normal;
+mod packed;
 mod program;
 mod referring;
 mod rank;

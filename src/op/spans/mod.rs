@@ -6,7 +6,7 @@ mod units;
 
 pub use repeated::{Room, Which, marked, no_marks, repeated};
 
-use super::alike::packed::{self, Packed};
+use super::packed::{self, Packed};
 use super::{RowOp, columns};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};

@@ -1,5 +1,6 @@
 //! What is cut, against a plain reading of what it is to be: every unit of every text before is remembered.
 
+use super::runs::least_of_windows;
 use super::*;
 use crate::text::{line_spans, normalise, paragraph_spans, without, word_spans};
 use proptest::prelude::*;
@@ -86,6 +87,14 @@ proptest! {
     fn runs_of_words_that_stood_before_go(groups in groups("[ab]{1}( [abAc]| \u{3a3}\n|  c){0,24}"), min in 1..7_u32, most in 1..9_usize) {
         let spans = Spans { unit: Unit::Words, min };
         prop_assert_eq!(cut(spans, &groups, most), naive(spans, &groups));
+    }
+
+    #[test]
+    fn the_least_of_a_window_is_the_first_of_its_least_values(values in proptest::collection::vec(0..9_u64, 0..40), width in 0..9_usize) {
+        let windows = if width == 0 { Vec::new() } else { values.windows(width).collect() };
+        let first = |window: &[u64]| window.iter().position(|value| value == window.iter().min().unwrap()).unwrap();
+        let expect: Vec<usize> = windows.iter().enumerate().map(|(start, window)| start + first(window)).collect();
+        prop_assert_eq!(least_of_windows(&values, width).collect::<Vec<_>>(), expect);
     }
 }
 
