@@ -25,6 +25,21 @@ pub enum Unit {
     Words,
 }
 
+impl Unit {
+    /// What they are called, in their order.
+    pub const NAMES: [&'static str; 3] = ["line", "paragraph", "words"];
+
+    /// Finds one by its name.
+    pub fn named(name: &str) -> Option<Unit> {
+        [Unit::Line, Unit::Paragraph, Unit::Words].into_iter().find(|unit| unit.name() == name)
+    }
+
+    /// Returns what it is called.
+    pub fn name(self) -> &'static str {
+        Unit::NAMES[self as usize]
+    }
+}
+
 /// What of texts is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
@@ -36,12 +51,7 @@ pub struct Spans {
 impl Spans {
     /// Writes the parameters in canonical form.
     pub fn write_key(&self, key: &mut KeyWriter) {
-        let unit = match self.unit {
-            Unit::Line => "line",
-            Unit::Paragraph => "paragraph",
-            Unit::Words => "words",
-        };
-        key.text("unit", unit).int("min", self.min.into());
+        key.text("unit", self.unit.name()).int("min", self.min.into());
     }
 
     /// Makes of the texts whose anchors are marked the hashes of the runs that these are anchors of, each run of a text once.
