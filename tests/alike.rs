@@ -197,7 +197,10 @@ fn mistakes_of_a_dedup_are_told_before_anything_runs() {
     check("dedup = { by = \"text\", method = \"semantic\" }", &["has to know from which cosine"]);
     check("dedup = { method = \"semantic\", threshold = 0.9 }", &["by one column of vectors"]);
     check("decontaminate = {}", &["has no evaluation dataset to look for", "role"]);
-    check("decontaminate = { columns = [\"score\"], against = \"web\" }", &["the column `score` holds no texts"]);
+    check(
+        "decontaminate = { columns = [\"score\"], against = \"web\" }",
+        &["the column `score` of `clean` holds no texts"],
+    );
     check("decontaminate = { columns = [\"tex\"], against = \"web\" }", &["has no column `tex`", "did you mean"]);
 }
 

@@ -123,8 +123,8 @@ fn mistakes_in_what_a_language_model_is_made_of_are_said_before_anything_runs() 
     check("from = \"reference\"", "from = \"referense\"", &["there is no dataset `referense`"]);
     check("from = \"reference\"", "from = \"measured\"", &["cycle"]);
     check("column = \"text\"\norder", "column = \"txt\"\norder", &["`reference` has no column `txt`"]);
-    check("column = \"text\"\norder", "column = \"id\"\norder", &["a language model is of texts, and `id` is int"]);
-    check("column = \"text\", into", "column = \"id\", into", &["a language model is of texts, and `id` is int"]);
+    check("column = \"text\"\norder", "column = \"id\"\norder", &["holds no texts", "it is int"]);
+    check("column = \"text\", into", "column = \"id\", into", &["holds no texts", "it is int"]);
     check("order = 3", "order = 9", &["an integer from 1 to 6"]);
 }
 
@@ -162,4 +162,24 @@ fn a_row_that_is_not_to_find_itself_has_to_be_told_from_the_others() {
     let said = sandbox.mistakes();
     assert!(said.contains("it cannot be told which row of `rows` is the row itself"), "{said}");
     assert!(said.contains("its rows are told by `id`, which are not all here"), "{said}");
+}
+
+#[test]
+fn a_column_of_nothing_but_nulls_is_one_of_texts() {
+    let sandbox = Sandbox::new();
+    sandbox.write("texts.jsonl", texts(&json!([null, null])));
+    let tokenizer = format!("{}/tests/vectors/tokenizers/bytes.json", env!("CARGO_MANIFEST_DIR"));
+    sandbox.write("bytes.json", std::fs::read(tokenizer).expect("the vectors are there"));
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.texts]\nfiles = \"texts.jsonl\"\n[lm.none]\nfrom = \"texts\"\ncolumn = \"text\"\norder = 2\n\
+         [dataset.measured]\nfrom = \"texts\"\nsteps = [\n\
+         { tokens = { column = \"text\", tokenizer = \"bytes.json\", into = \"n\" } },\n\
+         { perplexity = { lm = \"none\", column = \"text\", into = \"p\" } },\n\
+         { dedup_spans = { column = \"text\", unit = \"line\", into = \"own\" } },\n]\n",
+    );
+    sandbox.built();
+    let rows = sandbox.rows("measured");
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| ["n", "p", "own"].iter().all(|column| row[column].is_null())), "{rows:?}");
 }

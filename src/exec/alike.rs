@@ -4,13 +4,13 @@ use super::context::Stop;
 use super::kept::Kept;
 use super::stage::Flow;
 use super::too_many::grouped;
-use super::whole::column_into;
+use super::whole::{Decided, Other, column_into};
 use crate::diag::Diagnostic;
 use crate::expr::value_at;
 use crate::graph::Against;
 use crate::hash::Hash;
 use crate::op::{self, Alike, Banded, Banding, Buckets, Cosine, Deduping};
-use crate::table::{ColumnRef, RowGroup, Schema, Table, Take};
+use crate::table::{ColumnRef, RowGroup, Schema, Take};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -18,20 +18,6 @@ use std::sync::Arc;
 
 /// How much of a row's key is told, in characters.
 const MOST: usize = 120;
-
-/// What was decided of a row group by a step that sees all of them.
-pub(super) struct Decided {
-    pub keep: Hash,
-    /// Columns beside the rows that go.
-    pub told: Vec<Hash>,
-}
-
-/// Another dataset that is looked into, its table, and what was made of the rows of each group.
-pub(super) struct Other<'a> {
-    pub of: &'a Against,
-    pub table: Arc<Table>,
-    pub hashes: Vec<Vec<ColumnRef>>,
-}
 
 /// Rows of a table, as they are compared.
 struct Compared<'a> {
@@ -117,21 +103,6 @@ impl Flow<'_> {
         let told = self.alike(&compared, &kept)?;
         let takes = outputs.iter().step_by(2).enumerate();
         Ok(takes.map(|(at, keep)| Decided { keep: *keep, told: told.get(at).copied().into_iter().collect() }).collect())
-    }
-
-    /// Makes what is compared of the rows of other datasets.
-    pub(super) fn others<'o>(&self, against: &'o [Against]) -> Result<Vec<Other<'o>>, Stop> {
-        let one = |of: &'o Against| {
-            let table = self.others.tables[of.input].as_ref().expect("what a step over all rows looks into is made");
-            let table = self.context.table(table)?;
-            let hashes = self.each(&table.groups, |flow, group| {
-                let chunks = of.works.iter().map(|work| flow.column_of(work, &table.schema, group));
-                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
-                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
-            })?;
-            Ok(Other { of, table, hashes })
-        };
-        against.iter().map(one).collect()
     }
 
     /// Returns the clusters of rows with signatures that are nearly equal.

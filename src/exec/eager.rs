@@ -137,7 +137,7 @@ impl<'a> Eager<'a> {
         for (at, (stage, schema)) in link.bound.stages.iter().zip(&link.schemas).enumerate() {
             match (stage, &group) {
                 (stage, Some(rows)) if goes_on(stage) => group = flow.stage(at, stage, schema, rows)?.0.pop(),
-                (Stage::Whole { hashes, .. }, Some(rows)) => {
+                (Stage::Whole { hashes, .. } | Stage::Spans { hashes, .. }, Some(rows)) => {
                     return flow.all_columns_of(hashes, schema, rows).map(drop);
                 }
                 (_, None) => {}

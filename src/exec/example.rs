@@ -94,7 +94,7 @@ fn computed<'a>(stage: &'a Stage, of: &str) -> Option<(&'a Span, &'a [String])> 
         Stage::Compute(works) | Stage::Filter(works) | Stage::Split(Parts { works, .. }) => {
             works.iter().find(|work| work.name == of).map(|work| (&work.span, work.op.reads()))
         }
-        Stage::Whole { hashes, .. } => {
+        Stage::Whole { hashes, .. } | Stage::Spans { hashes, .. } => {
             let work = hashes.iter().find(|work| work.name == of).or(hashes.first());
             work.map(|work| (&work.span, work.op.reads()))
         }

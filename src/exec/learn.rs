@@ -55,7 +55,8 @@ impl Flow<'_> {
         key.int("order", order as i64).hash("chunk", column.chunk).maybe("take", column.take);
         let outputs = self.action(key.finish(), || {
             let texts = self.context.column(column)?;
-            let counts = Counts::of(texts.as_string::<i32>().iter().flatten(), order);
+            // Nothing but nulls is a column of no type yet.
+            let counts = Counts::of(texts.as_string_opt::<i32>().into_iter().flatten().flatten(), order);
             Ok(vec![self.context.put(&counts.encode())?])
         })?;
         Ok(outputs[0])

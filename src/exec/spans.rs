@@ -1,11 +1,10 @@
 //! Texts without the spans that stood in the dataset before: hashes are made row by row, which of them come again is decided over all, and what is marked is
 //! cut row by row.
 
-use super::alike::Other;
 use super::context::Stop;
 use super::kept::Kept;
 use super::stage::Flow;
-use super::whole::column_into;
+use super::whole::{Other, column_into};
 use crate::graph::{Against, Spanning};
 use crate::hash::Hash;
 use crate::op::{self, Room, Unit, Which, marked, no_marks, repeated};
@@ -23,6 +22,15 @@ const ROOM: Room = Room { told: 128 << 20, several: 14 << 20 };
 struct Texts {
     column: ColumnRef,
     hashes: ColumnRef,
+}
+
+/// What is marked of a row group.
+#[derive(Clone, Copy)]
+struct Marks {
+    /// The lines or paragraphs that go, or the anchors that are not alone.
+    own: Hash,
+    /// Of these anchors the runs that stood before, if there are any.
+    runs: Option<Hash>,
 }
 
 impl Flow<'_> {
@@ -47,38 +55,40 @@ impl Flow<'_> {
         let first = all.len();
         let own = groups.iter().zip(hashes);
         all.extend(own.map(|(group, hashes)| Texts { column: column(schema, group), hashes: hashes[0] }));
-        let hashes: Vec<ColumnRef> = all.iter().map(|texts| texts.hashes).collect();
-        // Of each row group what is marked, and of runs of words which runs of the anchors that are.
-        let (marks, of_runs) = match step.spans.unit {
-            Unit::Line | Unit::Paragraph => (self.repeated(&hashes, Which::AllButTheFirst)?, None),
-            Unit::Words => {
-                let anchors = self.repeated(&hashes, Which::All)?;
-                let texts: Vec<(Texts, Option<Hash>)> = all.iter().copied().zip(anchors.iter().copied()).collect();
-                let runs = self.all(&texts, |_| 0, |flow, (texts, anchors)| flow.runs(step, texts.column, *anchors))?;
-                let runs: Vec<ColumnRef> =
-                    runs.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect();
-                let mut marked = self.repeated(&runs, Which::AllButTheFirst)?.into_iter();
-                let of_runs = anchors.iter().map(|anchors| anchors.and_then(|_| marked.next()).flatten());
-                let of_runs: Vec<Option<Hash>> = of_runs.collect();
-                (anchors, Some(of_runs))
-            }
-        };
-        let place =
-            |at: usize| (all[first + at].column, marks[first + at], of_runs.as_ref().map(|marks| marks[first + at]));
-        let work: Vec<_> = groups.iter().enumerate().map(|(at, group)| (group, place(at))).collect();
+        let marks = self.marks(step, &all)?.split_off(first);
+        let own = groups.iter().zip(all.split_off(first)).zip(marks);
         self.all(
-            &work,
-            |(group, _)| u64::from(group.rows),
-            |flow, (group, (texts, marks, of_runs))| {
+            &own.collect::<Vec<_>>(),
+            |((group, _), _)| u64::from(group.rows),
+            |flow, ((group, texts), marks)| {
                 let into = match marks {
                     // Nothing goes, so it is the column itself.
-                    None => *texts,
-                    Some(marks) => ColumnRef { chunk: flow.cut(step, *texts, *marks, *of_runs)?, take: None },
+                    None => texts.column,
+                    Some(marks) => ColumnRef { chunk: flow.cut(step, texts.column, *marks)?, take: None },
                 };
                 let columns = group.columns.iter().copied().chain([into]).collect();
                 Ok(Arc::new(RowGroup { rows: group.rows, columns }))
             },
         )
+    }
+
+    /// Marks of each row group what stood before.
+    fn marks(&self, step: &Spanning, all: &[Texts]) -> Result<Vec<Option<Marks>>, Stop> {
+        let hashes: Vec<ColumnRef> = all.iter().map(|texts| texts.hashes).collect();
+        let which = if step.spans.unit == Unit::Words { Which::All } else { Which::AllButTheFirst };
+        let own = self.repeated(&hashes, which)?;
+        let mut marks: Vec<Option<Marks>> =
+            own.into_iter().map(|own| own.map(|own| Marks { own, runs: None })).collect();
+        if step.spans.unit == Unit::Words {
+            // Anchors that are equal may be of unlike runs; which runs of theirs stood before is decided over these.
+            let some: Vec<(&Texts, &mut Marks)> =
+                all.iter().zip(&mut marks).filter_map(|(texts, marks)| Some((texts, marks.as_mut()?))).collect();
+            let runs = self.all(&some, |_| 0, |flow, (texts, marks)| flow.runs(step, texts.column, marks.own))?;
+            let runs: Vec<ColumnRef> = runs.into_iter().map(|chunk| ColumnRef { chunk, take: None }).collect();
+            let runs = self.repeated(&runs, Which::AllButTheFirst)?;
+            some.into_iter().zip(runs).for_each(|((_, marks), runs)| marks.runs = runs);
+        }
+        Ok(marks)
     }
 
     /// Returns the marks of hashes that come several times, of each column of lists of hashes that has any.
@@ -107,9 +117,8 @@ impl Flow<'_> {
         Ok(outputs.into_iter().map(|output| (output != nothing).then_some(output)).collect())
     }
 
-    /// Makes the hashes of the runs of which anchors are marked; nothing where none is.
-    fn runs(&self, step: &Spanning, texts: ColumnRef, anchors: Option<Hash>) -> Result<Option<Hash>, Stop> {
-        let Some(anchors) = anchors else { return Ok(None) };
+    /// Makes the hashes of the runs of which anchors are marked.
+    fn runs(&self, step: &Spanning, texts: ColumnRef, anchors: Hash) -> Result<Hash, Stop> {
         let mut key = op::key("spans-runs");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
@@ -119,24 +128,20 @@ impl Flow<'_> {
             let runs = step.spans.runs(&self.context.column(texts)?, &marks).ok_or(Stop::Missing(anchors))?;
             Ok(vec![self.context.put_column(&runs)?])
         })?;
-        Ok(Some(outputs[0]))
+        Ok(outputs[0])
     }
 
     /// Cuts what is marked out of texts.
-    fn cut(&self, step: &Spanning, texts: ColumnRef, marks: Hash, of_runs: Option<Option<Hash>>) -> Result<Hash, Stop> {
+    fn cut(&self, step: &Spanning, texts: ColumnRef, marks: Marks) -> Result<Hash, Stop> {
         let mut key = op::key("spans-cut");
         step.spans.write_key(&mut key);
         column_into(&mut key, texts);
-        key.hash("marks", marks).maybe("runs", of_runs.flatten());
+        key.hash("marks", marks.own).maybe("runs", marks.runs);
         let outputs = self.action(key.finish(), || {
             let read = |chunk: Hash| self.context.column(ColumnRef { chunk, take: None });
-            let of_runs = match of_runs {
-                None => None,
-                Some(None) => Some(no_marks()),
-                Some(Some(chunk)) => Some(read(chunk)?),
-            };
-            let cut = step.spans.cut(&self.context.column(texts)?, &read(marks)?, of_runs.as_ref());
-            Ok(vec![self.context.put_column(&cut.ok_or(Stop::Missing(marks))?)?])
+            let of_runs = marks.runs.map_or_else(|| Ok(no_marks()), read)?;
+            let cut = step.spans.cut(&self.context.column(texts)?, &read(marks.own)?, &of_runs);
+            Ok(vec![self.context.put_column(&cut.ok_or(Stop::Missing(marks.own))?)?])
         })?;
         Ok(outputs[0])
     }

@@ -75,25 +75,26 @@ impl Flow<'_> {
         while at < stages.len() {
             let end = match &stages[at] {
                 Stage::Whole { hashes, op, against, key } => {
-                    came[at] = groups.iter().map(|group| u64::from(group.rows)).sum();
+                    came[at] = rows(&groups);
                     let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
                     lost.extend(failed);
                     let decided = match op {
                         WholeOp::Dedup(dedup) => self.dedup(*dedup, against, (&schemas[at], key), &groups, &hashes)?,
                         WholeOp::Sample(sampling) => self.sample(&hashes, sampling)?,
-                        WholeOp::Spans(step) => {
-                            groups = self.spans(step, against, &schemas[at], &groups, &hashes)?;
-                            at += 1;
-                            continue;
-                        }
                     };
                     let (kept, dropped) = self.pick(at, groups, decided)?;
                     groups = kept;
                     lost.extend(dropped);
                     at + 1
                 }
+                Stage::Spans { hashes, step, against } => {
+                    came[at] = rows(&groups);
+                    let (hashes, failed) = self.hashes(Some(at), hashes, &schemas[at], &mut groups)?;
+                    lost.extend(failed);
+                    groups = self.spans(step, against, &schemas[at], &groups, &hashes)?;
+                    at + 1
+                }
                 Stage::Run(run) => {
-                    let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
                     came[at] = rows(&groups);
                     let (made, failed) = self.program(at, run, &schemas[at], &groups)?;
                     groups = made;
@@ -173,7 +174,6 @@ impl Flow<'_> {
     fn pass(&self, stages: &[Stage], first: usize, schemas: &[Schema], group: &Arc<RowGroup>) -> Result<Passed, Stop> {
         let mut passed = Passed { groups: vec![group.clone()], lost: Vec::new(), came: Vec::new(), repeated: 0 };
         for (i, stage) in stages.iter().enumerate() {
-            let rows = |groups: &[Arc<RowGroup>]| groups.iter().map(|group| u64::from(group.rows)).sum::<u64>();
             let came = rows(&passed.groups);
             passed.came.push(came);
             let mut dropped = 0;
@@ -238,7 +238,9 @@ impl Flow<'_> {
                 let after = Arc::new(RowGroup { rows: group.rows, columns: added(answered.chunks) });
                 self.without_failed(at, &after, group, answered.failed)
             }
-            Stage::Whole { .. } | Stage::Run(_) => unreachable!("whole-table stages are run over all groups"),
+            Stage::Whole { .. } | Stage::Spans { .. } | Stage::Run(_) => {
+                unreachable!("whole-table stages are run over all groups")
+            }
         }
     }
 
@@ -338,6 +340,11 @@ impl Flow<'_> {
     }
 }
 
+/// Returns how many rows there are in groups.
+fn rows(groups: &[Arc<RowGroup>]) -> u64 {
+    groups.iter().map(|group| u64::from(group.rows)).sum()
+}
+
 /// Returns the columns that an op reads of a row group, and the key of its action.
 pub(super) fn reading<'a>(op: &'a dyn RowOp, schema: &Schema, group: &RowGroup) -> (Vec<(&'a String, ColumnRef)>, Key) {
     let column = |name: &'a String| (name, group.columns[schema.index(name).expect("binding checked the columns")]);
@@ -372,7 +379,7 @@ pub fn schemas(stages: &[Stage], first: &Schema) -> Vec<Schema> {
             Stage::Refer { op, .. } => schema.0.extend(op.writes().iter().cloned()),
             Stage::Run(run) if run.program.per == Per::Row => schema.0.extend(run.program.writes.iter().cloned()),
             Stage::Run(run) => schema = Schema(run.program.writes.clone()),
-            Stage::Whole { op: WholeOp::Spans(step), .. } => schema.0.push(step.into.clone()),
+            Stage::Spans { step, .. } => schema.0.push(step.into.clone()),
             Stage::Filter(_) | Stage::Decontaminate(_) | Stage::Whole { .. } | Stage::Split(_) => {}
         }
         before

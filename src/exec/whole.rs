@@ -1,18 +1,31 @@
 //! Steps that see the whole table: hashes are made row by row, and over all of them it is decided which rows stay, or in which part they are.
 
 use super::able::Made;
-use super::alike::Decided;
 use super::context::Stop;
 use super::lost::{Lost, Why};
 use super::stage::Flow;
-use crate::graph::{Parts, Work};
-use crate::hash::KeyWriter;
+use crate::graph::{Against, Parts, Work};
+use crate::hash::{Hash, KeyWriter};
 use crate::op::{self, Sampling};
-use crate::table::{ColumnRef, RowGroup, Schema, Take};
+use crate::table::{ColumnRef, RowGroup, Schema, Table, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 use std::sync::Arc;
+
+/// What was decided of a row group by a step that sees all of them.
+pub(super) struct Decided {
+    pub keep: Hash,
+    /// Columns beside the rows that go.
+    pub told: Vec<Hash>,
+}
+
+/// Another dataset that is looked into, its table, and what was made of the rows of each group.
+pub(super) struct Other<'a> {
+    pub of: &'a Against,
+    pub table: Arc<Table>,
+    pub hashes: Vec<Vec<ColumnRef>>,
+}
 
 impl Flow<'_> {
     /// Makes the columns of hashes of the rows of all groups; rows that have none fail, and are taken from their groups.
@@ -40,6 +53,21 @@ impl Flow<'_> {
             lost.extend(failed);
         }
         Ok((hashes, lost))
+    }
+
+    /// Makes what is compared of the rows of other datasets.
+    pub(super) fn others<'o>(&self, against: &'o [Against]) -> Result<Vec<Other<'o>>, Stop> {
+        let one = |of: &'o Against| {
+            let table = self.others.tables[of.input].as_ref().expect("what a step over all rows looks into is made");
+            let table = self.context.table(table)?;
+            let hashes = self.each(&table.groups, |flow, group| {
+                let chunks = of.works.iter().map(|work| flow.column_of(work, &table.schema, group));
+                let chunks = chunks.collect::<Result<Vec<_>, Stop>>()?;
+                Ok(chunks.into_iter().flatten().map(|chunk| ColumnRef { chunk, take: None }).collect())
+            })?;
+            Ok(Other { of, table, hashes })
+        };
+        against.iter().map(one).collect()
     }
 
     /// Decides over the hashes of all rows which of them a sample takes.

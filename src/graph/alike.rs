@@ -170,12 +170,7 @@ impl Binder<'_> {
         };
         let mut columns = Vec::new();
         for column in &step.columns {
-            let ty = self.own_column(column)?;
-            if !matches!(ty, Type::String | Type::Null) {
-                let title = format!("the column `{}` holds no texts", column.value);
-                let problem = Diagnostic::error("wrong-type", title).at(&column.span, format!("it is {ty}"));
-                return self.refuse(problem.help("make a text of it first, with `columns` or `render`"));
-            }
+            self.text_column(column, None)?;
             columns.push(column.value.clone());
         }
         if columns.is_empty() {

@@ -40,7 +40,7 @@ impl Bound {
     }
 }
 
-/// One step over row groups. All but `Whole` see one group at a time.
+/// One step over row groups. All but `Whole`, `Spans` and a `Run` of whole tables see one group at a time.
 pub enum Stage {
     /// Each op adds a column of that name.
     Compute(Vec<Work>),
@@ -54,8 +54,10 @@ pub enum Stage {
     Ask(Ask),
     /// Columns are made of each row and the whole table of an input of the node.
     Refer { op: Arc<dyn ReferOp>, input: usize, span: Span },
-    /// Hashes are made row by row; which rows stay, or what of them, is decided over all of them, and those of other tables. `key` tells the rows.
+    /// Hashes are made row by row; which rows stay is decided over all of them, and those of other tables. `key` tells the rows.
     Whole { hashes: Vec<Work>, op: WholeOp, against: Vec<Against>, key: Vec<String> },
+    /// Hashes are made row by row, and a column of texts without what stood before, in rows before or in other tables.
+    Spans { hashes: Vec<Work>, step: Spanning, against: Vec<Against> },
     /// A row is dropped that has words in common with other tables.
     Decontaminate(Decontaminating),
     /// A program is given row groups or the whole table.
@@ -72,7 +74,7 @@ impl Stage {
 
     /// Returns whether it takes all row groups at once: no single row goes through it ahead of the others.
     pub fn is_whole(&self) -> bool {
-        matches!(self, Stage::Whole { .. } | Stage::Run(_))
+        matches!(self, Stage::Whole { .. } | Stage::Spans { .. } | Stage::Run(_))
     }
 
     /// Returns what is said of each row that it drops, beside which of its reasons it was; `before` are the columns of the row.
@@ -183,8 +185,6 @@ pub enum WholeOp {
     Dedup(Deduping),
     /// So many rows stay, chosen by their hashes.
     Sample(Sampling),
-    /// Texts go on without what stood before.
-    Spans(Spanning),
 }
 
 /// The division of a dataset.
@@ -439,6 +439,29 @@ impl Binder<'_> {
         } else {
             self.shape.schema.0.push(Field::new(&name.value, ty));
         }
+    }
+
+    /// Checks that a column, of another dataset if one is given, holds texts; one of nothing but nulls may.
+    pub(super) fn text_column(&mut self, column: &Text, other: Option<(&Schema, &Text)>) -> Option<Type> {
+        let (ty, whose) = match other {
+            None => (self.own_column(column)?, self.node.name.clone()),
+            Some((schema, name)) => {
+                let Some(field) = schema.field(&column.value) else {
+                    let title = format!("`{}` has no column `{}`", name.value, column.value);
+                    let place = |problem: Diagnostic| {
+                        problem.at(&column.span, "no such column").at(&name.span, "looked for here")
+                    };
+                    return self.refuse(no_column(title, &column.value, schema, place));
+                };
+                (field.ty.clone(), name.value.clone())
+            }
+        };
+        if matches!(ty, Type::String | Type::Null) {
+            return Some(ty);
+        }
+        let title = format!("the column `{}` of `{whose}` holds no texts", column.value);
+        let problem = Diagnostic::error("wrong-type", title).at(&column.span, format!("it is {ty}"));
+        self.refuse(problem.help("make texts of it first, with `columns` or `render`"))
     }
 
     fn condition(&mut self, name: &str, text: &Text) -> Option<Work> {

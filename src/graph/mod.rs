@@ -7,7 +7,7 @@ mod bind;
 mod choosing;
 mod contract;
 mod fanning;
-mod learning;
+mod perplexity;
 mod queries;
 mod resolve;
 mod running;

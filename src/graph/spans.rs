@@ -1,8 +1,7 @@
 //! Binds the step that takes out of texts what stood before: `dedup_spans`.
 
 use super::alike::Against;
-use super::bind::{Binder, Stage, WholeOp, Work, no_column};
-use crate::diag::Diagnostic;
+use super::bind::{Binder, Stage, Work};
 use crate::expr::Expr;
 use crate::manifest::DedupSpans;
 use crate::op::{Computed, SpanHashes, Spans};
@@ -22,28 +21,19 @@ impl Binder<'_> {
     /// Binds `dedup_spans`.
     pub(super) fn dedup_spans(&mut self, at: usize, step: &DedupSpans) -> Option<Vec<Stage>> {
         let column = step.column.value.clone();
-        let ty = self.own_column(&step.column).and_then(|ty| self.texts_of(step, &ty, &self.node.name.clone()));
+        let ty = self.text_column(&step.column, None);
         let work = || Work::new("dedup_spans", SpanHashes::new(&column, step.spans), &step.span);
         let mut against = Vec::new();
         for (nth, name) in step.against.iter().enumerate() {
             let (input, other) = self.other(at, nth)?;
-            match other.schema.field(&column) {
-                Some(field) => _ = self.texts_of(step, &field.ty, &name.value),
-                None => {
-                    let title = format!("`{}` has no column `{column}`, in which texts are looked for", name.value);
-                    let place = |problem: Diagnostic| {
-                        problem.at(&name.span, "looked for here").at(&step.column.span, "this column")
-                    };
-                    self.problems.push(no_column(title, &column, &other.schema, place));
-                }
-            }
+            self.text_column(&step.column, Some((&other.schema, name)));
             against.push(Against { name: name.value.clone(), input, works: vec![work()] });
         }
         let before = self.shape.schema.clone();
         let into = Field::new(&step.into.value, ty.unwrap_or(Type::String));
         self.add(&step.into, into.ty.clone());
-        let op = WholeOp::Spans(Spanning { spans: step.spans, column: column.clone(), into });
-        let mut stages = vec![Stage::Whole { hashes: vec![work()], op, against, key: self.shape.key.clone() }];
+        let spanning = Spanning { spans: step.spans, column: column.clone(), into };
+        let mut stages = vec![Stage::Spans { hashes: vec![work()], step: spanning, against }];
         if let Some(share) = &step.share {
             self.add(share, Type::Float);
             let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
@@ -58,15 +48,5 @@ impl Binder<'_> {
             }
         }
         Some(stages)
-    }
-
-    /// Checks that a column holds texts.
-    fn texts_of(&mut self, step: &DedupSpans, ty: &Type, dataset: &str) -> Option<Type> {
-        if matches!(ty, Type::String | Type::Null) {
-            return Some(ty.clone());
-        }
-        let title = format!("the column `{}` of `{dataset}` holds no texts", step.column.value);
-        let problem = Diagnostic::error("wrong-type", title).at(&step.column.span, format!("it is {ty}"));
-        self.refuse(problem.help("make a text of it first, with `columns` or `render`"))
     }
 }

@@ -56,8 +56,7 @@ impl TextReader<'_> {
 impl Binder<'_> {
     /// Binds `tokens`.
     pub(super) fn tokens(&mut self, at: usize, step: &TokenCount) -> Option<Vec<Stage>> {
-        let schema = self.shape.schema.clone();
-        self.text_column("tokens are of texts", &step.column, &schema, &self.node.name);
+        self.text_column(&step.column, None);
         self.add(&step.into, Type::Int);
         let tokenizer = self.node.tokenizers.get(&at)?.clone();
         let op = op::TokenCount::new(tokenizer, &step.column.value);

@@ -23,16 +23,13 @@ pub struct DedupSpans {
     pub span: Span,
 }
 
-/// The words of the shortest line or paragraph that counts, as the line filter of C4 has it, and of the shortest run (Lee et al. 2021 have 50 tokens).
-const LEAST: [(Unit, u32); 3] = [(Unit::Line, 5), (Unit::Paragraph, 5), (Unit::Words, 50)];
-
 pub static DEDUP_SPANS: shape::Table = shape::Table {
     sections: &[&[
         key("column", Definition, COLUMN, "The column of texts.").required(),
         key(
             "unit",
             Definition,
-            Shape::Text(Meaning::OneOf(&["line", "paragraph", "words"])),
+            Shape::Text(Meaning::OneOf(&Unit::NAMES)),
             "`line`: lines that are the same but for case, white space and Unicode forms; `paragraph`: the same of lines between blank ones; `words`: runs of \
              `min` words or more, wherever they begin.",
         )
@@ -57,12 +54,9 @@ pub static DEDUP_SPANS: shape::Table = shape::Table {
 
 impl Declarer<'_> {
     pub(super) fn dedup_spans(&mut self, table: &Table, span: Span) -> Option<DedupSpans> {
-        let unit = match self.text(table, "unit")?.value.as_str() {
-            "line" => Unit::Line,
-            "paragraph" => Unit::Paragraph,
-            _ => Unit::Words,
-        };
-        let least = LEAST.iter().find(|(of, _)| *of == unit).map_or(1, |(_, least)| *least);
+        let unit = Unit::named(&self.text(table, "unit")?.value)?;
+        // Lines as the filter of C4 has them; of runs, Lee et al. 2021 have 50 tokens.
+        let least = if unit == Unit::Words { 50 } else { 5 };
         let min = self.count(table, "min").map_or(least, |min| u32::try_from(min.value).unwrap_or(u32::MAX));
         Some(DedupSpans {
             column: self.text(table, "column")?,

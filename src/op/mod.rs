@@ -16,6 +16,7 @@ mod identity;
 mod leaks;
 mod mix;
 mod normal;
+mod packed;
 mod program;
 mod referring;
 mod rank;
@@ -202,8 +203,10 @@ pub trait AskOp: Send + Sync {
     /// Takes in the response to a request; `turns` requests of this dialogue were answered before it.
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn;
 
-    /// Makes the values of a row, one for each column of `writes`, of what its dialogues came to.
-    fn conclude(&self, input: &Batch, row: usize, answers: Vec<Value>) -> Vec<Value>;
+    /// Makes the values of a row, one for each column of `writes`, of what its dialogues came to: as they are, if nothing else is said.
+    fn conclude(&self, _input: &Batch, _row: usize, answers: Vec<Value>) -> Vec<Value> {
+        answers
+    }
 }
 
 /// How a dialogue goes on.

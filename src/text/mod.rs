@@ -45,7 +45,7 @@ pub use similar::{
     TooLong, bleu, chrf, edit_distance, edit_similarity, exact_match, normalised_match, rouge_l, rouge_n, shared_span,
 };
 pub use sketch::Sketcher;
-pub use spans::{least_of_windows, line_spans, normal_words, paragraph_spans, without, word_spans};
+pub use spans::{line_spans, normal_words, paragraph_spans, without, word_spans};
 pub use static_model::StaticModel;
 pub use tokenizer::Tokenizer;
 pub use words::{WORD_KINDS, WordKind, Words};

@@ -71,26 +71,6 @@ pub fn without(text: &str, spans: &[Range<usize>], goes: impl Fn(usize) -> bool)
     out
 }
 
-/// Returns where the least value of each window of so many stands: the first, where it is there several times.
-///
-/// Windows of equal values have theirs in equal places, and one place is that of many windows: of values like hashes, one in (`width` + 1) / 2 is the least
-/// of any (*winnowing*, Schleimer, Wilkerson and Aiken, SIGMOD 2003).
-pub fn least_of_windows(values: &[u64], width: usize) -> impl Iterator<Item = usize> {
-    let mut least = 0;
-    let windows = if width == 0 { 0 } else { (values.len() + 1).saturating_sub(width) };
-    (0..windows).map(move |start| {
-        let new = start + width - 1;
-        if start == 0 || least < start {
-            let (rest, from) = (&values[start..=new], start);
-            let first = rest.iter().enumerate().min_by_key(|(at, value)| (**value, *at));
-            least = from + first.map_or(0, |(at, _)| at);
-        } else if values[new] < values[least] {
-            least = new;
-        }
-        least
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,14 +144,6 @@ mod tests {
                 prop_assert_eq!(rest.trim(), "");
                 prop_assert!(spans.windows(2).all(|two| two[0].end <= two[1].start));
             }
-        }
-
-        #[test]
-        fn the_least_of_a_window_is_the_first_of_its_least_values(values in proptest::collection::vec(0..9_u64, 0..40), width in 0..9_usize) {
-            let windows = if width == 0 { Vec::new() } else { values.windows(width).collect() };
-            let first = |window: &[u64]| window.iter().position(|value| value == window.iter().min().unwrap()).unwrap();
-            let expect: Vec<usize> = windows.iter().enumerate().map(|(start, window)| start + first(window)).collect();
-            prop_assert_eq!(least_of_windows(&values, width).collect::<Vec<_>>(), expect);
         }
     }
 }

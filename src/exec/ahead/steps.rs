@@ -134,7 +134,9 @@ impl<'a> Ahead<'a> {
             }
             Stage::Ask(ask) if parcel.unknown.has(ask.op.reads()) => self.count_unknown(ask, parcel),
             Stage::Ask(ask) => return self.ask(ask, parcel, open),
-            Stage::Whole { .. } | Stage::Run(_) => unreachable!("a pipe has row-wise stages only"),
+            Stage::Whole { .. } | Stage::Spans { .. } | Stage::Run(_) => {
+                unreachable!("a pipe has row-wise stages only")
+            }
         }))
     }
 

@@ -1,8 +1,8 @@
 //! The direction of a vector in bits: on which side of random planes it lies.
 
 use super::Banded;
-use super::packed::{self, Packed};
 use crate::hash::{KeyWriter, mix64};
+use crate::op::packed::{self, Packed};
 use crate::op::{RowOp, columns};
 use crate::table::{Batch, RowError, Type};
 use arrow_array::cast::AsArray;

@@ -3,7 +3,6 @@
 mod clusters;
 mod direction;
 mod keep;
-pub(super) mod packed;
 mod signature;
 
 pub use clusters::{Buckets, equal, nearly};

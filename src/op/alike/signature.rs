@@ -1,8 +1,8 @@
 //! The signature of a text: a sketch of its word shingles.
 
-use super::packed::{self, Packed};
 use super::{Banding, PLACES};
 use crate::hash::{KeyWriter, mix64};
+use crate::op::packed::{self, Packed};
 use crate::op::{RowOp, columns, write_count};
 use crate::table::{Batch, RowError, Type};
 use crate::text::{Sketcher, Words, normalise_into};

@@ -2,7 +2,7 @@
 
 use super::Asked;
 use super::reply::failure;
-use crate::ask::{Message, Request, Response, Role, Spec};
+use crate::ask::{Request, Response, Spec};
 use crate::expr::{Expr, Value};
 use crate::hash::KeyWriter;
 use crate::op::{AskOp, Turn};
@@ -58,8 +58,7 @@ impl AskOp for Embed {
         };
         let one = |row: usize| {
             let text = texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(row)).ok_or_else(|| null(row))?;
-            let messages = vec![Message { role: Role::User, content: text.value(row).to_owned() }];
-            Ok(vec![Request { spec: self.asked.spec.clone(), messages, sample: 0 }])
+            Ok(vec![self.asked.about(text.value(row))])
         };
         (0..input.rows).map(one).collect()
     }
@@ -69,9 +68,5 @@ impl AskOp for Embed {
             return failed;
         }
         Turn::Done(Value::List(response.vector.iter().map(|value| Value::Float(f64::from(*value))).collect()))
-    }
-
-    fn conclude(&self, _input: &Batch, _row: usize, answers: Vec<Value>) -> Vec<Value> {
-        answers
     }
 }

@@ -14,7 +14,7 @@ pub use opening::{Opening, is_dialogue, turn_type};
 pub use perplexity::{AskedPerplexity, BEYOND};
 pub use reply::Formed;
 
-use crate::ask::Spec;
+use crate::ask::{Message, Request, Role, Spec};
 use crate::hash::KeyWriter;
 use std::sync::Arc;
 
@@ -27,6 +27,12 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Returns the request about one text, which is all that is sent.
+    fn about(&self, text: &str) -> Request {
+        let messages = vec![Message { role: Role::User, content: text.to_owned() }];
+        Request { spec: self.spec.clone(), messages, sample: 0 }
+    }
+
     /// Writes what a reply depends on beyond the messages: the head of the request (task, model, parameters, schema), the limit
     /// of tokens, which decides what is cut off, and which responses count.
     fn write_key(&self, key: &mut KeyWriter) {

@@ -1,7 +1,8 @@
 //! `perplexity` by an endpoint: how unlikely a text is to a model that tells the log-probabilities of what it is given.
 
 use super::Asked;
-use crate::ask::{FailureKind, Finish, Message, Request, Response, Role, Spec};
+use super::reply::failure;
+use crate::ask::{FailureKind, Finish, Request, Response, Spec};
 use crate::expr::Value;
 use crate::hash::KeyWriter;
 use crate::op::{AskOp, Turn, columns};
@@ -72,26 +73,23 @@ impl AskOp for AskedPerplexity {
             if text.is_empty() {
                 return Err(unasked(row, "empty"));
             }
-            let messages = vec![Message { role: Role::User, content: text.to_owned() }];
-            Ok(vec![Request { spec: self.asked.spec.clone(), messages, sample: 0 }])
+            Ok(vec![self.asked.about(text)])
         };
         (0..input.rows).map(one).collect()
     }
 
     fn reply(&self, request: &Request, response: &Response, _turns: u32) -> Turn {
-        if response.finish == Finish::ContentFilter {
-            let detail = "the endpoint's filter withheld the reply".to_owned();
-            return Turn::Failed(FailureKind::ContentFilter, detail);
+        // That a reply ends at the limit of tokens is as it should be.
+        if response.finish != Finish::Length
+            && let Some(failed) = failure(response, false)
+        {
+            return failed;
         }
         let text = request.messages.first().map_or("", |message| &message.content);
         match perplexity(text, response) {
             Ok(perplexity) => Turn::Done(perplexity.map_or(Value::Null, Value::Float)),
             Err(why) => Turn::Failed(FailureKind::Empty, why.to_owned()),
         }
-    }
-
-    fn conclude(&self, _input: &Batch, _row: usize, answers: Vec<Value>) -> Vec<Value> {
-        answers
     }
 }
 

@@ -372,3 +372,16 @@ fn a_text_is_embedded_and_a_null_is_an_error_of_its_row() {
     let error = op.begin(&nulls).unwrap_err();
     assert_eq!((error.row, error.message.as_str()), (1, "the text to embed is null"));
 }
+
+#[test]
+fn a_text_is_measured_by_what_ends_at_the_limit_and_not_by_what_was_refused_or_withheld() {
+    let op = AskedPerplexity::new("a", asked(Task::Completion, "m", None), "p");
+    let request = op.begin(&strings(&[("a", &["x y"])])).unwrap().remove(0).remove(0);
+    let logprobs = Some(serde_json::json!({ "token_logprobs": [null, -1.0, -9.0] }));
+    let reply = |finish| op.reply(&request, &Response { finish, logprobs: logprobs.clone(), ..says("x y z") }, 0);
+    for finish in [Finish::Length, Finish::Stop] {
+        assert!(matches!(reply(finish), Turn::Done(Value::Float(_))));
+    }
+    assert!(matches!(reply(Finish::Refusal), Turn::Failed(FailureKind::Refusal, _)));
+    assert!(matches!(reply(Finish::ContentFilter), Turn::Failed(FailureKind::ContentFilter, _)));
+}

@@ -53,8 +53,10 @@ impl ReferOp for Perplexity {
             return Err(RowError { row: usize::MAX, message: "there is no model".to_owned(), help: None });
         };
         let texts = columns(input, &self.reads)?.remove(0);
-        let texts = texts.as_string::<i32>();
-        let perplexity = |row: usize| if texts.is_null(row) { None } else { model.perplexity(texts.value(row)) };
+        // Nothing but nulls is a column of no type yet.
+        let texts = texts.as_string_opt::<i32>();
+        let text = |row: usize| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
+        let perplexity = |row: usize| text(row).and_then(|text| model.perplexity(text));
         Ok(vec![Arc::new((0..input.rows).map(perplexity).collect::<Float64Array>())])
     }
 }

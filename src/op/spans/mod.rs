@@ -6,7 +6,7 @@ mod units;
 
 pub use repeated::{Room, Which, marked, no_marks, repeated};
 
-use super::alike::packed::{self, Packed};
+use super::packed::{self, Packed};
 use super::{RowOp, columns};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
@@ -25,6 +25,21 @@ pub enum Unit {
     Words,
 }
 
+impl Unit {
+    /// What they are called, in their order.
+    pub const NAMES: [&'static str; 3] = ["line", "paragraph", "words"];
+
+    /// Finds one by its name.
+    pub fn named(name: &str) -> Option<Unit> {
+        [Unit::Line, Unit::Paragraph, Unit::Words].into_iter().find(|unit| unit.name() == name)
+    }
+
+    /// Returns what it is called.
+    pub fn name(self) -> &'static str {
+        Unit::NAMES[self as usize]
+    }
+}
+
 /// What of texts is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
@@ -36,12 +51,7 @@ pub struct Spans {
 impl Spans {
     /// Writes the parameters in canonical form.
     pub fn write_key(&self, key: &mut KeyWriter) {
-        let unit = match self.unit {
-            Unit::Line => "line",
-            Unit::Paragraph => "paragraph",
-            Unit::Words => "words",
-        };
-        key.text("unit", unit).int("min", self.min.into());
+        key.text("unit", self.unit.name()).int("min", self.min.into());
     }
 
     /// Makes of the texts whose anchors are marked the hashes of the runs that these are anchors of, each run of a text once.
@@ -55,23 +65,19 @@ impl Spans {
         }))
     }
 
-    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which anchors and which of their runs.
-    pub fn cut(&self, texts: &ArrayRef, marks: &ArrayRef, of_runs: Option<&ArrayRef>) -> Option<ArrayRef> {
-        let marks = Packed::of(marks)?;
-        let of_runs = match of_runs {
-            Some(column) => Some(Packed::of(column)?),
-            None => None,
-        };
+    /// Cuts out of texts what is marked: of lines and paragraphs which of them, of runs of words which anchors and, `of_runs`, which of their runs.
+    pub fn cut(&self, texts: &ArrayRef, marks: &ArrayRef, of_runs: &ArrayRef) -> Option<ArrayRef> {
+        let (marks, of_runs) = (Packed::of(marks)?, Packed::of(of_runs)?);
         let (mut units, mut runs) = (Units::new(*self), Runs::new(self.min));
         let texts = texts.as_string_opt::<i32>()?;
         let one = |(row, text): (usize, Option<&str>)| {
             let text = text?;
             let Some(of_row) = marks_of(&marks, row) else { return Some(text.to_owned()) };
-            Some(match &of_runs {
-                None => units.without(text, of_row),
-                Some(of_runs) => {
+            Some(match self.unit {
+                Unit::Line | Unit::Paragraph => units.without(text, of_row),
+                Unit::Words => {
                     runs.read(text);
-                    runs.without(text, of_row, marks_of(of_runs, row))
+                    runs.without(text, of_row, marks_of(&of_runs, row))
                 }
             })
         };

@@ -1,7 +1,7 @@
 //! Which of very many hashes come several times.
 
-use crate::op::alike::packed::{self, Packed};
 use crate::op::dedup::Halves;
+use crate::op::packed::{self, Packed};
 use crate::op::sieve::Sieve;
 use arrow_array::ArrayRef;
 use std::collections::HashMap;

@@ -6,7 +6,7 @@
 use super::is_marked;
 use crate::hash::mix64;
 use crate::op::dedup::Halves;
-use crate::text::{Words, least_of_windows, normal_words, without, word_spans};
+use crate::text::{Words, normal_words, without, word_spans};
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
@@ -91,4 +91,24 @@ impl Runs {
         }
         without(text, &words, |at| goes[at])
     }
+}
+
+/// Returns where the least value of each window of so many stands: the first, where it is there several times.
+///
+/// Windows of equal values have theirs in equal places, and one place is that of many windows: of values like hashes, one in (`width` + 1) / 2 is the least
+/// of any (*winnowing*, Schleimer, Wilkerson and Aiken, SIGMOD 2003).
+pub(super) fn least_of_windows(values: &[u64], width: usize) -> impl Iterator<Item = usize> {
+    let mut least = 0;
+    let windows = if width == 0 { 0 } else { (values.len() + 1).saturating_sub(width) };
+    (0..windows).map(move |start| {
+        let new = start + width - 1;
+        if start == 0 || least < start {
+            let (rest, from) = (&values[start..=new], start);
+            let first = rest.iter().enumerate().min_by_key(|(at, value)| (**value, *at));
+            least = from + first.map_or(0, |(at, _)| at);
+        } else if values[new] < values[least] {
+            least = new;
+        }
+        least
+    })
 }

@@ -1,5 +1,6 @@
 //! What is cut, against a plain reading of what it is to be: every unit of every text before is remembered.
 
+use super::runs::least_of_windows;
 use super::*;
 use crate::text::{line_spans, normalise, paragraph_spans, without, word_spans};
 use proptest::prelude::*;
@@ -30,12 +31,12 @@ fn cut(spans: Spans, groups: &Groups, several: usize) -> Groups {
             let anchors = marks_of(&hashes, Which::All);
             let runs = texts.iter().zip(&anchors).map(|(texts, anchors)| spans.runs(texts, anchors).unwrap());
             let of_runs = marks_of(&runs.collect::<Vec<_>>(), Which::AllButTheFirst);
-            (anchors, Some(of_runs))
+            (anchors, of_runs)
         }
-        _ => (marks_of(&hashes, Which::AllButTheFirst), None),
+        _ => (marks_of(&hashes, Which::AllButTheFirst), vec![no_marks(); texts.len()]),
     };
     let cut = |at: usize| {
-        let cut = spans.cut(&texts[at], &marks[at], of_runs.as_ref().map(|marks| &marks[at])).unwrap();
+        let cut = spans.cut(&texts[at], &marks[at], &of_runs[at]).unwrap();
         cut.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
     };
     (0..texts.len()).map(cut).collect()
@@ -86,6 +87,14 @@ proptest! {
     fn runs_of_words_that_stood_before_go(groups in groups("[ab]{1}( [abAc]| \u{3a3}\n|  c){0,24}"), min in 1..7_u32, most in 1..9_usize) {
         let spans = Spans { unit: Unit::Words, min };
         prop_assert_eq!(cut(spans, &groups, most), naive(spans, &groups));
+    }
+
+    #[test]
+    fn the_least_of_a_window_is_the_first_of_its_least_values(values in proptest::collection::vec(0..9_u64, 0..40), width in 0..9_usize) {
+        let windows = if width == 0 { Vec::new() } else { values.windows(width).collect() };
+        let first = |window: &[u64]| window.iter().position(|value| value == window.iter().min().unwrap()).unwrap();
+        let expect: Vec<usize> = windows.iter().enumerate().map(|(start, window)| start + first(window)).collect();
+        prop_assert_eq!(least_of_windows(&values, width).collect::<Vec<_>>(), expect);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is made of a row to find those that are like it: bits, packed into a list of ints. A row of which nothing can be made has an empty one.
+//! What is made of a row to be compared: bits or hashes, packed into a list of ints. A row of which nothing can be made has an empty one.
 
 use crate::table::Type;
 use arrow_array::cast::AsArray;
@@ -9,19 +9,19 @@ use arrow_schema::{DataType, Field};
 use std::sync::{Arc, LazyLock};
 
 /// What an op makes that packs rows.
-pub(in crate::op) static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
+pub(super) static WRITES: LazyLock<[Type; 1]> = LazyLock::new(|| [Type::List(Box::new(Type::Int))]);
 
 /// What an op makes that packs rows in two columns.
 pub(super) static WRITES_TWO: LazyLock<[Type; 2]> = LazyLock::new(|| [(); 2].map(|()| Type::List(Box::new(Type::Int))));
 
 /// Makes the column, of the lengths of the lists and of all their ints.
-pub(in crate::op) fn column(lengths: Vec<usize>, ints: Vec<i64>) -> ArrayRef {
+pub(super) fn column(lengths: Vec<usize>, ints: Vec<i64>) -> ArrayRef {
     let item = Arc::new(Field::new("item", DataType::Int64, true));
     Arc::new(ListArray::new(item, OffsetBuffer::from_lengths(lengths), Arc::new(Int64Array::from(ints)), None))
 }
 
 /// A column, read.
-pub(in crate::op) struct Packed<'a> {
+pub(super) struct Packed<'a> {
     ends: &'a [i32],
     ints: &'a [i64],
 }
