@@ -151,6 +151,21 @@ fn what_is_dear_in_a_condition_is_computed_once_whatever_is_asked_of_it() {
 }
 
 #[test]
+fn a_column_that_is_called_as_what_is_dear_in_a_condition_is_not_taken_for_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "rows.jsonl",
+        "{\"text\": \"one two three\", \"word_count(text)\": 9}\n{\"text\": \"one\", \"word_count(text)\": 9}\n",
+    );
+    sandbox.write(
+        "datamake.toml",
+        "[dataset.rows]\nfiles = \"rows.jsonl\"\n\n[dataset.short]\nfrom = \"rows\"\nwhere = \"not word_count(text) > 2\"\n",
+    );
+    sandbox.built();
+    assert_eq!(sandbox.rows("short").iter().map(|row| &row["text"]).collect::<Vec<_>>(), ["one"]);
+}
+
+#[test]
 fn a_dear_call_that_fails_where_a_condition_does_not_ask_for_it_fails_no_row() {
     let sandbox = Sandbox::new();
     sandbox.write(

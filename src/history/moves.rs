@@ -153,6 +153,12 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_is_gone_is_not_called_chance() {
+        let moved = Move::between(&mean(&[("algebra", 300, 250)]), &mean(&[("algebra", 0, 0)])).unwrap();
+        assert_eq!((moved.after, moved.chance), (None, None));
+    }
+
+    #[test]
     fn a_slice_that_grows_moves_a_mean_although_it_is_as_it_was() {
         let old = mean(&[("easy", 90, 90), ("hard", 10, 0)]);
         let new = mean(&[("easy", 50, 50), ("hard", 50, 0)]);

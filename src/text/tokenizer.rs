@@ -78,3 +78,41 @@ impl Tokenizer {
         self.hash
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn parsed(change: impl FnOnce(&mut Value)) -> Result<Tokenizer, String> {
+        let mut file = json!({
+            "version": "1.0", "added_tokens": [], "pre_tokenizer": { "type": "Whitespace" },
+            "model": { "type": "BPE", "unk_token": "?", "vocab": { "?": 0, "a": 1, "b": 2, "ab": 3 }, "merges": [["a", "b"]] },
+        });
+        change(&mut file);
+        Tokenizer::parse(file.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_tokenizer_that_cuts_by_chance_is_refused() {
+        assert_eq!(parsed(|_| ()).unwrap().tokens("ab a").unwrap(), [3, 1]);
+        assert!(parsed(|file| file["model"]["dropout"] = json!(0.0)).is_ok());
+        assert!(parsed(|file| file["model"]["dropout"] = json!(0.1)).unwrap_err().contains("dropout"));
+    }
+
+    #[test]
+    fn a_table_of_characters_that_is_damaged_is_an_error_and_no_panic() {
+        for map in ["AA==", "AAAAAA==", "BAAAAAAA"] {
+            let change =
+                |file: &mut Value| file["normalizer"] = json!({ "type": "Precompiled", "precompiled_charsmap": map });
+            if let Ok(tokenizer) = parsed(change) {
+                let _ = tokenizer.tokens("ab ａ");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_with_a_run_of_white_space_that_cannot_be_cut_is_an_error() {
+        assert!(parsed(|_| ()).unwrap().tokens(&format!("a{}b", " ".repeat(200_000))).is_err());
+    }
+}

@@ -100,16 +100,19 @@ fn perplexity(text: &str, response: &Response) -> Result<Option<f64>, &'static s
         "the endpoint gave no log-probabilities of the text's tokens (`token_logprobs`): it takes `echo` and `logprobs` of completions \
          for nothing, so it cannot be measured by",
     )?;
+    // A reply that ended by itself may have no token beyond the text.
+    let most = logs.len().saturating_sub(if response.finish == Finish::Length { BEYOND as usize } else { 0 });
+    let tokens = response.usage.map_or(most, |usage| usize::try_from(usage.input).unwrap_or(usize::MAX));
     // What was counted as the text's is more than what was sent back where the text is not.
-    let tokens = logs.len().saturating_sub(BEYOND as usize);
-    let whole = response.usage.is_none_or(|usage| usage.input <= tokens as u64);
-    if !whole || !response.text.contains(text.trim()) {
+    if tokens > most || !response.text.contains(text.trim()) {
         return Err(
             "the endpoint did not send the text back with its log-probabilities: it does not take `echo`, so it cannot be \
                     measured by",
         );
     }
-    let logs: Vec<f64> = logs[..tokens].iter().filter_map(serde_json::Value::as_f64).collect();
+    let first = usize::from(logs.first().is_some_and(serde_json::Value::is_null));
+    let logs = logs.get(first..tokens).unwrap_or_default().iter().map(serde_json::Value::as_f64);
+    let logs = logs.collect::<Option<Vec<f64>>>().ok_or("the endpoint gave a token of the text no log-probability")?;
     if logs.is_empty() {
         return Ok(None);
     }
@@ -142,6 +145,13 @@ mod tests {
         near(of("<s>the cat sat", logs(json!([null, -1.0, -3.0, -2.0, -99.0])), Some(4)), libm::exp(2.0));
         near(of("the cat sat on", logs(json!([null, -1.0, -3.0, -99.0])), None), libm::exp(2.0));
         assert_eq!(of("the cat sat on", logs(json!([null, -9.0])), Some(1)), Ok(None));
+        assert!(of("the cat sat on", logs(json!([null, -1.0, null, -9.0])), Some(3)).is_err());
+        let ended = json!({ "text": "the cat sat", "finish": "stop", "logprobs": logs(json!([null, -1.0, -3.0])) });
+        for usage in [None, Some(Usage { input: 3, output: 0 })] {
+            let mut ended: Response = serde_json::from_value(ended.clone()).expect("it is a response");
+            ended.usage = usage;
+            near(perplexity("the cat sat", &ended), libm::exp(2.0));
+        }
         assert!(of("on", logs(json!([-9.0])), Some(3)).is_err());
         assert!(of("on", logs(json!([-9.0])), None).is_err());
         assert!(of("the cat sat on", logs(json!([-9.0])), Some(3)).is_err());
