@@ -5,7 +5,7 @@ mod common;
 use common::Sandbox;
 use datamake::manifest::Allowed;
 use datamake::plan::Reason;
-use datamake::project::{Built, Moved, Watched};
+use datamake::project::{Built, Compared, Moved};
 use std::fmt::Write;
 use std::process::Command;
 
@@ -39,12 +39,12 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-fn moved(alarm: &Watched) -> &Moved {
+fn moved(alarm: &Compared) -> &Moved {
     alarm.found.as_ref().expect("it can be compared")
 }
 
 /// Names what changed, by the node.
-fn causes(sandbox: &Sandbox, alarm: &Watched) -> Vec<String> {
+fn causes(sandbox: &Sandbox, alarm: &Compared) -> Vec<String> {
     let graph = sandbox.project().expect("it was built").graph;
     let told = |reason: &Reason| match reason {
         Reason::Field { path, .. } => path.clone(),
@@ -58,7 +58,7 @@ fn causes(sandbox: &Sandbox, alarm: &Watched) -> Vec<String> {
     causes.collect()
 }
 
-fn one(built: &Built) -> &Watched {
+fn one(built: &Built) -> &Compared {
     let [alarm] = built.alarms.as_slice() else { panic!("{:?}", built.alarms) };
     alarm
 }
@@ -70,12 +70,12 @@ fn a_fall_beyond_what_is_allowed_is_told_with_the_slice_and_the_rows_that_caused
     let built = sandbox.built();
     let alarm = one(&built);
     let found = moved(alarm);
-    assert_eq!((found.shift.before, found.shift.after), (0.8, Some(0.71)));
+    assert_eq!((found.value.before, found.value.after), (0.8, Some(0.71)));
     assert_eq!(found.passed.as_ref().map(|passed| passed.value), Some(Allowed::Relative(0.05)));
-    let slices: Vec<_> = found.shift.slices.iter().map(|slice| (slice.by[0].to_string(), slice.after)).collect();
+    let slices: Vec<_> = found.value.slices.iter().map(|slice| (slice.by[0].to_string(), slice.after)).collect();
     assert_eq!(slices, [("\"geometry\"".to_owned(), Some(0.6)), ("\"algebra\"".to_owned(), Some(0.82))]);
-    assert!((found.shift.slices[0].share.unwrap() + 0.1).abs() < 1e-12);
-    assert!(found.shift.chance.unwrap() > 0.1);
+    assert!((found.value.slices[0].share.unwrap() + 0.1).abs() < 1e-12);
+    assert!(found.value.chance.unwrap() > 0.1);
     let causes = causes(&sandbox, alarm);
     assert_eq!(causes, ["rows: the file rows.jsonl changed: rows 41, 81–84 … (11 in all) changed"]);
 }
@@ -91,7 +91,7 @@ fn a_changed_prompt_is_named_and_so_is_what_loses_rows() {
 
     sandbox.edit("datamake.toml", "id < 1000", "id < 80");
     let built = sandbox.built();
-    let alarms: Vec<_> = built.alarms.iter().map(|alarm| moved(alarm).shift.after).collect();
+    let alarms: Vec<_> = built.alarms.iter().map(|alarm| moved(alarm).value.after).collect();
     assert_eq!(alarms, [Some(80.0)]);
     assert_eq!(causes(&sandbox, one(&built)), ["graded: steps.1.where", "graded: where 0 20"]);
 }
@@ -106,7 +106,7 @@ fn a_move_within_what_is_allowed_is_not_told_and_the_next_build_compares_with_wh
     sandbox.edit("datamake.toml", "alarm = { fall = \"5%\" }", "alarm = { fall = \"5%\", versus = \"1\" }");
     sandbox.write("rows.jsonl", rows([40, 35]));
     let built = sandbox.built();
-    assert_eq!(moved(one(&built)).shift.before, 0.8);
+    assert_eq!(moved(one(&built)).value.before, 0.8);
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn an_alarm_makes_nothing_stale_and_is_told_by_the_build_that_makes_the_metric()
     assert!(built.alarms.is_empty() && built.number.is_none());
     // How it stands is known all the same.
     let project = sandbox.project().unwrap();
-    let standing = project.standing(project.one("metric.accuracy").unwrap().0);
-    assert!(standing[0].alarms() && moved(&standing[0]).shift.before == 0.8);
+    let compared = project.compared(project.one("metric.accuracy").unwrap().0);
+    assert!(compared[0].is_alarm() && moved(&compared[0]).value.before == 0.8);
     // A rise is one too, and back to what it was is one of them.
     sandbox.write("rows.jsonl", rows([40, 40]));
-    assert_eq!(moved(one(&sandbox.built())).shift.after, Some(0.8));
+    assert_eq!(moved(one(&sandbox.built())).value.after, Some(0.8));
     let history = sandbox.project().unwrap().history().unwrap();
     let told: Vec<usize> = history.builds().map(|build| build.alarms.len()).collect();
     assert_eq!(told, [0, 1, 1]);
@@ -135,7 +135,7 @@ fn a_value_that_is_gone_has_fallen() {
     let sandbox = sandbox();
     sandbox.edit("datamake.toml", "id < 1000", "id < 0");
     let built = sandbox.built();
-    let after: Vec<_> = built.alarms.iter().map(|alarm| moved(alarm).shift.after).collect();
+    let after: Vec<_> = built.alarms.iter().map(|alarm| moved(alarm).value.after).collect();
     assert_eq!(after, [None, Some(0.0)]);
 }
 
@@ -160,7 +160,7 @@ fn a_revision_of_git_is_compared_with_and_told_apart_where_it_was_not_built_here
     assert!(sandbox.built().alarms.is_empty());
     sandbox.write("rows.jsonl", rows([40, 34]));
     let built = sandbox.built();
-    assert_eq!(moved(one(&built)).shift.before, 0.8);
+    assert_eq!(moved(one(&built)).value.before, 0.8);
     assert_eq!(causes(&sandbox, one(&built)).len(), 1);
 
     // Of what another machine built, the values over all rows are known.
@@ -173,7 +173,7 @@ fn a_revision_of_git_is_compared_with_and_told_apart_where_it_was_not_built_here
     let built = sandbox.built();
     let whys: Vec<Option<String>> = built.alarms.iter().map(|alarm| alarm.found.as_ref().err().cloned()).collect();
     assert!(whys[0].as_ref().unwrap().contains("was not built here"), "{whys:?}");
-    assert_eq!(moved(&built.alarms[1]).shift.before, 100.0);
+    assert_eq!(moved(&built.alarms[1]).value.before, 100.0);
 
     sandbox.edit("datamake.toml", "\"v2\" }\n[metric.rows]", "\"v3\" }\n[metric.rows]");
     sandbox.edit("datamake.toml", "id < 50", "id < 60");

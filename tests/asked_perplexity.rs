@@ -48,9 +48,7 @@ fn echo(asked: &Asked) -> Play {
 
 fn world(texts: &Value, script: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> (Sandbox, Server) {
     let (sandbox, server) = (Sandbox::on_real_disk(), Server::with(script));
-    let lines = texts.as_array().expect("a list").iter().enumerate();
-    let lines: String = lines.map(|(id, text)| format!("{}\n", json!({ "id": id, "text": text }))).collect();
-    sandbox.write("texts.jsonl", lines);
+    sandbox.write("texts.jsonl", common::texts(texts.as_array().expect("a list")));
     sandbox.write("datamake.toml", PROJECT.replace("URL", &server.url()));
     (sandbox, server)
 }
@@ -93,8 +91,7 @@ fn mistakes_are_said_before_anything_is_asked() {
     let check = |old: &str, new: &str, expect: &[&str]| {
         let (sandbox, server) = world(&json!(["a b"]), echo);
         sandbox.edit("datamake.toml", old, new);
-        let said = sandbox.mistakes();
-        expect.iter().for_each(|expect| assert!(said.contains(expect), "{expect}:\n{said}"));
+        sandbox.says(expect);
         assert_eq!(server.log().len(), 0);
     };
     check("api = \"completions\"\n", "", &["the model `base` answers dialogues", "`[lm.NAME]`"]);

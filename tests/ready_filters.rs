@@ -15,8 +15,7 @@ const VECTORS: &str = include_str!("vectors/filters_datatrove.jsonl");
 /// A project with the texts `text`, and a dataset for each ready filter that it goes through alone.
 fn sandbox(texts: &[&str]) -> Sandbox {
     let sandbox = Sandbox::new();
-    let row = |(id, text): (usize, &&str)| format!("{}\n", serde_json::json!({ "id": id, "text": text }));
-    sandbox.write("rows.jsonl", texts.iter().enumerate().map(row).collect::<String>());
+    sandbox.write("rows.jsonl", common::texts(texts));
     let of = |name: &&str| {
         format!("[dataset.by_{name}]\nfrom = \"rows\"\nfilter = \"{name}\"\n[filter.{name}]\nuse = \"{name}\"\n")
     };
@@ -191,8 +190,7 @@ fn mistakes_in_a_ready_filter_are_pointed_at() {
     let check = |old: &str, new: &str, expect: &[&str]| {
         let sandbox = sandbox(&["One."]);
         sandbox.edit("datamake.toml", old, new);
-        let told = sandbox.mistakes();
-        expect.iter().for_each(|part| assert!(told.contains(part), "{part}: {told}"));
+        let told = sandbox.says(expect);
         assert_eq!(told.matches("error[").count(), 1, "{told}");
     };
     check("use = \"c4\"", "use = \"c5\"", &["use = \"c5\""]);

@@ -4,20 +4,12 @@ mod common;
 
 use common::Sandbox;
 use serde_json::{Value, json};
-use std::fmt::Write;
 
 const WEB: &str = "[dataset.web]\nfiles = \"web/*.jsonl\"\nkey = \"id\"\n[dataset.clean]\nfrom = \"web\"\n";
 
-fn lines<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> String {
-    texts.into_iter().enumerate().fold(String::new(), |mut out, (id, text)| {
-        let _ = writeln!(out, "{}", json!({ "id": id, "text": text }));
-        out
-    })
-}
-
 fn sandbox(texts: &[&str], steps: &str) -> Sandbox {
     let sandbox = Sandbox::new();
-    sandbox.write("web/a.jsonl", lines(texts.iter().copied().map(Some)));
+    sandbox.write("web/a.jsonl", common::texts(texts));
     sandbox.write("datamake.toml", format!("{WEB}{steps}\n"));
     sandbox
 }
@@ -103,7 +95,7 @@ fn appended_rows_alone_are_hashed_and_cut_and_texts_of_which_nothing_goes_are_no
         let sandbox = sandbox(&all[..299], &step);
         let first = sandbox.actions()["dataset.clean"];
         assert!(first > 20, "{first}");
-        sandbox.write("web/a.jsonl", lines(all.iter().copied().map(Some)));
+        sandbox.write("web/a.jsonl", common::texts(&all));
         let made = sandbox.actions()["dataset.clean"];
         // What comes again is decided anew, and the last row group or two are hashed, looked into and cut.
         assert!(made <= 8, "{unit}: {made}");
@@ -135,8 +127,7 @@ fn mistakes_are_told_before_anything_runs() {
         let sandbox = sandbox(&["a"], "");
         let other = "[dataset.other]\nsynth = { rows = 1, columns = { n = { sequence = 1 } } }\n";
         sandbox.write("datamake.toml", format!("{WEB}dedup_spans = {{ {step} }}\n{other}"));
-        let found = sandbox.mistakes();
-        expect.iter().for_each(|expect| assert!(found.contains(expect), "{step}: {found}"));
+        sandbox.says(expect);
     };
     check("column = \"text\", unit = \"line\"", &["needs `into`"]);
     check("column = \"tex\", unit = \"line\", into = \"own\"", &["has no column `tex`", "did you mean"]);

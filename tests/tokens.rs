@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::Sandbox;
+use common::{Sandbox, texts};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -13,13 +13,6 @@ fn vectors() -> (Vec<Value>, Vec<Value>) {
     let text = fs::read_to_string(format!("{VECTORS}/tokens.jsonl")).expect("the vectors are there");
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
     lines.partition(|line| line.get("asked").is_none())
-}
-
-/// Writes a column of texts, each with its number.
-fn texts<'t>(sandbox: &Sandbox, texts: impl Iterator<Item = &'t Value>) {
-    let lines: String =
-        texts.enumerate().map(|(id, text)| format!("{}\n", json!({ "id": id, "text": text }))).collect();
-    sandbox.write("texts.jsonl", lines);
 }
 
 /// Copies a file or a folder of the vectors.
@@ -40,7 +33,7 @@ const TEXTS: &str = "[dataset.texts]\nfiles = \"texts.jsonl\"\nkey = \"id\"\ntyp
 fn tokens_are_those_of_tiktoken_and_of_tokenizers() {
     let (counted, _) = vectors();
     let sandbox = Sandbox::new();
-    texts(&sandbox, counted.iter().map(|vector| &vector["text"]));
+    sandbox.write("texts.jsonl", texts(counted.iter().map(|vector| &vector["text"])));
     take(&sandbox, "tokenizers");
     let step = |name: &str| {
         format!("{{ tokens = {{ column = \"text\", tokenizer = \"tokenizers/{name}.json\", into = \"{name}\" }} }},\n")
@@ -61,7 +54,7 @@ fn vectors_are_those_of_model2vec_and_a_text_without_a_known_token_fails_with_th
     let (_, asked) = vectors();
     for (name, within) in [("pieces", 1e-6), ("unigram", 1e-3)] {
         let sandbox = Sandbox::new();
-        texts(&sandbox, asked.iter().map(|vector| &vector["asked"]));
+        sandbox.write("texts.jsonl", texts(asked.iter().map(|vector| &vector["asked"])));
         take(&sandbox, "static");
         sandbox.write(
             "datamake.toml",
@@ -101,10 +94,7 @@ const STEPS: &str = "[dataset.made]\nfrom = \"texts\"\nsteps = [\n\
 
 fn made() -> Sandbox {
     let sandbox = Sandbox::new();
-    texts(
-        &sandbox,
-        json!(["The cat sat", "a dog and a cat", "birds sing", "trees"]).as_array().expect("a list").iter(),
-    );
+    sandbox.write("texts.jsonl", texts(["The cat sat", "a dog and a cat", "birds sing", "trees"]));
     take(&sandbox, "static");
     take(&sandbox, "tokenizers");
     let texts = format!("{TEXTS}embed = {{ text = \"text\", folder = \"static/pieces/\", into = \"w\" }}\n");
@@ -152,8 +142,7 @@ fn mistakes_in_files_are_said_before_anything_runs() {
             Some(bytes) => sandbox.write(path, bytes),
             None => sandbox.remove(path),
         }
-        let said = sandbox.mistakes();
-        expect.iter().for_each(|expect| assert!(said.contains(expect), "{expect}:\n{said}"));
+        sandbox.says(expect);
     };
     let tensor = |dtype: &str, shape: &[u64], data: &[u8]| {
         let whole = json!({ "embeddings": { "dtype": dtype, "shape": shape, "data_offsets": [0, data.len()] } });
@@ -176,8 +165,7 @@ fn mistakes_in_files_are_said_before_anything_runs() {
     let edited = |old: &str, new: &str, expect: &[&str]| {
         let sandbox = made();
         sandbox.edit("datamake.toml", old, new);
-        let said = sandbox.mistakes();
-        expect.iter().for_each(|expect| assert!(said.contains(expect), "{expect}:\n{said}"));
+        sandbox.says(expect);
     };
     edited("column = \"text\"", "column = \"txt\"", &["has no column `txt`", "did you mean `text`?"]);
     edited("column = \"text\"", "column = \"id\"", &["holds no texts", "it is int"]);

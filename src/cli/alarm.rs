@@ -1,14 +1,13 @@
 //! Alarms of metrics, told: how far they moved, which slices moved them, and what changed before.
 
 use super::cause;
-use super::diff::point;
 use super::figures::value;
 use super::names::Names;
-use super::words::{count, number, plain};
+use super::words::{count, number, plain, round, signed};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::history::{Shift, SliceShift};
+use crate::history::{Move, SliceMove};
 use crate::manifest::{Allowed, Metric};
-use crate::project::{Cause, Moved, Point, Project, Watched};
+use crate::project::{Cause, Compared, Moved, Point, Project};
 use serde_json::{Value, json};
 
 /// Slices that are told before the rest is counted.
@@ -22,47 +21,38 @@ An *alarm* is `{ \"metric\", \"on\", \"title\", \"since\": { \"build\": 3 } | { 
 \"causes\": [{ \"node\", \"reasons\": [reason], \"lost\": [{ \"reason\", \"before\", \"after\" }] }] }`, or `{ \"metric\", \"on\", \"title\", \"why\" }` where nothing could be compared. `share` is what the slice did to the value over all rows; `chance` is there for shares of rows.";
 
 /// Draws up the warnings.
-pub fn warnings(project: &Project, alarms: &[Watched]) -> Diagnostics {
+pub fn warnings(project: &Project, alarms: &[Compared]) -> Diagnostics {
     Diagnostics(alarms.iter().map(|alarm| warning(project, alarm)).collect())
 }
 
 /// Says in one line what an alarm is about.
-pub fn title(project: &Project, alarm: &Watched) -> String {
+pub fn title(project: &Project, alarm: &Compared) -> String {
     let name = named(project, alarm);
     match &alarm.found {
         Err(_) => format!("the alarm of {name} has nothing to compare with"),
-        Ok(Moved { since, shift, .. }) => format!("{name} {} since {}", moved(shift), point(since)),
+        Ok(Moved { since, value, .. }) => format!("{name} {} since {since}", moved(value)),
     }
 }
 
 /// Tells how a value stands to an earlier one: `fell from 0.84 to 0.71 (−0.13, −15.5 %)`.
-pub fn moved(shift: &Shift) -> String {
-    let before = number(shift.before);
-    let Some(after) = shift.after else { return format!("has no value any more: it was {before}") };
-    if after == shift.before {
+fn moved(value: &Move) -> String {
+    let before = number(value.before);
+    let Some(after) = value.after else { return format!("has no value any more: it was {before}") };
+    if after == value.before {
         return format!("is {before} as before");
     }
-    let verb = if after < shift.before { "fell" } else { "rose" };
-    let by = after - shift.before;
-    let relative = if shift.before == 0.0 {
+    let verb = if after < value.before { "fell" } else { "rose" };
+    let by = after - value.before;
+    let relative = if value.before == 0.0 {
         String::new()
     } else {
-        format!(", {} %", signed(round(by / shift.before.abs() * 100.0)))
+        format!(", {} %", signed(round(by / value.before.abs() * 100.0)))
     };
     format!("{verb} from {before} to {} ({}{relative})", number(after), signed(by))
 }
 
-/// Cuts a number of percent to one digit after the point.
-fn round(percent: f64) -> f64 {
-    (percent * 10.0).round() / 10.0
-}
-
-fn signed(x: f64) -> String {
-    if x < 0.0 { format!("−{}", number(-x)) } else { format!("+{}", number(x)) }
-}
-
 /// Names a metric, and the dataset where it is on several.
-fn named(project: &Project, alarm: &Watched) -> String {
+fn named(project: &Project, alarm: &Compared) -> String {
     let node = project.graph.node(alarm.metric);
     let names = Names::new(&project.graph);
     match node.inputs.as_slice() {
@@ -71,7 +61,7 @@ fn named(project: &Project, alarm: &Watched) -> String {
     }
 }
 
-fn warning(project: &Project, alarm: &Watched) -> Diagnostic {
+fn warning(project: &Project, alarm: &Compared) -> Diagnostic {
     let metric = &project.graph.manifest.metrics[project.graph.node(alarm.metric).declaration];
     let mut problem = Diagnostic::warning("alarm", title(project, alarm));
     let moved = match &alarm.found {
@@ -87,11 +77,11 @@ fn warning(project: &Project, alarm: &Watched) -> Diagnostic {
             Allowed::Absolute(most) => number(most),
             Allowed::Relative(share) => format!("{} %", number(share * 100.0)),
         };
-        let verb = if moved.shift.after.is_none_or(|after| after < moved.shift.before) { "fall" } else { "rise" };
+        let verb = if moved.value.after.is_none_or(|after| after < moved.value.before) { "fall" } else { "rise" };
         problem = problem.at(&passed.span, format!("it may {verb} by {allowed}"));
     }
-    problem = moved.shift.chance.into_iter().fold(problem, |problem, chance| problem.note(by_chance(chance)));
-    let slices = &moved.shift.slices;
+    problem = moved.value.chance.into_iter().fold(problem, |problem, chance| problem.note(by_chance(chance)));
+    let slices = &moved.value.slices;
     for slice in slices.iter().take(SLICES) {
         problem = problem.note(told(metric, slice));
     }
@@ -114,7 +104,7 @@ fn by_chance(chance: f64) -> String {
     format!("{word}: two samples of so many rows are as far apart with {p} (two-proportion test)")
 }
 
-fn told(metric: &Metric, slice: &SliceShift) -> String {
+fn told(metric: &Metric, slice: &SliceMove) -> String {
     let by = metric.by.iter().zip(&slice.by).map(|(by, of)| format!("{} = {}", plain(&by.value), value(of)));
     let by: Vec<String> = by.collect();
     let shown = |x: Option<f64>| x.map_or("none".to_owned(), number);
@@ -147,16 +137,16 @@ fn changes(project: &Project, cause: &Cause) -> Vec<String> {
 }
 
 /// Writes alarms as JSON.
-pub fn json(project: &Project, alarms: &[Watched]) -> Value {
-    let one = |alarm: &Watched| {
+pub fn json(project: &Project, alarms: &[Compared]) -> Value {
+    let one = |alarm: &Compared| {
         let node = project.graph.node(alarm.metric);
         let on = Names::new(&project.graph).input(&node.inputs[alarm.on]);
         let mut value = json!({ "metric": node.full_name(), "on": on, "title": title(project, alarm) });
         match &alarm.found {
             Err(why) => value["why"] = json!(why),
             Ok(moved) => {
-                let shift = serde_json::to_value(&moved.shift).expect("a shift is plain data");
-                shift.as_object().into_iter().flatten().for_each(|(key, of)| value[key] = of.clone());
+                let fields = serde_json::to_value(&moved.value).expect("a move is plain data");
+                fields.as_object().into_iter().flatten().for_each(|(key, of)| value[key] = of.clone());
                 value["since"] = super::diff::point_json(&moved.since);
                 value["causes"] = moved.causes.iter().map(|cause| cause_json(project, cause)).collect();
             }

@@ -68,7 +68,7 @@ impl Diff {
                 .json(&json!({ "old": point_json(&old.point), "new": point_json(&new.point), "nodes": nodes }))?;
             return Ok(Exit::Fine);
         }
-        writeln!(session.out, "{} → {}", point(&old.point), point(&new.point))?;
+        writeln!(session.out, "{} → {}", old.point, new.point)?;
         if found.is_empty() {
             writeln!(session.out, "no difference")?;
         }
@@ -89,14 +89,6 @@ impl Diff {
             None => "last-1",
         };
         Ok((project.version(old)?, project.version(self.new.as_deref().unwrap_or("last"))?))
-    }
-}
-
-/// Names a version.
-pub fn point(point: &Point) -> String {
-    match point {
-        Point::Build(number) => format!("build {number}"),
-        Point::Revision(name) => name.clone(),
     }
 }
 

@@ -102,7 +102,7 @@ pub fn summary(graph: &Graph, id: NodeId, record: &NodeRecord, before: Option<&N
             if let Some(Output::Table { rows: old, .. }) = before.map(|before| &before.output)
                 && old != rows
             {
-                short.push_str(&format!(" ({})", signed(*old, *rows)));
+                short.push_str(&format!(" ({})", signed(*rows as f64 - *old as f64)));
             }
             if !parts.is_empty() {
                 let parts: Vec<String> =

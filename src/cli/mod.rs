@@ -31,7 +31,7 @@ mod words;
 
 pub use reference::reference;
 
-use crate::format::panic_is_expected;
+use crate::diag::panic_is_expected;
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
 use session::{Exit, Session};

@@ -14,7 +14,7 @@ use crate::diag::Diagnostic;
 use crate::exec::Output;
 use crate::expr::Value;
 use crate::graph::{Kind, NodeId};
-use crate::project::{Project, Statistics, Watched};
+use crate::project::{Compared, Project, Statistics};
 use crate::table::Table;
 use serde_json::json;
 use std::io::{self, Write};
@@ -143,7 +143,7 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
     let (graph, record) = (&project.graph, project.record(id)?);
     let node = graph.node(id);
     if session.json() {
-        return Ok(session.out.json(&json!({ "node": node.full_name(), "output": figures::json(&record), "alarms": alarm::json(project, &project.standing(id)) }))?);
+        return Ok(session.out.json(&json!({ "node": node.full_name(), "output": figures::json(&record), "alarms": alarm::json(project, &project.compared(id)) }))?);
     }
     let (paint, names) = (session.out.paint, Names::new(graph));
     match (&record.output, node.kind) {
@@ -157,11 +157,11 @@ fn output(session: &mut Session, project: &Project, id: NodeId) -> Result<(), su
                 grid.row([label, paint.bold(&figures::value(&figure.value)), interval]);
             }
             grid.lines(session.out.width).iter().try_for_each(|line| writeln!(session.out, "{line}"))?;
-            let watched = project.standing(id);
-            for one in watched.iter().filter(|one| !one.alarms()) {
+            let compared = project.compared(id);
+            for one in compared.iter().filter(|one| !one.is_alarm()) {
                 writeln!(session.out, "{}", paint.dim(&alarm::title(project, one)))?;
             }
-            let alarms: Vec<_> = watched.into_iter().filter(Watched::alarms).collect();
+            let alarms: Vec<_> = compared.into_iter().filter(Compared::is_alarm).collect();
             session.tell(&alarm::warnings(project, &alarms))?;
         }
         (Output::Test(_), _) => {

@@ -13,11 +13,6 @@ pub fn things(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Writes a difference with its sign: `+3`, `−3`.
-pub fn signed(old: u64, new: u64) -> String {
-    if new < old { format!("−{}", count(old - new)) } else { format!("+{}", count(new - old)) }
-}
-
 /// Writes a size.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
@@ -81,6 +76,16 @@ pub fn number(n: f64) -> String {
     rest.map_or(format!("{sign}{whole}"), |rest| format!("{sign}{whole}.{rest}"))
 }
 
+/// Writes a difference with its sign: `+3`, `−0.5`.
+pub fn signed(x: f64) -> String {
+    if x < 0.0 { format!("−{}", number(-x)) } else { format!("+{}", number(x)) }
+}
+
+/// Cuts a number of percent to one digit after the point.
+pub fn round(percent: f64) -> f64 {
+    (percent * 10.0).round() / 10.0
+}
+
 /// Makes a text of the user's data safe to print in one line: line ends are shown, escape codes do nothing.
 pub fn plain(text: &str) -> String {
     text.replace("\r\n", "⏎").chars().map(visible).collect()
@@ -134,7 +139,6 @@ mod tests {
         let written = [0, 12, 123, 1234, 123_456, 1_234_567].map(count);
         assert_eq!(written, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
         assert_eq!(things(1, "row"), "1 row");
-        assert_eq!([signed(10, 13), signed(1013, 3), signed(1, 1)], ["+3", "−1,010", "+0"]);
     }
 
     #[test]
@@ -159,6 +163,7 @@ mod tests {
     fn metrics_are_rounded_for_people() {
         let written = [0.0, 1.0, -0.5, 0.912_345, 12_345.678_9, 1e-7, 2e20].map(number);
         assert_eq!(written, ["0", "1", "−0.5", "0.9123", "12,345.6789", "1.000e-7", "2.000e20"]);
+        assert_eq!([3.0, -1010.0, 0.0, -0.5].map(signed), ["+3", "−1,010", "+0", "−0.5"]);
     }
 
     #[test]

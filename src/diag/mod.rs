@@ -1,7 +1,9 @@
 //! Diagnostics as plain data: what is wrong, where, why, and what to do. Drawing them is `render`'s work.
 
+mod guard;
 mod render;
 
+pub use guard::{guarded, panic_is_expected};
 pub use render::{Style, json, render};
 
 use std::ops::Range;

@@ -7,7 +7,7 @@ use crate::diag::Span;
 use crate::expr::value_at;
 use crate::hash::{Hash, Key};
 use crate::op;
-use crate::table::{Batch, ColumnRef, RowError, Take, Type, failing_alone};
+use crate::table::{Batch, RowError, Take, Type, failing_alone};
 use arrow_array::{Array, ArrayRef, UInt32Array, new_null_array};
 
 /// What an op made of a row group.
@@ -78,7 +78,7 @@ impl Flow<'_> {
     pub(super) fn named(&self, failures: Hash, of: &str) -> Result<Hash, Stop> {
         let key = op::key("name-failures").hash("failures", failures).text("of", of).finish();
         let outputs = self.action(key, || {
-            let column = self.context.column(ColumnRef { chunk: failures, take: None })?;
+            let column = self.context.column(failures)?;
             let named = (0..column.len()).map(|row| {
                 let failure = RowFailure::of_value(&value_at(&column, row)).ok_or(Stop::Missing(failures))?;
                 Ok(RowFailure { of: Some(of.to_owned()), ..failure })
@@ -109,7 +109,7 @@ impl Flow<'_> {
 
     /// Writes the failures at some places: of which op, and the position among its failures.
     pub(super) fn picked(&self, failed: &[Failing], at: &[(usize, usize)]) -> Result<Hash, Stop> {
-        let columns = failed.iter().map(|one| self.context.column(ColumnRef { chunk: one.failures, take: None }));
+        let columns = failed.iter().map(|one| self.context.column(one.failures));
         let columns: Vec<ArrayRef> = columns.collect::<Result<_, Stop>>()?;
         let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
         let picked = arrow_select::interleave::interleave(&columns, at).expect("they are all failures");

@@ -24,7 +24,7 @@ impl Context<'_> {
     pub(super) fn conform(&self, used: &Used, chunk: Hash, ty: &Type) -> Result<Conformed, Stop> {
         let key = op::key("conform").text("type", &super::files::type_text(ty)).hash("chunk", chunk).finish();
         let outputs = self.action(used, key, || {
-            let column = self.column(ColumnRef { chunk, take: None })?;
+            let column = self.column(chunk)?;
             let batch = Batch { rows: column.len(), columns: vec![(String::new(), column)] };
             let one = |batch: &Batch| {
                 let misfit = |misfit: Misfit| RowError {
@@ -53,7 +53,7 @@ impl Context<'_> {
 
     /// Returns the first row of those that failed, and why it did.
     pub(super) fn first_failure(&self, failed: &Failing) -> Result<(usize, RowFailure), Stop> {
-        let failures = self.column(ColumnRef { chunk: failed.failures, take: None })?;
+        let failures = self.column(failed.failures)?;
         let first = RowFailure::of_value(&value_at(&failures, 0)).ok_or(Stop::Missing(failed.failures))?;
         let row = failed.keep.complement().indices().first().map_or(0, |row| *row as usize);
         Ok((row, first))

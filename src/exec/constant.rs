@@ -28,6 +28,6 @@ impl Context<'_> {
             };
             Ok(vec![self.put_column(&column)?])
         })?;
-        Ok(ColumnRef { chunk: outputs[0], take: None })
+        Ok(outputs[0].into())
     }
 }

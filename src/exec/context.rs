@@ -385,7 +385,7 @@ impl<'a> Context<'a> {
         let pieces = pieces.each_ref().map(|piece| &piece[..]);
         self.bytes.fetch_add(pieces.iter().map(|piece| piece.len() as u64).sum(), Ordering::Relaxed);
         let hash = self.store.put_pieces(&pieces)?;
-        self.remember(ColumnRef { chunk: hash, take: None }, column);
+        self.remember(ColumnRef::from(hash), column);
         Ok(hash)
     }
 
@@ -425,8 +425,9 @@ impl<'a> Context<'a> {
         Ok(Picked { rows: group.rows as usize, columns })
     }
 
-    /// Reads the rows of a column of a row group.
-    pub fn column(&self, at: ColumnRef) -> Result<ArrayRef, Stop> {
+    /// Reads the rows of a column of a row group, or a whole chunk.
+    pub fn column(&self, at: impl Into<ColumnRef>) -> Result<ArrayRef, Stop> {
+        let at = at.into();
         if let Some(column) = self.columns.lock().expect("no thread panics with this lock").get(&at) {
             return Ok(column);
         }
@@ -437,7 +438,7 @@ impl<'a> Context<'a> {
                 decode_chunk(&contents).map_err(|_| Stop::Missing(at.chunk))?
             }
             Some(take) => {
-                let chunk = self.column(ColumnRef { chunk: at.chunk, take: None })?;
+                let chunk = self.column(at.chunk)?;
                 let take = self.take(take)?;
                 if take.source_rows() != chunk.len() {
                     return Err(Stop::Missing(at.chunk));

@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::graph::{BoundRun, NodeId, Shape, bind_program};
 use crate::manifest::{Maker, Synth};
 use crate::op::{self, synth_column, synth_groups};
-use crate::table::{ColumnRef, RowGroup, Schema, Table};
+use crate::table::{RowGroup, Schema, Table};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -196,7 +196,7 @@ impl Flow<'_> {
                     let column = synth_column(recipe, synth.seed as i64, &name.value, rows.clone());
                     Ok(vec![flow.context.put_column(&column)?])
                 })?;
-                Ok(ColumnRef { chunk: outputs[0], take: None })
+                Ok(outputs[0].into())
             });
             let columns = columns.collect::<Result<_, Stop>>()?;
             Ok(Arc::new(RowGroup { rows: (rows.end - rows.start) as u32, columns }))

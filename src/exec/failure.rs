@@ -5,7 +5,7 @@ use crate::ask::{self, FailureKind, Usage};
 use crate::diag::list;
 use crate::expr::{Value, array_of};
 use crate::hash::Hash;
-use crate::table::{ColumnRef, Field, RowError, Type};
+use crate::table::{Field, RowError, Type};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use std::fmt;
@@ -219,7 +219,7 @@ impl RowFailure {
 impl Context<'_> {
     /// Counts the failures in a chunk by kind, in the order of [`FailedAs::all`].
     pub fn count_failures(&self, failures: Hash) -> Result<Vec<u64>, Stop> {
-        count(&self.column(ColumnRef { chunk: failures, take: None })?).ok_or(Stop::Missing(failures))
+        count(&self.column(failures)?).ok_or(Stop::Missing(failures))
     }
 }
 

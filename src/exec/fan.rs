@@ -74,7 +74,7 @@ impl Flow<'_> {
             Ok(outputs)
         })?;
         let pieces = outputs.chunks_exact(1 + op.writes().len()).map(|piece: &[Hash]| {
-            let columns = piece[1..].iter().map(|chunk| ColumnRef { chunk: *chunk, take: None }).collect();
+            let columns = piece[1..].iter().copied().map(ColumnRef::from).collect();
             Ok(Piece { take: self.context.take(piece[0])?, columns })
         });
         pieces.collect()

@@ -400,7 +400,7 @@ impl Context<'_> {
                 }
                 None => self.nulls(used, &field.ty, part.rows)?.chunk,
             };
-            columns.push(ColumnRef { chunk, take: None });
+            columns.push(ColumnRef::from(chunk));
         }
         Ok(Arc::new(RowGroup { rows: part.rows, columns }))
     }
@@ -410,7 +410,7 @@ impl Context<'_> {
         let key = op::key("nulls").text("type", &type_text(ty)).int("rows", i64::from(rows)).finish();
         let outputs =
             self.action(used, key, || Ok(vec![self.put_column(&new_null_array(&ty.arrow(), rows as usize))?]))?;
-        Ok(ColumnRef { chunk: outputs[0], take: None })
+        Ok(outputs[0].into())
     }
 
     fn listing_writer(&self, name: &str, reading: &Reading, file: &DataFile) -> KeyWriter {

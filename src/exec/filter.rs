@@ -7,7 +7,7 @@ use super::stage::Flow;
 use crate::graph::Work;
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{ColumnRef, RowGroup, Schema, Take};
+use crate::table::{RowGroup, Schema, Take};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array};
@@ -58,10 +58,7 @@ impl Flow<'_> {
             key.int("failed", *at as i64).hash("keep", one.keep_at).hash("failures", one.failures);
         });
         let outputs = self.action(key.finish(), || {
-            let masks = masks
-                .iter()
-                .map(|mask| self.context.column(ColumnRef { chunk: *mask, take: None }))
-                .collect::<Result<Vec<ArrayRef>, Stop>>()?;
+            let masks = masks.iter().map(|mask| self.context.column(*mask)).collect::<Result<Vec<ArrayRef>, Stop>>()?;
             // Where a condition has no value, its mask is null.
             let places: Vec<Vec<Option<usize>>> = failed.iter().map(|one| places(&one.keep)).collect();
             let failure = |row: usize, part: usize| {
@@ -105,7 +102,7 @@ impl Flow<'_> {
     }
 
     pub(super) fn count(&self, reasons: Hash, n: usize) -> Result<Vec<u64>, Stop> {
-        let column = self.context.column(ColumnRef { chunk: reasons, take: None })?;
+        let column = self.context.column(reasons)?;
         let mut counts = vec![0; n];
         for reason in column.as_primitive::<Int64Type>().values() {
             counts[*reason as usize] += 1;

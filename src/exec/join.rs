@@ -111,7 +111,7 @@ impl Flow<'_> {
     }
 
     fn halves(&self, chunk: Hash) -> Result<Int64Array, Stop> {
-        let column = self.context.column(ColumnRef { chunk, take: None })?;
+        let column = self.context.column(chunk)?;
         column.as_primitive_opt::<Int64Type>().cloned().ok_or(Stop::Missing(chunk))
     }
 

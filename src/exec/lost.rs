@@ -67,7 +67,7 @@ impl Flow<'_> {
             return Ok(None);
         }
         let mut lost = self.retake(group, rows)?;
-        lost.columns.extend(told.iter().chain([&reasons]).map(|chunk| ColumnRef { chunk: *chunk, take: None }));
+        lost.columns.extend(told.iter().chain([&reasons]).copied().map(ColumnRef::from));
         Ok(Some(Lost { stage: stage.into(), why, counts: counts()?, groups: vec![Arc::new(lost)] }))
     }
 

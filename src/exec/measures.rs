@@ -1,13 +1,12 @@
-//! What is dear in conditions: an action each, that a threshold is not in; measures of one column of texts run together.
+//! Measures of one column of texts that run together: an action each, and one pass over the texts.
 
-use super::able::Made;
 use super::context::Stop;
 use super::stage::{Effort, Flow, reading};
 use crate::expr::measured;
 use crate::graph::Work;
 use crate::hash::Key;
-use crate::op::{Apart, RowOp};
-use crate::table::{ColumnRef, Field, RowGroup, Schema, Type};
+use crate::op::RowOp;
+use crate::table::{ColumnRef, RowGroup, Schema, Type};
 use crate::text::Measure;
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -60,28 +59,6 @@ impl Flow<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Returns what an op makes that is taken apart: what is dear first, then the rest of it. Where a dear part fails in a row, the op as it was
-    /// written decides, which may not ask for it there.
-    pub(super) fn made_apart(
-        &self,
-        work: &Work,
-        apart: &Apart,
-        schema: &Schema,
-        group: &RowGroup,
-    ) -> Result<Made, Stop> {
-        let (mut schema, mut group) = (schema.clone(), group.clone());
-        for (name, dear) in apart.names.iter().zip(&apart.dear) {
-            let one = Work { op: dear.clone(), ..work.clone() };
-            let made = self.whole_columns_of(&one, &schema, &group)?;
-            if made.failed.is_some() {
-                return self.whole_columns_of(work, &schema, &group);
-            }
-            schema.0.push(Field::new(name, dear.writes()[0].clone()));
-            group.columns.push(ColumnRef { chunk: made.chunks[0], take: None });
-        }
-        self.whole_columns_of(&Work { op: apart.rest.clone(), ..work.clone() }, &schema, &group)
     }
 }
 

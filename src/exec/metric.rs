@@ -65,7 +65,7 @@ impl Flow<'_> {
         let wrong = |batch: &Batch, error| uncomputable(what, span, batch, error);
         let states = self.each(&table.groups, |flow, group| flow.fold(&wrong, bound, &table.schema, group))?;
         let mut sum = aggregate.empty();
-        let mut whole = aggregate.is_sliced().then(|| aggregate.together(&sum));
+        let mut whole = aggregate.together(&sum);
         let mut bytes = 0;
         if aggregate.grows() {
             for state in &states {
@@ -77,8 +77,8 @@ impl Flow<'_> {
             for state in &states {
                 let contents = self.context.get(*state)?;
                 let state = State::decode(aggregate, &contents).map_err(|_| Stop::Missing(*state))?;
-                if let Some(whole) = &mut whole {
-                    aggregate.merge_part(whole, aggregate.together(&state), part, parts);
+                if let Some((whole, all)) = whole.as_mut().zip(aggregate.together(&state)) {
+                    aggregate.merge_part(whole, all, part, parts);
                 }
                 aggregate.merge_part(&mut sum, state, part, parts);
             }
@@ -86,7 +86,7 @@ impl Flow<'_> {
             whole.iter_mut().for_each(|whole| aggregate.settle(whole));
         }
         let slices = aggregate.finish(&sum).map_err(|error| wrong(&Batch::default(), error))?;
-        Ok(Measured { slices, whole: whole.and_then(|whole| aggregate.finish_together(&whole).ok()) })
+        Ok(Measured { slices, whole: whole.and_then(|whole| aggregate.finish(&whole).ok()?.pop()) })
     }
 
     /// Makes the state of a row group before it is the metric's turn, which says what is wrong.

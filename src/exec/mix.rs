@@ -72,9 +72,8 @@ impl Flow<'_> {
         }
         if let (Some(table), Some(work)) = (reference.first(), matched.last()) {
             // Its rows are no rows of this dataset, so they cannot fail in it.
-            let one = |chunk| ColumnRef { chunk, take: None };
             let kinds = self.each(&table.groups, |flow, group| flow.column_of(work, &table.schema, group))?;
-            strata.push(kinds.into_iter().map(|chunks| chunks.into_iter().map(one).collect()).collect());
+            strata.push(kinds.into_iter().map(|chunks| chunks.into_iter().map(ColumnRef::from).collect()).collect());
         }
         let strata = if matched.is_empty() { Vec::new() } else { strata };
         for columns in identities.iter().chain(&strata) {

@@ -3,6 +3,7 @@
 mod able;
 mod alike;
 mod ahead;
+mod apart;
 mod around;
 mod ask;
 mod concat;

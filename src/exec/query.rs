@@ -64,11 +64,11 @@ impl Flow<'_> {
             .for_each(|group| self.progress.group(u64::from(group.rows), ran || matches!(outputs, Err(Stop::Pending))));
         let outputs = outputs?;
         let (rows, chunks) = outputs.split_first().ok_or(Stop::Pending)?;
-        let column = self.context.column(ColumnRef { chunk: *rows, take: None })?;
+        let column = self.context.column(*rows)?;
         let counts = column.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(*rows))?;
         let groups = counts.values().iter().zip(chunks.chunks_exact(prepared.columns.len()));
         let group = |(rows, chunks): (&i64, &[Hash])| {
-            let columns = chunks.iter().map(|chunk| ColumnRef { chunk: *chunk, take: None }).collect();
+            let columns = chunks.iter().copied().map(ColumnRef::from).collect();
             Arc::new(RowGroup { rows: *rows as u32, columns })
         };
         Ok(groups.map(group).collect())

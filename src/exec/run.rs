@@ -87,7 +87,7 @@ impl Flow<'_> {
             Ok(outputs)
         })?;
         let (made, failed) = outputs.split_at(run.program.writes.len().min(outputs.len()));
-        let made = made.iter().map(|chunk| ColumnRef { chunk: *chunk, take: None });
+        let made = made.iter().copied().map(ColumnRef::from);
         let all = RowGroup { rows: group.rows, columns: group.columns.iter().copied().chain(made).collect() };
         let failed = match failed {
             [keep, failures] => Some(Failing { keep: self.context.take(*keep)?, keep_at: *keep, failures: *failures }),
@@ -116,7 +116,7 @@ impl Flow<'_> {
         })?;
         let rows = self.context.get(outputs[0])?;
         let rows = rows[..].try_into().map(u64::from_le_bytes).map_err(|_| Stop::Missing(outputs[0]))?;
-        let columns = outputs[1..].iter().map(|chunk| ColumnRef { chunk: *chunk, take: None }).collect();
+        let columns = outputs[1..].iter().copied().map(ColumnRef::from).collect();
         Ok((rows > 0).then(|| Arc::new(RowGroup { rows: rows as u32, columns })).into_iter().collect())
     }
 
@@ -249,7 +249,7 @@ impl Flow<'_> {
         if batch.rows == 0 {
             return Ok(None);
         }
-        let column = |column: &ArrayRef| Ok(ColumnRef { chunk: self.context.put_column(column)?, take: None });
+        let column = |column: &ArrayRef| Ok(ColumnRef::from(self.context.put_column(column)?));
         let columns = batch.columns.iter().map(|(_, array)| column(array)).collect::<Result<_, Stop>>()?;
         Ok(Some(Arc::new(RowGroup { rows: batch.rows as u32, columns })))
     }

@@ -3,6 +3,7 @@
 //! `docs/expressions.md` is the language, made from the tables in `functions` and `aggregate`.
 
 mod aggregate;
+mod apart;
 mod bind;
 mod calls;
 mod cast;
@@ -27,7 +28,8 @@ mod value;
 mod tests;
 
 pub use aggregate::{Aggregate, Sample, Slice, State};
-pub use measures::{Apart, measured};
+pub use apart::Apart;
+pub use measures::measured;
 pub use reference::reference;
 pub use value::{Value, array_of, value_at};
 

@@ -35,7 +35,7 @@ pub use split::{Header, Segment, Splitter};
 pub use stream::StreamEncoder;
 pub use text::parse_text;
 pub use unify::{Conflict, Place, Unifier};
-pub use whole::{Source, panic_is_expected, read_batches, read_rows};
+pub use whole::{Source, read_batches, read_rows};
 pub use write::{WriteError, Writer};
 
 use crate::table::Type;

@@ -3,6 +3,7 @@
 use super::apart::{convert, convert_rows};
 use super::arrow_types::distinct;
 use super::{BadRow, Format, Problem, Types, pieces};
+use crate::diag::guarded;
 use crate::table::{Batch, Type};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, new_empty_array};
 use arrow_schema::{ArrowError, Schema};
@@ -10,9 +11,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
-use std::cell::Cell;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 /// What a file is read from.
@@ -113,29 +112,16 @@ fn read<E: From<Problem>>(
     }
 }
 
-thread_local! {
-    /// Whether this thread is in [`guard`].
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns whether a panic of this thread is a reader's answer to a damaged file, and so no bug.
-pub fn panic_is_expected() -> bool {
-    GUARDED.get()
-}
-
 /// Runs a reader of bytes that may be damaged: whatever it does, the file is to blame.
 fn guard<T, E: std::fmt::Display>(format: Format, read: impl FnOnce() -> Result<T, E>) -> Result<T, Problem> {
     let name = match format {
         Format::Parquet => "Parquet",
         _ => "Arrow IPC",
     };
-    let before = GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(read));
-    GUARDED.set(before);
-    match done {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Problem::new(format!("this is not a readable {name} file: {error}"))),
-        Err(_) => Err(Problem::new(format!("this {name} file is damaged"))),
+    match guarded(read) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(Problem::new(format!("this is not a readable {name} file: {error}"))),
+        None => Err(Problem::new(format!("this {name} file is damaged"))),
     }
 }
 

@@ -13,6 +13,7 @@ mod resolve;
 mod running;
 mod select;
 mod spans;
+mod steps;
 mod texts;
 mod tokens;
 

@@ -1,15 +1,12 @@
 //! Names to edges: every unknown name, cycle and broken text is reported at once.
 
-use super::alike::{contaminated_exports, evaluation, no_evaluation};
-use super::texts::{TextReader, template_words};
+use super::alike::{contaminated_exports, evaluation};
+use super::steps::read_step;
+use super::texts::TextReader;
 use super::{Graph, Input, Kind, Names, Node, NodeId, NodeQuery};
 use crate::diag::{Diagnostic, Diagnostics, Severity, list};
 use crate::fetch::Texts;
-use crate::hash::Words;
-use crate::manifest::{
-    Dataset, Embed, EmbedBy, Examples, Maker, Manifest, Model, Perplexity, PerplexityBy, Pick, READY_FILTERS,
-    RenderText, Step, Test, Text,
-};
+use crate::manifest::{Dataset, Maker, Manifest, Perplexity, PerplexityBy, Step, Test, Text};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -127,94 +124,8 @@ impl Graph {
                 edges.push(edge);
             }
             node.inputs = inputs(edges);
-            for (step, declared) in dataset.steps.iter().enumerate() {
-                match declared {
-                    Step::Filter(names) => sound[*i] &= add_filters(&manifest, step, names, &mut node, problems),
-                    Step::Render(render) => {
-                        let template = reader.render(&render.text, problems);
-                        sound[*i] &= template.is_some();
-                        if let Some(template) = template {
-                            let inline = match render.text {
-                                RenderText::Template(_) => None, // it is in the definition
-                                _ => Some(format!("steps.{step}.prompt")),
-                            };
-                            template_words(&template, inline, step, &mut node.words);
-                            node.templates.insert(step, template);
-                        }
-                    }
-                    Step::Generate(generate) => {
-                        let model = find_model(&manifest, &generate.model, problems);
-                        model
-                            .iter()
-                            .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
-                        sound[*i] &= model.is_some();
-                        add_prompt(&mut reader, &manifest, step, &generate.prompt, &mut node, problems);
-                        sound[*i] &= node.prompts.contains_key(&step);
-                    }
-                    Step::Judge(judge) => {
-                        for (at, name) in judge.models.iter().enumerate() {
-                            let model = find_model(&manifest, name, problems);
-                            let path = format!("steps.{step}.model.{at}");
-                            model.iter().for_each(|model| model_words(model, &path, &mut node.words));
-                            sound[*i] &= model.is_some();
-                        }
-                        add_prompt(&mut reader, &manifest, step, &judge.prompt, &mut node, problems);
-                        sound[*i] &= node.prompts.contains_key(&step);
-                    }
-                    Step::Embed(Embed { by: EmbedBy::Model(name), .. })
-                    | Step::Perplexity(Perplexity { by: PerplexityBy::Model(name), .. }) => {
-                        let model = find_model(&manifest, name, problems);
-                        sound[*i] &= model.is_some();
-                        model
-                            .iter()
-                            .for_each(|model| model_words(model, &format!("steps.{step}.model"), &mut node.words));
-                    }
-                    Step::Embed(Embed { by: EmbedBy::Folder(folder), .. }) => {
-                        let vectors = reader.vectors(folder, problems);
-                        sound[*i] &= vectors.is_some();
-                        if let Some(vectors) = vectors {
-                            node.words.set(format!("steps.{step}.embed.folder"), vectors.hash().to_string());
-                            node.vectors.insert(step, vectors);
-                        }
-                    }
-                    Step::Tokens(tokens) => {
-                        let tokenizer = reader.tokenizer(&tokens.tokenizer, problems);
-                        sound[*i] &= tokenizer.is_some();
-                        if let Some(tokenizer) = tokenizer {
-                            node.words.set(format!("steps.{step}.tokens.tokenizer"), tokenizer.hash().to_string());
-                            node.tokenizers.insert(step, tokenizer);
-                        }
-                    }
-                    Step::Perplexity(Perplexity { by: PerplexityBy::Lm(name), .. }) => {
-                        let lm = manifest.lms.iter().find(|known| known.name.value == name.value);
-                        match lm {
-                            Some(lm) => {
-                                for (key, value) in &lm.definition.0 {
-                                    node.words.set(format!("steps.{step}.perplexity.lm.{key}"), value);
-                                }
-                            }
-                            None => {
-                                let known = manifest.lms.iter().map(|lm| lm.name.value.as_str());
-                                unknown(&manifest, "lm", name, known, problems);
-                            }
-                        }
-                        sound[*i] &= lm.is_some();
-                    }
-                    Step::Augment(augment) => {
-                        let synonyms = augment.synonyms.as_ref().map(|path| reader.synonyms(path, problems));
-                        sound[*i] &= !matches!(synonyms, Some(None));
-                        if let Some(synonyms) = synonyms.flatten() {
-                            let told = format!("{} words, {}", synonyms.len(), synonyms.hash());
-                            node.words.set(format!("steps.{step}.augment.synonyms"), told);
-                            node.synonyms.insert(step, synonyms);
-                        }
-                    }
-                    Step::Decontaminate(step) if evaluation(&manifest, dataset, step).is_empty() => {
-                        problems.push(no_evaluation(dataset, step));
-                        sound[*i] = false;
-                    }
-                    _ => {}
-                }
+            for at in 0..dataset.steps.len() {
+                sound[*i] &= read_step(&manifest, &mut reader, dataset, at, &mut node, problems);
             }
             sound[*i] &= node.inputs.iter().all(|input| sound[order[input.node.index()]]);
             nodes.push(node);
@@ -279,78 +190,7 @@ impl Graph {
     }
 }
 
-/// Adds the conditions of filters, and returns whether all are there.
-fn add_filters(manifest: &Manifest, step: usize, names: &[Text], node: &mut Node, problems: &mut Diagnostics) -> bool {
-    let mut whole = true;
-    for (at, name) in names.iter().enumerate() {
-        // The first filter that a row does not pass is the reason, so their order counts.
-        node.words.set(format!("steps.{step}.filter.{at}"), name.value.clone());
-        match manifest.filters.iter().find(|f| f.name.value == name.value) {
-            Some(filter) => filter.parts.iter().for_each(|part| {
-                let path = format!("filter.{}.{}", name.value, part.reason.unwrap_or("where"));
-                node.words.set(path, part.condition.value.clone());
-            }),
-            None => {
-                unknown(manifest, "filter", name, manifest.filters.iter().map(|f| f.name.value.as_str()), problems);
-                whole = false;
-            }
-        }
-    }
-    whole
-}
-
-/// Reads the prompt of a step, with its words and those of its examples.
-fn add_prompt(
-    reader: &mut TextReader,
-    manifest: &Manifest,
-    step: usize,
-    name: &Text,
-    node: &mut Node,
-    problems: &mut Diagnostics,
-) {
-    let Some(at) = reader.find(name, problems) else { return };
-    let Some(texts) = reader.prompt(at, problems) else { return };
-    let prompt = &manifest.prompts[at];
-    texts.words(prompt, step, &mut node.words);
-    if let Some(examples) = &prompt.examples {
-        example_words(examples, &format!("steps.{step}.prompt.examples"), &mut node.words);
-    }
-    node.prompts.insert(step, texts);
-}
-
-/// Adds what decides which rows are examples; their table is an input.
-fn example_words(examples: &Examples, path: &str, words: &mut Words) {
-    words.set(format!("{path}.k"), examples.k.to_string());
-    match &examples.pick {
-        Pick::First => words.set(format!("{path}.pick"), "first"),
-        Pick::Random => {
-            words.set(format!("{path}.pick"), "random");
-            words.set(format!("{path}.seed"), examples.seed.to_string());
-        }
-        Pick::Similar(by) => {
-            words.set(format!("{path}.pick"), "similar");
-            words.set(format!("{path}.by"), &by.value);
-        }
-    }
-}
-
-/// Finds a model by its name.
-fn find_model<'a>(manifest: &'a Manifest, name: &Text, problems: &mut Diagnostics) -> Option<&'a Model> {
-    let found = manifest.models.iter().find(|model| model.name.value == name.value);
-    if found.is_none() {
-        unknown(manifest, "model", name, manifest.models.iter().map(|model| model.name.value.as_str()), problems);
-    }
-    found
-}
-
-/// Adds what a model is called and how it is asked: `temperature`, `max_tokens`, … Where it is, and what it costs, is no part of it.
-fn model_words(model: &Model, path: &str, words: &mut Words) {
-    for (key, value) in &model.definition.0 {
-        words.set(format!("{path}.{key}"), value);
-    }
-}
-
-/// Says that a name is unknown. Where something is wrong with what it names, that was said.
+/// Says that a name is unknown; see [`no_such`].
 pub(super) fn unknown<'a>(
     manifest: &'a Manifest,
     kind: &'a str,
@@ -358,22 +198,27 @@ pub(super) fn unknown<'a>(
     sound: impl Iterator<Item = &'a str> + Clone,
     problems: &mut Diagnostics,
 ) {
+    if let Some(problem) = no_such(manifest, kind, name, sound) {
+        problems.push(problem);
+    }
+}
+
+/// Draws up that a name is unknown. Where something is wrong with what it names, that was said.
+pub(super) fn no_such<'a>(
+    manifest: &'a Manifest,
+    kind: &'a str,
+    name: &Text,
+    sound: impl Iterator<Item = &'a str> + Clone,
+) -> Option<Diagnostic> {
     if manifest.broken.has(kind, &name.value) {
-        return;
+        return None;
     }
     let known = sound.chain(manifest.broken.names(kind));
     let problem = Diagnostic::error("unknown-name", format!("there is no {kind} `{}`", name.value))
         .at(&name.span, format!("no such {kind}"))
         .note(format!("declared: {}", list(known.clone())))
         .did_you_mean(&name.value, known);
-    problems.push(match kind {
-        "filter" if READY_FILTERS.contains(&name.value.as_str()) => {
-            let declared =
-                format!("declare the published filter under a name: `[filter.good]` with `use = \"{}\"`", name.value);
-            problem.help(format!("{declared}, and name that: `filter = \"good\"`"))
-        }
-        _ => problem,
-    });
+    Some(problem)
 }
 
 /// Reports edges to datasets and parts that do not exist, and returns whether all do.

@@ -2,11 +2,11 @@
 
 mod compare;
 mod lock;
-mod shift;
+mod moves;
 
 pub use compare::{Cell, ChangedRow, TableDiff, diff_tables};
 pub use lock::{LOCK_FILE, Lock, LockedNode, lock_node, lock_of, parse_lock, render_lock};
-pub use shift::{Shift, SliceShift};
+pub use moves::{Move, SliceMove};
 
 use crate::exec::NodeRecord;
 use crate::fetch::models::Traffic;

@@ -243,22 +243,8 @@ impl Declarer<'_> {
             };
             match default.read(&entry.value) {
                 Ok(value) => _ = values.insert(param, value),
-                Err(fits) => {
-                    let title = format!("`{param}` of `{}` must be {}", ready.name, default.expected());
-                    let kind = entry.value.kind.name().into();
-                    let found = match entry.value.string() {
-                        Some(text) if fits => format!("`{text}`").into(),
-                        _ => entry.value.kind.plain().filter(|_| fits).unwrap_or(kind),
-                    };
-                    let code = if fits { "out-of-range" } else { "wrong-type" };
-                    let problem =
-                        Diagnostic::error(code, title).at(&self.span(entry.value.at), format!("found {found}"));
-                    let word = entry.value.string().unwrap_or_default();
-                    let problem = match default {
-                        Spelling => problem.did_you_mean(&word, WORD_KINDS.map(|(name, _)| name)),
-                        _ => problem,
-                    };
-                    self.problems.push(problem);
+                Err(code) => {
+                    self.unfit(code, ready, (param, *default), &entry.value);
                     is_sound = false;
                 }
             }
@@ -289,9 +275,23 @@ impl Declarer<'_> {
         let parts = ready.parts.iter().filter(is_on).map(part);
         is_sound.then(|| std::iter::once(there.clone()).chain(parts).collect())
     }
-}
 
-impl Declarer<'_> {
+    /// Says what a parameter has to be.
+    fn unfit(&mut self, code: &'static str, ready: &Ready, (param, preset): (&str, Preset), value: &Value) {
+        let title = format!("`{param}` of `{}` must be {}", ready.name, preset.expected());
+        let word = value.string();
+        let found = match &word {
+            _ if code == WRONG_TYPE => value.kind.name().into(),
+            Some(word) => format!("`{word}`").into(),
+            None => value.kind.plain().unwrap_or(value.kind.name().into()),
+        };
+        let problem = Diagnostic::error(code, title).at(&self.span(value.at), format!("found {found}"));
+        self.problems.push(match preset {
+            Spelling => problem.did_you_mean(&word.unwrap_or_default(), WORD_KINDS.map(|(name, _)| name)),
+            _ => problem,
+        });
+    }
+
     /// Says where a least value is above the greatest one.
     fn in_order(&mut self, ready: &Ready, values: &BTreeMap<&str, String>, given: Option<&Table>) -> bool {
         let mut is_sound = true;
@@ -306,7 +306,7 @@ impl Declarer<'_> {
                 let title =
                     format!("no text has at least {least} and at most {most}: `{min}` and `{max}` of `{}`", ready.name);
                 let span = self.span(at.value.at);
-                let problem = Diagnostic::error("out-of-range", title).at(&span, "nothing is between");
+                let problem = Diagnostic::error(OUT_OF_RANGE, title).at(&span, "nothing is between");
                 self.problems.push(problem.note(format!("`{min}` is {least}, `{max}` is {most}")));
                 is_sound = false;
             }
@@ -314,6 +314,10 @@ impl Declarer<'_> {
         is_sound
     }
 }
+
+/// What is wrong with a value of another kind, and with one of the right kind that does not fit.
+const WRONG_TYPE: &str = "wrong-type";
+const OUT_OF_RANGE: &str = "out-of-range";
 
 impl Preset {
     fn written(self) -> String {
@@ -325,11 +329,15 @@ impl Preset {
         }
     }
 
-    /// Reads a given value; `false` switches off what has a number. Otherwise tells whether it is of the right kind at least.
-    fn read(self, value: &Value) -> Result<String, bool> {
+    /// Reads a given value; `false` switches off what has a number.
+    ///
+    /// # Errors
+    /// The code of what is wrong with it.
+    fn read(self, value: &Value) -> Result<String, &'static str> {
         let within = |holds: fn(f64) -> bool| match number(value) {
             Some(number) if number.is_finite() && holds(number) => Ok(written(number)),
-            found => Err(found.is_some()),
+            Some(_) => Err(OUT_OF_RANGE),
+            None => Err(WRONG_TYPE),
         };
         match (self, &value.kind) {
             (Switch(_), Kind::Bool(is_on)) => Ok(is_on.to_string()),
@@ -338,14 +346,16 @@ impl Preset {
             (Number(_), _) => within(|number| number >= 0.0),
             (Share(_), _) => within(|number| (0.0..=1.0).contains(&number)),
             (Words(_), _) => match value.string() {
-                Some(words) if words.trim().is_empty() => Err(true),
-                words => words.map(|words| format!("'{}'", words.replace('\'', "''"))).ok_or(false),
+                Some(words) if words.trim().is_empty() => Err(OUT_OF_RANGE),
+                Some(words) => Ok(format!("'{}'", words.replace('\'', "''"))),
+                None => Err(WRONG_TYPE),
             },
             (Spelling, _) => match value.string() {
                 Some(word) if WordKind::named(&word).is_some() => Ok(format!("'{word}'")),
-                word => Err(word.is_some()),
+                Some(_) => Err(OUT_OF_RANGE),
+                None => Err(WRONG_TYPE),
             },
-            (Switch(_), _) => Err(false),
+            (Switch(_), _) => Err(WRONG_TYPE),
         }
     }
 

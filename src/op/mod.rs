@@ -81,7 +81,7 @@ pub const VERSIONS: [(&str, u32); 55] = [
     ("embed", 2),
     ("examples", 1),
     ("explode", 1),
-    ("expression", 1),
+    ("expression", 2),
     ("failed", 1),
     ("filter", 2),
     ("fingerprint", 5),

@@ -94,37 +94,7 @@ pub struct Present<'a> {
 /// Returns why a node is not fresh. `last` is what it was in the last build.
 pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
     let Some(last) = last else { return vec![Reason::New] };
-    let mut found = Vec::new();
-    let paths: BTreeSet<&String> = last.words.0.keys().chain(present.words.0.keys()).collect();
-    for path in paths {
-        let (old, new) = (last.words.0.get(path), present.words.0.get(path));
-        if old != new {
-            found.push(Reason::Field { path: path.clone(), old: old.cloned(), new: new.cloned() });
-        }
-    }
-    let before: BTreeMap<&String, &Hash> = last.files.iter().map(|(path, hash)| (path, hash)).collect();
-    let now: BTreeMap<&String, &Hash> = present.files.iter().map(|(path, hash)| (path, hash)).collect();
-    let (contents_before, contents_now): (HashSet<&Hash>, HashSet<&Hash>) =
-        (before.values().copied().collect(), now.values().copied().collect());
-    for (path, hash) in &now {
-        match before.get(path) {
-            Some(old) if old == hash => {}
-            Some(old) => {
-                let rows = (present.rows)(path, **old, **hash);
-                found.push(Reason::FileChanged { path: (*path).clone(), rows });
-            }
-            None if contents_before.contains(hash) => {}
-            None => found.push(Reason::FileAdded { path: (*path).clone() }),
-        }
-    }
-    for (path, hash) in &before {
-        if !now.contains_key(path) && !contents_now.contains(hash) {
-            found.push(Reason::FileRemoved { path: (*path).clone() });
-        }
-    }
-    if found.is_empty() && !last.files.iter().map(|file| file.1).eq(present.files.iter().map(|file| file.1)) {
-        found.push(Reason::FilesReordered);
-    }
+    let mut found = changed(present.words, &present.files, present.rows, last);
     for (at, (name, hash)) in present.inputs.iter().enumerate() {
         if hash.is_some_and(|hash| last.inputs.get(at) != Some(&hash)) {
             found.push(Reason::Input { name: name.clone() });
@@ -146,6 +116,47 @@ pub fn reasons(present: &Present, last: Option<&NodeRecord>) -> Vec<Reason> {
     let waits = present.inputs.iter().any(|(_, hash)| hash.is_none());
     if found.is_empty() && !waits {
         found.push(Reason::Forgotten);
+    }
+    found
+}
+
+/// Returns what of a node's own, its definition and its files, is not as it was; `rows` compares two contents of a data file.
+pub fn changed(
+    words: &Words,
+    files: &[(String, Hash)],
+    rows: &dyn Fn(&str, Hash, Hash) -> Option<ChangedRows>,
+    last: &NodeRecord,
+) -> Vec<Reason> {
+    let mut found = Vec::new();
+    let paths: BTreeSet<&String> = last.words.0.keys().chain(words.0.keys()).collect();
+    for path in paths {
+        let (old, new) = (last.words.0.get(path), words.0.get(path));
+        if old != new {
+            found.push(Reason::Field { path: path.clone(), old: old.cloned(), new: new.cloned() });
+        }
+    }
+    let before: BTreeMap<&String, &Hash> = last.files.iter().map(|(path, hash)| (path, hash)).collect();
+    let now: BTreeMap<&String, &Hash> = files.iter().map(|(path, hash)| (path, hash)).collect();
+    let (contents_before, contents_now): (HashSet<&Hash>, HashSet<&Hash>) =
+        (before.values().copied().collect(), now.values().copied().collect());
+    for (path, hash) in &now {
+        match before.get(path) {
+            Some(old) if old == hash => {}
+            Some(old) => {
+                let rows = rows(path, **old, **hash);
+                found.push(Reason::FileChanged { path: (*path).clone(), rows });
+            }
+            None if contents_before.contains(hash) => {}
+            None => found.push(Reason::FileAdded { path: (*path).clone() }),
+        }
+    }
+    for (path, hash) in &before {
+        if !now.contains_key(path) && !contents_now.contains(hash) {
+            found.push(Reason::FileRemoved { path: (*path).clone() });
+        }
+    }
+    if found.is_empty() && !last.files.iter().map(|file| file.1).eq(files.iter().map(|file| file.1)) {
+        found.push(Reason::FilesReordered);
     }
     found
 }

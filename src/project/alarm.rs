@@ -6,16 +6,15 @@ use crate::exec::{LostRows, MetricSlice, MetricValue, NodeRecord, Output, Run, S
 use crate::fetch::file_at_revision;
 use crate::graph::{Input, Kind, NodeId};
 use crate::hash::Hash;
-use crate::history::{Alarmed, History, LOCK_FILE, Shift, View, parse_lock, read_record, read_view};
-use crate::manifest::{Alarm, Allowed, Spanned};
-use crate::plan::Reason;
-use crate::store::Store;
+use crate::history::{Alarmed, History, LOCK_FILE, Move, View, parse_lock, read_record, read_view};
+use crate::manifest::{Alarm, Allowed, LAST, Spanned};
+use crate::plan::{Reason, changed};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// A metric on a dataset, beside what its alarm compares it with.
 #[derive(Clone, Debug)]
-pub struct Watched {
+pub struct Compared {
     pub metric: NodeId,
     /// The position of the dataset among those that it is on.
     pub on: usize,
@@ -27,7 +26,7 @@ pub struct Watched {
 #[derive(Clone, Debug)]
 pub struct Moved {
     pub since: Point,
-    pub shift: Shift,
+    pub value: Move,
     /// What is passed, and where that stands; none: it may move so far.
     pub passed: Option<Spanned<Allowed>>,
     /// What is another in the metric and in all that it is made of, those that it needs first; where the builds are known here.
@@ -43,10 +42,10 @@ pub struct Cause {
     pub lost: Vec<(String, u64, u64)>,
 }
 
-impl Watched {
+impl Compared {
     /// Returns whether somebody is to be told.
-    pub fn alarms(&self) -> bool {
-        self.found.as_ref().is_err() || self.found.as_ref().is_ok_and(|moved| moved.passed.is_some())
+    pub fn is_alarm(&self) -> bool {
+        !self.found.as_ref().is_ok_and(|moved| moved.passed.is_none())
     }
 }
 
@@ -60,50 +59,57 @@ struct Base {
 
 impl Project {
     /// Returns the alarms of the metrics that a run made; `view` is what it came to.
-    pub(super) fn alarms(&self, run: &Run, history: &History, view: &View) -> Vec<Watched> {
+    pub(super) fn alarms(&self, run: &Run, history: &History, view: &View) -> Vec<Compared> {
         let made = run.nodes.iter().filter(|one| matches!(one.state, State::Done(_)));
-        let watched = made.flat_map(|one| self.watched_in(one.node, history, view));
-        watched.filter(Watched::alarms).collect()
+        let compared = made.flat_map(|one| self.compared_in(one.node, history, view));
+        compared.filter(Compared::is_alarm).collect()
     }
 
     /// Returns a metric beside what its alarm compares it with, for each dataset that it is on, as it was last built.
-    pub fn standing(&self, metric: NodeId) -> Vec<Watched> {
+    pub fn compared(&self, metric: NodeId) -> Vec<Compared> {
         let found = self.history().and_then(|history| Ok((self.last_view(&history)?, history)));
-        found.map_or_else(|_| Vec::new(), |(view, history)| self.watched_in(metric, &history, &view))
+        found.map_or_else(|_| Vec::new(), |(view, history)| self.compared_in(metric, &history, &view))
     }
 
     /// Returns what the history keeps of an alarm.
-    pub(super) fn alarmed(&self, alarm: &Watched) -> Option<Alarmed> {
-        let Shift { before, after, .. } = alarm.found.as_ref().ok()?.shift;
+    pub(super) fn alarmed(&self, alarm: &Compared) -> Option<Alarmed> {
+        let Move { before, after, .. } = alarm.found.as_ref().ok()?.value;
         Some(Alarmed { metric: self.graph.node(alarm.metric).full_name(), on: alarm.on, before, after })
     }
 
-    fn watched_in(&self, id: NodeId, history: &History, view: &View) -> Vec<Watched> {
+    fn compared_in(&self, id: NodeId, history: &History, view: &View) -> Vec<Compared> {
         let node = self.graph.node(id);
         if node.kind != Kind::Metric {
             return Vec::new();
         }
         let Some(alarm) = &self.graph.manifest.metrics[node.declaration].alarm else { return Vec::new() };
         let Some((hash, record)) = self.record_of(view, id) else { return Vec::new() };
-        let Output::Metric(values) = &record.output else { return Vec::new() };
+        let values = self.values_by_dataset(id, &record, view);
         let base = match self.base(alarm, id, hash, history) {
             Ok(Some(base)) => base,
             Ok(None) => return Vec::new(),
-            Err(why) => return vec![Watched { metric: id, on: 0, found: Err(why) }],
+            Err(why) => return vec![Compared { metric: id, on: 0, found: Err(why) }],
         };
         let causes = OnceCell::new();
-        let watched = values.iter().zip(&base.values).enumerate().filter_map(|(on, (new, old))| {
-            let shift = match old {
-                None => return Some(Watched { metric: id, on, found: Err(unknown(&base.point)) }),
-                Some(old) => Shift::between(old, new)?,
+        let compared = values.iter().zip(&base.values).enumerate().filter_map(|(on, (new, old))| {
+            let new = new.as_ref()?;
+            let cannot = |why: String| Some(Compared { metric: id, on, found: Err(why) });
+            let value = match old {
+                // A dataset that the metric is on since then.
+                None if alarm.versus() == LAST => return None,
+                None => return cannot(unknown(&base.point)),
+                Some(_) if new.of_all().is_none() => {
+                    return cannot("its value over all rows cannot be computed".to_owned());
+                }
+                Some(old) => Move::between(old, new)?,
             };
-            let passed = alarm.passed(shift.before, shift.after).cloned();
+            let passed = alarm.passed(value.before, value.after).cloned();
             let found = || base.view.as_ref().map(|before| self.causes(id, before, view)).unwrap_or_default();
             let causes = if passed.is_some() { causes.get_or_init(found).clone() } else { Vec::new() };
             let since = base.point.clone();
-            Some(Watched { metric: id, on, found: Ok(Moved { since, shift, passed, causes }) })
+            Some(Compared { metric: id, on, found: Ok(Moved { since, value, passed, causes }) })
         });
-        watched.collect()
+        compared.collect()
     }
 
     fn record_of(&self, view: &View, id: NodeId) -> Option<(Hash, NodeRecord)> {
@@ -120,12 +126,13 @@ impl Project {
             Some((hash, Base { point: Point::Build(number), view: Some(view), values }))
         };
         let versus = alarm.versus();
-        if versus == crate::manifest::LAST {
+        if versus == LAST {
             // What was built with other profiles is another thing.
             let mut builds = history.builds().rev().filter(|build| build.options == self.options);
             return Ok(builds.find_map(|build| {
                 let (hash, base) = of_build(build.number, build.view)?;
-                let has_value = base.values.iter().flatten().any(|value| value.of_all().is_some_and(has_number));
+                let has_value =
+                    base.values.iter().flatten().any(|value| value.of_all().and_then(MetricSlice::number).is_some());
                 (hash != now && has_value).then_some(base)
             }));
         }
@@ -178,45 +185,20 @@ impl Project {
         let scratch = || scratch.get_or_init(|| self.store.scratch());
         let cause = |node: NodeId| {
             let ((_, old), (_, new)) = (self.record_of(before, node)?, self.record_of(now, node)?);
-            let cause = Cause { node, reasons: self.changes(node, &old, &new, &scratch), lost: lost(&old, &new) };
+            let rows = |path: &str, old, new| self.changed_rows(scratch(), node, path, old, new);
+            let cause = Cause { node, reasons: changed(&new.words, &new.files, &rows, &old), lost: lost(&old, &new) };
             (!cause.reasons.is_empty() || !cause.lost.is_empty()).then_some(cause)
         };
         self.graph.closure(&[id]).into_iter().filter_map(cause).collect()
     }
-
-    /// Returns what of a node's own differs between two records: its definition and its files.
-    fn changes<'a>(
-        &self,
-        node: NodeId,
-        old: &NodeRecord,
-        new: &NodeRecord,
-        scratch: &dyn Fn() -> &'a Store,
-    ) -> Vec<Reason> {
-        let present = crate::plan::Present {
-            words: &new.words,
-            files: new.files.clone(),
-            inputs: Vec::new(),
-            rows: &|path, old, new| self.changed_rows(scratch(), node, path, old, new),
-            output: None,
-            again: &|_| false,
-            asked: None,
-        };
-        let reasons = crate::plan::reasons(&present, Some(old));
-        reasons.into_iter().filter(|reason| *reason != Reason::Forgotten).collect()
-    }
-}
-
-fn has_number(slice: &MetricSlice) -> bool {
-    slice.number().is_some()
 }
 
 fn unknown(point: &Point) -> String {
-    match point {
-        Point::Build(number) => format!("its value over all rows is not known of build {number}"),
-        Point::Revision(name) => {
-            format!("its value over all rows is not known of `{name}`, which was not built here as it is there")
-        }
-    }
+    let told = match point {
+        Point::Build(_) => point.to_string(),
+        Point::Revision(name) => format!("`{name}`, which was not built here as it is there"),
+    };
+    format!("its value over all rows is not known of {told}")
 }
 
 /// Returns why rows are lost where their number differs: the reasons of most change first.

@@ -1,6 +1,6 @@
 //! Building and planning: a run over the graph, and what is left of it in the history and the lock file.
 
-use super::alarm::Watched;
+use super::alarm::Compared;
 use super::cause::Again;
 use super::models::{NodeCost, Spent, close};
 use super::{Project, unusable, unwritable};
@@ -76,7 +76,7 @@ pub struct Built {
     pub number: Option<u64>,
     pub seconds: f64,
     /// The metrics that moved further than they may, and those that could not be compared.
-    pub alarms: Vec<Watched>,
+    pub alarms: Vec<Compared>,
     /// Batches that go on at endpoints; the next build takes their answers.
     pub afoot: Afoot,
 }

@@ -12,7 +12,7 @@ mod responses;
 mod revision;
 mod tune;
 
-pub use alarm::{Cause, Moved, Watched};
+pub use alarm::{Cause, Compared, Moved};
 pub use build::{BuildOptions, Built, Planned, PlannedNode};
 pub use check::{Findings, Verdict};
 pub use clean::{Checked, Garbage, Repair};

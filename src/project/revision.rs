@@ -7,6 +7,7 @@ use crate::fetch::file_at_revision;
 use crate::hash::Hash;
 use crate::history::{LOCK_FILE, Lock, LockedNode, TableDiff, diff_tables, lock_of, parse_lock, read_view};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 
 /// Where in the past to look.
@@ -16,6 +17,15 @@ pub enum Point {
     Build(u64),
     /// A commit, branch or tag of Git.
     Revision(String),
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Point::Build(number) => write!(f, "build {number}"),
+            Point::Revision(name) => f.write_str(name),
+        }
+    }
 }
 
 /// What the nodes were at a point.

@@ -39,7 +39,8 @@ impl Encoding {
     }
 }
 
-fn has_long_blank(text: &str) -> bool {
+/// Returns whether a text has a run of white space that patterns as tokenizers have them may not get through.
+pub fn has_long_blank(text: &str) -> bool {
     if text.len() <= LONGEST_BLANK {
         return false;
     }

@@ -1,5 +1,7 @@
 //! Tokenizers of the Hugging Face format, `tokenizer.json`: how a model of the user's cuts texts.
 
+use super::encoding::has_long_blank;
+use crate::diag::guarded;
 use crate::hash::Hash;
 use serde::Deserialize;
 
@@ -12,7 +14,7 @@ pub struct Tokenizer {
     hash: Hash,
 }
 
-/// What the file says of the unknown token, which the library keeps to itself.
+/// What the file says of the unknown token and of chance, which the library keeps to itself.
 #[derive(Deserialize)]
 struct File {
     model: Model,
@@ -24,6 +26,8 @@ struct Model {
     unk_token: Option<String>,
     #[serde(default)]
     unk_id: Option<u32>,
+    #[serde(default)]
+    dropout: Option<f64>,
 }
 
 impl Tokenizer {
@@ -32,9 +36,13 @@ impl Tokenizer {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Tokenizer, String> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| error.to_string())?;
+        let inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).ok_or("it is damaged")?;
+        let mut inner = inner.map_err(|error| error.to_string())?;
         inner.with_padding(None).with_truncation(None).map_err(|error| error.to_string())?;
         let File { model } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if model.dropout.is_some_and(|dropout| dropout > 0.0) {
+            return Err("its `dropout` cuts a text by chance, each time another way: make it null".to_owned());
+        }
         let unknown = match &model.unk_token {
             Some(token) => inner.token_to_id(token),
             None => model.unk_id,
@@ -47,7 +55,11 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer cannot cut it.
     pub fn tokens(&self, text: &str) -> Result<Vec<u32>, String> {
-        let cut = self.inner.encode_fast(text, false).map_err(|error| error.to_string())?;
+        if has_long_blank(text) {
+            return Err("it has a run of more than 100,000 white-space characters".to_owned());
+        }
+        let cut = guarded(|| self.inner.encode_fast(text, false)).ok_or("the tokenizer is damaged")?;
+        let cut = cut.map_err(|error| error.to_string())?;
         Ok(cut.get_ids().to_vec())
     }
 

@@ -143,6 +143,13 @@ impl Sandbox {
         render(&self.build().map_or_else(|problems| problems, wrong), Style::Plain)
     }
 
+    /// Says what is wrong with a project, and that each of these is part of it.
+    pub fn says(&self, expect: &[&str]) -> String {
+        let said = self.mistakes();
+        expect.iter().for_each(|expect| assert!(said.contains(expect), "{expect}:\n{said}"));
+        said
+    }
+
     /// Returns the names of the nodes that a build makes.
     pub fn made(&self) -> Vec<String> {
         let project = self.project().unwrap_or_else(|problems| panic!("{}", render(&problems, Style::Plain)));
@@ -181,6 +188,12 @@ impl Sandbox {
         let rows = project.rows(&table, 0, usize::MAX).expect("rows can be read");
         rows.rows.iter().map(|row| object(&rows.schema, row)).collect()
     }
+}
+
+/// Writes rows of a text each, whose `id` is its number.
+pub fn texts<T: serde::Serialize>(texts: impl IntoIterator<Item = T>) -> String {
+    let line = |(id, text): (usize, T)| format!("{}\n", serde_json::json!({ "id": id, "text": text }));
+    texts.into_iter().enumerate().map(line).collect()
 }
 
 fn options<'a>(targets: &'a [String], jobs: Option<usize>, cancel: &'a AtomicBool) -> BuildOptions<'a> {

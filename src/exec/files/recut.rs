@@ -101,7 +101,7 @@ impl<'a, 'b> Recut<'a, 'b> {
     /// Returns the row groups.
     pub(in crate::exec) fn groups(mut self) -> Result<Vec<Arc<RowGroup>>, Stop> {
         self.emit()?;
-        let chunk = |column: &PartColumn| ColumnRef { chunk: column.chunk, take: None };
+        let chunk = |column: &PartColumn| ColumnRef::from(column.chunk);
         let group = |part: &Part| RowGroup { rows: part.rows, columns: part.columns.iter().map(chunk).collect() };
         Ok(self.parts.iter().filter(|part| part.rows > 0).map(|part| Arc::new(group(part))).collect())
     }

@@ -8,7 +8,7 @@ use crate::fetch::files::open;
 use crate::format::{BadRow, Compression, Format, Parsed, ParsedColumn, Problem, parse_text};
 use crate::hash::Hash;
 use crate::op;
-use crate::table::{ColumnRef, Cutter, Type};
+use crate::table::{Cutter, Type};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, StringArray};
@@ -75,7 +75,7 @@ impl Context<'_> {
         let first = part.first_line as i64;
         let key = op::key("lines").hash("chunk", line.chunk).int("first", first).finish();
         let lines = self.needed_action(used, key, || {
-            let within = self.column(ColumnRef { chunk: line.chunk, take: None })?;
+            let within = self.column(line.chunk)?;
             let within = within.as_primitive_opt::<Int64Type>().ok_or(Stop::Missing(line.chunk))?;
             let column: ArrayRef = Arc::new(within.unary::<_, Int64Type>(|line| line + first));
             Ok(vec![self.put_column(&column)?])

@@ -159,7 +159,7 @@ impl Context<'_> {
                 unread.first.extend(shown.into_iter().map(|(row, _)| row));
             }
             unread.rows += u64::from(bad.rows);
-            let column = ColumnRef { chunk: outputs[0], take: None };
+            let column = ColumnRef::from(outputs[0]);
             unread.groups.push(Arc::new(RowGroup { rows: bad.rows, columns: vec![column] }));
         }
         Ok(unread)
@@ -167,7 +167,7 @@ impl Context<'_> {
 
     /// Reads the first `most` bad rows of a part that begins in `first_line` of the file at `path`, with their texts.
     fn shown(&self, bad: &BadRows, path: &str, first_line: u64, most: usize) -> Result<Vec<(Shown, String)>, Stop> {
-        let column = self.column(ColumnRef { chunk: bad.chunk, take: None })?;
+        let column = self.column(bad.chunk)?;
         let rows = (0..column.len().min(most)).map(|row| {
             let Value::Struct(fields) = value_at(&column, row) else { return Err(Stop::Missing(bad.chunk)) };
             let mut fields = fields.into_iter().map(|(_, value)| value);

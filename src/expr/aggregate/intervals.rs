@@ -108,8 +108,12 @@ impl Sample {
         Some(wilson(self.n as f64, self.hits? as f64, point((1.0 + LEVEL) / 2.0, normal)))
     }
 
-    /// Returns how probable it is that two shares of equal populations are as far from each other, by the two-proportion test (pooled, two-sided).
+    /// Returns how probable it is that two shares of equal populations are as far from each other, by the two-proportion test (pooled, two-sided);
+    /// none where one of them is of nothing, or both are all or nothing.
     pub fn chance(&self, other: &Sample) -> Option<f64> {
+        if self.n == 0 || other.n == 0 {
+            return None;
+        }
         let (n, m) = (self.n as f64, other.n as f64);
         let (a, b) = (self.hits? as f64, other.hits? as f64);
         let pooled = (a + b) / (n + m);

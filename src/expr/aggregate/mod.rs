@@ -104,9 +104,7 @@ impl Aggregate {
         // The calls are numbered in the order of the text, and so are the columns of `value`.
         canonical.push_str(") fold(");
         for call in &mut calls {
-            // The version of what is remembered: raised when its bytes change.
-            let version = if matches!(call.kind, Kind::Marks | Kind::Trials | Kind::Vectors) { ":2" } else { "" };
-            canonical.push_str(&format!("`{}`{version}({},", call.name, call.told()));
+            canonical.push_str(&format!("`{}`({},", call.name, call.told()));
             for (i, arg) in call.args.iter_mut().enumerate() {
                 canonical.push_str(if i > 0 { "," } else { "" });
                 arg.renumber(&mut columns);
@@ -227,36 +225,29 @@ impl Aggregate {
         }
     }
 
-    /// Computes the value of each slice, sorted by `by`; without `by` there is exactly one. A row error counts slices.
+    /// Computes the value of each slice, sorted by `by`; without `by`, and of all rows [`Aggregate::together`], there is exactly one. A row error
+    /// counts slices.
     pub fn finish(&self, state: &State) -> Result<Vec<Slice>, RowError> {
         let accs: Vec<&[Acc]> = state.slices.values().map(Vec::as_slice).collect();
         let by = |key: &Vec<u8>| {
             let mut from = Reader::new(key);
-            self.by.iter().map(|node| take_key(&mut from, &node.ty).unwrap_or(Value::Null)).collect()
+            // The key of all rows together is empty.
+            self.by.iter().map_while(|node| take_key(&mut from, &node.ty).ok()).collect()
         };
         let slices = state.slices.keys().map(by).zip(self.values(&accs)?);
         Ok(slices.map(|(by, (value, sample))| Slice { by, value, sample }).collect())
     }
 
-    /// Returns whether there is a value for each slice.
-    pub fn is_sliced(&self) -> bool {
-        !self.by.is_empty()
-    }
-
-    /// Returns the state of all rows together, where `by` slices them.
-    pub fn together(&self, state: &State) -> State {
+    /// Returns the state of all rows together, where `by` slices them; none where nothing does.
+    pub fn together(&self, state: &State) -> Option<State> {
+        if self.by.is_empty() {
+            return None;
+        }
         let mut all = self.accs();
         for accs in state.slices.values() {
             all.iter_mut().zip(accs).zip(&self.calls).for_each(|((all, acc), call)| all.merge(call.kind, acc.clone()));
         }
-        State { slices: BTreeMap::from([(Vec::new(), all)]) }
-    }
-
-    /// Computes the value of what [`Aggregate::together`] put together.
-    pub fn finish_together(&self, state: &State) -> Result<Slice, RowError> {
-        let accs: Vec<&[Acc]> = state.slices.values().map(Vec::as_slice).collect();
-        let (value, sample) = self.values(&accs)?.pop().expect("it is one slice");
-        Ok(Slice { by: Vec::new(), value, sample })
+        Some(State { slices: BTreeMap::from([(Vec::new(), all)]) })
     }
 
     fn values(&self, slices: &[&[Acc]]) -> Result<Vec<(Value, Option<Sample>)>, RowError> {
@@ -269,7 +260,8 @@ impl Aggregate {
         }
         let values = column(&self.value, &Frame { columns, rows: slices.len() })?;
         let sample = |accs: &[Acc]| match self.calls.as_slice() {
-            [call] if call.name == "avg" => Sample::of(&accs[0], call.of().ty()),
+            // Of the mean itself, not of what is computed from it.
+            [call] if call.name == "avg" && matches!(self.value.kind, super::tree::Kind::Column(_)) => Sample::of(&accs[0], call.of().ty()),
             _ => None,
         };
         Ok(slices.iter().enumerate().map(|(row, accs)| (value_at(&values, row), sample(accs))).collect())

@@ -45,16 +45,16 @@ pub const TABLE: &[Function] = &[
     f(
         "grammar_errors",
         &[],
-        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::grammar_errors(x) as i64)))],
-        "Counts errors of English grammar, such as wrong articles, words said twice, `could of` (`harper-core` 0.33.0, without its rules of style).",
+        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::grammar_errors(x).map(|n| n as i64))))],
+        "Counts errors of English grammar, such as wrong articles, words said twice, `could of` (`harper-core` 0.33.0, without its rules of style); null where it gives up.",
         ("grammar_errors('He ate a apple in the the park.')", "2"),
     )
     .dear(),
     f(
         "spelling_errors",
         &[],
-        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::spelling_errors(x) as i64)))],
-        "Counts words that the American dictionary of `harper-core` 0.33.0 has not.",
+        &[("text: string -> int", Rows(|a| map1(a, |x: &str| text::spelling_errors(x).map(|n| n as i64))))],
+        "Counts words that the American dictionary of `harper-core` 0.33.0 has not; null where it gives up.",
         ("spelling_errors('Teh quick brown fox.')", "1"),
     )
     .dear(),

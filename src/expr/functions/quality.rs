@@ -5,6 +5,16 @@ use super::Run::{Measure as Of, Rows};
 use super::{Function, f};
 use crate::text::{self, Kind, LineRules, Measure, WordKind};
 
+/// The arguments of what C4 finds in lines; unless they are given, they are [`LineRules::default`].
+macro_rules! of_lines {
+    ($gives:literal) => {
+        concat!(
+            "text: string, min_words: int = 3, max_word_length: int = 1000, rules: string = 'terminal citations javascript policy' -> ",
+            $gives
+        )
+    };
+}
+
 pub const TABLE: &[Function] = &[
     f(
         "spelt_word_count",
@@ -167,7 +177,7 @@ pub const TABLE: &[Function] = &[
         "c4_lines",
         &[],
         &[(
-            "text: string, min_words: int = 3, max_word_length: int = 1000, rules: string = 'terminal citations javascript policy' -> string",
+            of_lines!("string"),
             Rows(c4_lines),
         )],
         "Gives the lines that C4 keeps: of at least so many words (3), none of more than so many characters (1000), by some of the rules \
@@ -178,7 +188,7 @@ pub const TABLE: &[Function] = &[
         "c4_sentence_count",
         &[],
         &[(
-            "text: string, min_words: int = 3, max_word_length: int = 1000, rules: string = 'terminal citations javascript policy' -> int",
+            of_lines!("int"),
             Of(|a, row| plain(Kind::C4Sentences(rules(a, row)?))),
         )],
         "Counts the sentences of the lines that `c4_lines` gives; an initial with its stop ends none (datatrove 0.10.1, C4).",
@@ -189,7 +199,7 @@ pub const TABLE: &[Function] = &[
         "c4_lorem_ipsum",
         &[],
         &[(
-            "text: string, min_words: int = 3, max_word_length: int = 1000, rules: string = 'terminal citations javascript policy' -> bool",
+            of_lines!("bool"),
             Of(|a, row| plain(Kind::C4LoremIpsum(rules(a, row)?))),
         )],
         "Tells whether `lorem ipsum` is in a line long enough and ended well enough for C4 (Raffel et al. 2020; datatrove 0.10.1).",
@@ -200,7 +210,7 @@ pub const TABLE: &[Function] = &[
         "c4_curly_bracket",
         &[],
         &[(
-            "text: string, min_words: int = 3, max_word_length: int = 1000, rules: string = 'terminal citations javascript policy' -> bool",
+            of_lines!("bool"),
             Of(|a, row| plain(Kind::C4CurlyBracket(rules(a, row)?))),
         )],
         "Tells whether `{` is in a line long enough and ended well enough for C4 (Raffel et al. 2020; datatrove 0.10.1).",

@@ -125,6 +125,14 @@ fn an_argument_written_out_and_left_out_is_one_expression() {
 }
 
 #[test]
+fn what_c4_asks_of_lines_unless_it_is_told_is_what_its_rules_are_by_default() {
+    use crate::text::{Kind, LineRules};
+    let expr = parsed("c4_sentence_count(text)", &rows().0);
+    let kind = expr.measure().map(|measure| measure.kind.clone());
+    assert_eq!(kind, Some(Kind::C4Sentences(LineRules::default())));
+}
+
+#[test]
 fn a_condition_taken_apart_reads_no_text_beside_what_is_dear() {
     let (schema, _) = rows();
     let dear = [
@@ -151,8 +159,14 @@ fn a_condition_taken_apart_reads_no_text_beside_what_is_dear() {
     assert_eq!(apart.dear.len(), 2);
     assert_eq!(apart.rest.reads(), apart.names);
     assert_ne!(apart.names[0], apart.names[1]);
-    // What is cheap, or makes texts, is left where it is.
-    for text in ["length(text) > 3", "mask_pii(text) = text", "language('Guten Tag') = 'de'", "is_refusal(text)"] {
+    // What is cheap, makes texts, or is asked for in some rows alone is left where it is.
+    for text in [
+        "length(text) > 3",
+        "mask_pii(text) = text",
+        "language('Guten Tag') = 'de'",
+        "is_refusal(text)",
+        "case when length(text) < 9 then word_count(text) > 3 else true end",
+    ] {
         assert!(parsed(text, &schema).apart().is_none(), "{text}");
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The move of a metric's value over all rows.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Shift {
+pub struct Move {
     pub before: f64,
     /// None: it has no value any more.
     pub after: Option<f64>,
@@ -14,12 +14,12 @@ pub struct Shift {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chance: Option<f64>,
     /// Those that differ, the one that moved the value most in its direction first.
-    pub slices: Vec<SliceShift>,
+    pub slices: Vec<SliceMove>,
 }
 
 /// The move of one slice.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct SliceShift {
+pub struct SliceMove {
     pub by: Vec<Value>,
     pub before: Option<f64>,
     pub after: Option<f64>,
@@ -29,9 +29,9 @@ pub struct SliceShift {
     pub share: Option<f64>,
 }
 
-impl Shift {
+impl Move {
     /// Compares two values of a metric; none if there was none before.
-    pub fn between(old: &MetricValue, new: &MetricValue) -> Option<Shift> {
+    pub fn between(old: &MetricValue, new: &MetricValue) -> Option<Move> {
         let (was, is) = (old.of_all()?, new.of_all());
         let before = was.number()?;
         let after = is.and_then(MetricSlice::number);
@@ -41,18 +41,18 @@ impl Shift {
             part(&mut slices, (old, was, before), (new, is, after));
         }
         let down = after.is_none_or(|after| after < before);
-        let weight = |slice: &SliceShift| {
+        let weight = |slice: &SliceMove| {
             let moved = slice.share.unwrap_or_else(|| slice.after.unwrap_or(0.0) - slice.before.unwrap_or(0.0));
             if down { moved } else { -moved }
         };
         slices.retain(|slice| slice.before != slice.after || slice.share.is_some_and(|share| share != 0.0));
         slices.sort_by(|a, b| weight(a).total_cmp(&weight(b)));
-        Some(Shift { before, after, chance, slices })
+        Some(Move { before, after, chance, slices })
     }
 }
 
 /// Puts the slices of both side by side.
-fn slices(old: &MetricValue, new: &MetricValue) -> Vec<SliceShift> {
+fn slices(old: &MetricValue, new: &MetricValue) -> Vec<SliceMove> {
     let keyed = |value: &MetricValue| -> BTreeMap<String, MetricSlice> {
         let sliced = value.slices.iter().filter(|slice| !slice.by.is_empty());
         sliced.map(|slice| (serde_json::to_string(&slice.by).unwrap_or_default(), slice.clone())).collect()
@@ -62,7 +62,7 @@ fn slices(old: &MetricValue, new: &MetricValue) -> Vec<SliceShift> {
     let one = |key: &String| {
         let (was, is) = (old.get(key), new.get(key));
         let n = |slice: Option<&MetricSlice>| slice.map_or(Some(0), |slice| Some(slice.sample?.n));
-        SliceShift {
+        SliceMove {
             by: was.or(is).expect("the key is of one of them").by.clone(),
             before: was.and_then(MetricSlice::number),
             after: is.and_then(MetricSlice::number),
@@ -77,7 +77,7 @@ type Side<'a> = (&'a MetricValue, &'a MetricSlice, f64);
 
 /// Says what each slice did to the whole, where the whole is the sum of the slices, or their mean weighed by how many values they are of.
 fn part(
-    slices: &mut [SliceShift],
+    slices: &mut [SliceMove],
     (old, was, before): Side,
     (new, is, after): (&MetricValue, Option<&MetricSlice>, f64),
 ) {
@@ -146,25 +146,25 @@ mod tests {
     fn the_slice_that_fell_is_named_first() {
         let old = mean(&[("algebra", 300, 250), ("geometry", 300, 240)]);
         let new = mean(&[("algebra", 300, 252), ("geometry", 300, 120)]);
-        let shift = Shift::between(&old, &new).unwrap();
-        assert_eq!(shift.slices[0].by, [json!("geometry")]);
-        assert!((shift.slices[0].share.unwrap() + 0.2).abs() < 1e-12);
-        assert!(shift.chance.unwrap() < 1e-6);
+        let moved = Move::between(&old, &new).unwrap();
+        assert_eq!(moved.slices[0].by, [json!("geometry")]);
+        assert!((moved.slices[0].share.unwrap() + 0.2).abs() < 1e-12);
+        assert!(moved.chance.unwrap() < 1e-6);
     }
 
     #[test]
     fn a_slice_that_grows_moves_a_mean_although_it_is_as_it_was() {
         let old = mean(&[("easy", 90, 90), ("hard", 10, 0)]);
         let new = mean(&[("easy", 50, 50), ("hard", 50, 0)]);
-        let shift = Shift::between(&old, &new).unwrap();
-        assert_eq!(shift.slices[0].by, [json!("hard")]);
-        assert!((shift.slices.iter().map(|slice| slice.share.unwrap()).sum::<f64>() + 0.4).abs() < 1e-12);
+        let moved = Move::between(&old, &new).unwrap();
+        assert_eq!(moved.slices[0].by, [json!("hard")]);
+        assert!((moved.slices.iter().map(|slice| slice.share.unwrap()).sum::<f64>() + 0.4).abs() < 1e-12);
     }
 
     #[test]
     fn counts_come_apart_into_differences() {
-        let shift = Shift::between(&count(&[("a", 10), ("b", 5)]), &count(&[("a", 10), ("c", 1)])).unwrap();
-        let shares: Vec<_> = shift.slices.iter().map(|slice| (slice.by[0].clone(), slice.share)).collect();
+        let moved = Move::between(&count(&[("a", 10), ("b", 5)]), &count(&[("a", 10), ("c", 1)])).unwrap();
+        let shares: Vec<_> = moved.slices.iter().map(|slice| (slice.by[0].clone(), slice.share)).collect();
         assert_eq!(shares, [(json!("b"), Some(-5.0)), (json!("c"), Some(1.0))]);
     }
 
@@ -175,14 +175,14 @@ mod tests {
             value.whole.as_mut().unwrap().value = json!(slices.iter().map(|(_, n)| *n).max());
             value
         };
-        let shift = Shift::between(&max(&[("a", 10), ("b", 8)]), &max(&[("a", 2), ("b", 7)])).unwrap();
-        assert_eq!((shift.slices[0].by[0].clone(), shift.slices[0].share), (json!("a"), None));
+        let moved = Move::between(&max(&[("a", 10), ("b", 8)]), &max(&[("a", 2), ("b", 7)])).unwrap();
+        assert_eq!((moved.slices[0].by[0].clone(), moved.slices[0].share), (json!("a"), None));
     }
 
     #[test]
     fn nothing_is_compared_with_a_value_that_was_not_there() {
-        assert_eq!(Shift::between(&mean(&[]), &mean(&[("a", 1, 1)])), None);
-        let gone = Shift::between(&mean(&[("a", 1, 1)]), &mean(&[])).unwrap();
+        assert_eq!(Move::between(&mean(&[]), &mean(&[("a", 1, 1)])), None);
+        let gone = Move::between(&mean(&[("a", 1, 1)]), &mean(&[])).unwrap();
         assert_eq!((gone.before, gone.after), (1.0, None));
     }
 
@@ -197,11 +197,11 @@ mod tests {
                 mean(&slices.map(|(name, (hits, n))| (*name, *n, (*hits).min(*n))).collect::<Vec<_>>())
             };
             let (old, new) = (value(&old), value(&new));
-            if let Some(shift) = Shift::between(&old, &new)
-                && let Some(after) = shift.after
+            if let Some(moved) = Move::between(&old, &new)
+                && let Some(after) = moved.after
             {
-                let sum: f64 = shift.slices.iter().map(|slice| slice.share.expect("a mean comes apart")).sum();
-                prop_assert!((sum - (after - shift.before)).abs() < 1e-9, "{:?}", shift);
+                let sum: f64 = moved.slices.iter().map(|slice| slice.share.expect("a mean comes apart")).sum();
+                prop_assert!((sum - (after - moved.before)).abs() < 1e-9, "{:?}", moved);
             }
         }
     }
