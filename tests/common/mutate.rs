@@ -258,7 +258,7 @@ fn quiet_hook() {
     ONCE.call_once(|| {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !QUIET.get() && !datamake::format::panic_is_expected() {
+            if !QUIET.get() && !datamake::diag::panic_is_expected() {
                 hook(panic);
             }
         }));
