@@ -98,5 +98,5 @@ fn mistakes_are_said_before_anything_is_asked() {
     check("model = \"base\"", "model = \"bass\"", &["there is no model `bass`", "did you mean `base`?"]);
     check("model = \"base\"", "model = \"base\", lm = \"base\"", &["texts are measured by one model"]);
     check("model = \"base\", ", "", &["`lm`", "`model`"]);
-    check("column = \"text\"", "column = \"id\"", &["`id` is int"]);
+    check("column = \"text\"", "column = \"id\"", &["holds no texts", "it is int"]);
 }
