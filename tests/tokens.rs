@@ -169,7 +169,7 @@ fn mistakes_in_files_are_said_before_anything_runs() {
     };
     edited("column = \"text\"", "column = \"txt\"", &["has no column `txt`", "did you mean `text`?"]);
     edited("column = \"text\"", "column = \"id\"", &["holds no texts", "it is int"]);
-    edited("'o200k_base'", "'o200k'", &["there is no encoding 'o200k'", "'o200k_base' or 'cl100k_base'"]);
+    edited("'o200k_base'", "'o200k'", &["`token_count` does not know `o200k`", "`'o200k_base'`, `'cl100k_base'`"]);
     edited("folder = \"static/pieces\"", "folder = \"../static\"", &["from inside the project folder only"]);
     edited(
         "folder = \"static/pieces\",",

@@ -261,7 +261,9 @@ impl Aggregate {
         let values = column(&self.value, &Frame { columns, rows: slices.len() })?;
         let sample = |accs: &[Acc]| match self.calls.as_slice() {
             // Of the mean itself, not of what is computed from it.
-            [call] if call.name == "avg" && matches!(self.value.kind, super::tree::Kind::Column(_)) => Sample::of(&accs[0], call.of().ty()),
+            [call] if call.name == "avg" && matches!(self.value.kind, super::tree::Kind::Column(_)) => {
+                Sample::of(&accs[0], call.of().ty())
+            }
             _ => None,
         };
         Ok(slices.iter().enumerate().map(|(row, accs)| (value_at(&values, row), sample(accs))).collect())
