@@ -513,3 +513,57 @@ fn no_request_is_asked_twice_in_whatever_way_it_is_wanted() {
     let bodies: Vec<String> = world.server.log().into_iter().map(|served| served.body).collect();
     assert_eq!(bodies.iter().collect::<HashSet<_>>().len(), bodies.len());
 }
+
+#[test]
+fn a_plan_tells_how_many_requests_more_there_are_if_replies_are_sent_back() {
+    let rest = r#"
+[prompt.strict]
+template = "Tell of {{ topic }}."
+reply = { fields = { said = "string" } }
+
+[prompt.patient]
+template = "Tell of {{ topic }}."
+reply = { fields = { said = "string" }, retries = 2 }
+
+[prompt.grade]
+template = "How good is {{ topic }}?"
+
+[dataset.strict]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "strict", model = "writer" }
+
+[dataset.patient]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "patient", model = "writer" }
+
+[dataset.judged]
+from = "seeds"
+max_failed = 100
+judge = { prompt = "grade", model = "other", scale = { poor = 1, good = 3 }, into = "score" }
+"#;
+    // No reply ever has the form that is wanted, so there is the most to ask.
+    let world = World::with(10, rest, |_| Act::say("so").into());
+    let more = || world.sandbox.plan().cost.iter().map(|one| one.count.sent_back).sum::<u64>();
+    // The same is asked by both prompts; judges send back twice.
+    assert_eq!((world.planned(), more()), ((20, Known::Exactly), 20 + 20));
+    world.asks(20 + 20 + 20);
+    // What is recorded of a dialogue is not asked again.
+    world.edit("retries = 2", "retries = 4");
+    assert_eq!((world.planned(), more()), ((10, Known::Exactly), 10));
+    world.asks(10 + 10);
+    assert_eq!((world.planned(), more()), ((0, Known::Exactly), 0));
+}
+
+#[test]
+fn a_plan_counts_replies_that_are_sent_back_where_it_does_not_know_what_is_asked() {
+    let rest = format!(
+        "{CHAIN}\n[prompt.grade]\ntemplate = \"How good is {{{{ answer }}}}?\"\n\n[dataset.judged]\nfrom = \"answers\"\nmax_failed = 100\n\
+         judge = {{ prompt = \"grade\", model = [\"other\", \"writer\"], scale = {{ poor = 1, good = 3 }}, into = \"score\" }}\n"
+    );
+    let world = World::with(10, &rest, |_| Act::Answer.into());
+    let more: u64 = world.sandbox.plan().cost.iter().map(|one| one.count.sent_back).sum();
+    assert_eq!((world.planned(), more), ((20 + 20, Known::Exactly), 40));
+    world.asks(20 + 20 + 40);
+}

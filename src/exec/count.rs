@@ -7,7 +7,7 @@ use crate::ask::{Request, Spec, Task};
 use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, row_hashes};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Requests that a step of a node would make of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Count {
     pub requests: u64,
     /// Rows on the way here may yet be dropped by a filter, so it may be fewer.
     pub at_most: bool,
+    /// Requests more, at most: for replies that are sent back because they do not have the form that is wanted.
+    pub sent_back: u64,
     /// Of the requests whose messages are known already: how many, and the bytes of the messages.
     pub known: u64,
     pub bytes: u64,
@@ -23,7 +25,7 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, spec: &Spec, unknown: &Unknown) {
+    fn add(&mut self, spec: &Spec, retries: u32, unknown: &Unknown) {
         let limit = match spec.task {
             Task::Embedding => Some(0),
             Task::Chat | Task::Completion => spec.max_tokens.map(u64::from),
@@ -31,6 +33,7 @@ impl Count {
         let first = self.requests == 0;
         self.output_limit = if first { limit } else { self.output_limit.zip(limit).map(|(sum, limit)| sum + limit) };
         self.requests += 1;
+        self.sent_back += u64::from(retries);
         self.at_most |= unknown.at_most;
     }
 }
@@ -49,26 +52,43 @@ pub struct Counting {
     pub counts: BTreeMap<Place, Count>,
     /// Nodes of which it cannot be told what they ask: how many rows they have depends on answers.
     pub open: HashSet<NodeId>,
-    /// Requests that are counted.
-    seen: HashSet<Hash>,
+    /// Requests that are counted: where, and how often their replies may be sent back.
+    seen: HashMap<Hash, (Place, u32)>,
 }
 
 impl Counting {
-    /// Counts a request that would be sent, unless it is counted already.
-    pub(super) fn request(&mut self, place: Place, request: &Request, key: Hash, unknown: &Unknown) {
-        if self.seen.insert(key) {
-            let count = self.counts.entry(place).or_default();
-            count.add(&request.spec, unknown);
+    /// Counts a request that would be sent, unless it is counted already. Its reply may be sent back `retries` times.
+    pub(super) fn request(&mut self, place: Place, request: &Request, key: Hash, retries: u32, unknown: &Unknown) {
+        if let Some(count) = self.count(place, &request.spec, key, retries, unknown) {
             count.known += 1;
             count.bytes += request.bytes();
         }
     }
 
     /// Counts a request whose messages are unknown; `identity` tells it from others.
-    pub(super) fn unknown(&mut self, place: Place, spec: &Spec, identity: Hash, unknown: &Unknown) {
-        if self.seen.insert(identity) {
-            self.counts.entry(place).or_default().add(spec, unknown);
+    pub(super) fn unknown(&mut self, place: Place, spec: &Spec, identity: Hash, retries: u32, unknown: &Unknown) {
+        self.count(place, spec, identity, retries, unknown);
+    }
+
+    /// Counts a request unless it is counted already; then only the replies to it that others do not send back so often.
+    fn count(
+        &mut self,
+        place: Place,
+        spec: &Spec,
+        identity: Hash,
+        retries: u32,
+        unknown: &Unknown,
+    ) -> Option<&mut Count> {
+        if let Some((first, most)) = self.seen.get_mut(&identity) {
+            let count = self.counts.get_mut(first).expect("what was seen was counted there");
+            count.sent_back += u64::from(retries.saturating_sub(*most));
+            *most = retries.max(*most);
+            return None;
         }
+        self.seen.insert(identity, (place, retries));
+        let count = self.counts.entry(place).or_default();
+        count.add(spec, retries, unknown);
+        Some(count)
     }
 }
 

@@ -197,6 +197,9 @@ pub trait AskOp: Send + Sync {
     /// Returns the first request of each dialogue of each row. Every row has as many dialogues.
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError>;
 
+    /// Returns how often, at most, a reply is sent back in a dialogue.
+    fn retries(&self) -> u32;
+
     /// Takes in the response to a request; `turns` requests of this dialogue were answered before it.
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn;
 

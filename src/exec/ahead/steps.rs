@@ -172,9 +172,10 @@ impl<'a> Ahead<'a> {
                 self.park(Waiting { pipe, stage, batch: batch.clone(), row, open, dialogues, ended }, waits);
             } else {
                 for (which, key, _) in waits {
-                    let request = &dialogues[which].request;
+                    let Dialogue { request, turns, .. } = &dialogues[which];
+                    let retries = ask.op.retries().saturating_sub(*turns);
                     let place = self.place(&parcel, request.spec.endpoint);
-                    self.counting.request(place, request, key, &parcel.unknown);
+                    self.counting.request(place, request, key, retries, &parcel.unknown);
                 }
                 if !failed {
                     stopped.push(row as u32);
@@ -203,7 +204,7 @@ impl<'a> Ahead<'a> {
         for (which, spec) in ask.op.specs().iter().enumerate() {
             let place = self.place(&parcel, spec.endpoint);
             for identity in &identities {
-                self.counting.unknown(place, spec, nth(*identity, which), &parcel.unknown);
+                self.counting.unknown(place, spec, nth(*identity, which), ask.op.retries(), &parcel.unknown);
             }
         }
         parcel.unknown.add(ask.op.writes().iter().map(|field| field.name.clone()), &identities);

@@ -114,6 +114,10 @@ impl AskOp for Generate {
         messages.into_iter().enumerate().map(request).collect()
     }
 
+    fn retries(&self) -> u32 {
+        self.form.as_ref().map_or(0, |formed| formed.retries)
+    }
+
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn {
         if let Some(failed) = failure(response, response.text.trim().is_empty()) {
             return failed;

@@ -184,6 +184,10 @@ impl AskOp for Judge {
         Ok(rows)
     }
 
+    fn retries(&self) -> u32 {
+        self.formed.retries
+    }
+
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn {
         if let Some(failed) = failure(response, response.text.trim().is_empty()) {
             return failed;

@@ -78,6 +78,10 @@ impl AskOp for Likelihood {
         (0..input.rows).map(one).collect()
     }
 
+    fn retries(&self) -> u32 {
+        0
+    }
+
     fn reply(&self, request: &Request, response: &Response, _turns: u32) -> Turn {
         if response.finish == Finish::ContentFilter {
             let detail = "the endpoint's filter withheld the reply".to_owned();
