@@ -436,6 +436,22 @@ steps = [
 }
 
 #[test]
+fn a_plan_counts_once_what_several_steps_ask_about_answers_that_are_missing() {
+    // One judge more, a dialogue that is kept, other scores: none of it is in a request.
+    let rest = format!(
+        "{CHAIN}\n[prompt.compare]\ntemplate = \"{{{{ first }}}} or {{{{ second }}}}?\"\n\
+         \n[prompt.grade]\ntemplate = \"How good is {{{{ answer }}}}?\"\n\
+         \n[dataset.one]\nfrom = \"answers\"\nsteps = [\n  {{ judge = {{ prompt = \"compare\", model = [\"writer\", \"other\"], between = [\"question\", \"answer\"], into = \"better\" }} }},\n  \
+         {{ judge = {{ prompt = \"grade\", model = \"other\", scale = {{ poor = 1, good = 3 }}, into = \"score\" }} }},\n  \
+         {{ generate = {{ prompt = \"answer\", model = \"other\", into = \"more\" }} }},\n]\n\
+         \n[dataset.two]\nfrom = \"answers\"\nsteps = [\n  {{ judge = {{ prompt = \"compare\", model = \"other\", between = [\"question\", \"answer\"], into = \"better\" }} }},\n  \
+         {{ judge = {{ prompt = \"grade\", model = [\"writer\", \"other\"], scale = {{ poor = 0, good = 1 }}, into = \"score\" }} }},\n  \
+         {{ generate = {{ prompt = \"answer\", model = \"other\", into = \"more\", dialogue = \"kept\" }} }},\n]\n"
+    );
+    World::new(10, &rest).plans_and_asks(20 + 40 + 20 + 10);
+}
+
+#[test]
 fn a_plan_counts_only_the_steps_whose_answers_are_missing() {
     // Two prompts that know nothing of each other, one after the other; and two that say the same of one question.
     let rest = r#"

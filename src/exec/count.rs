@@ -156,6 +156,6 @@ impl Unknown {
 }
 
 /// Returns what stands for the nth of several things that are made of one.
-pub(super) fn nth(identity: Hash, at: usize) -> Hash {
+fn nth(identity: Hash, at: usize) -> Hash {
     KeyWriter::new("nth", 1).hash("of", identity).int("at", at as i64).finish()
 }

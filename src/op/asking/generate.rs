@@ -55,6 +55,12 @@ impl Generate {
         Generate { opening, asked, form, sample, kept, reads, writes }
     }
 
+    /// Writes which of the columns that are read tells the sample.
+    fn write_sample(&self, key: &mut KeyWriter) {
+        let sample = self.sample.as_ref().and_then(|name| self.reads.iter().position(|read| read == name));
+        key.int("sample", sample.map_or(-1, |at| at as i64));
+    }
+
     /// Returns the dialogue that came to a reply after `turns` replies were sent back.
     fn dialogue(&self, request: &Request, text: &str, turns: u32) -> Value {
         let turn = |role: Role, content: &str| {
@@ -74,8 +80,7 @@ impl AskOp for Generate {
         self.asked.write_key(key);
         key.int("form", i64::from(self.form.is_some()));
         self.form.iter().for_each(|form| form.write_key(key));
-        let sample = self.sample.as_ref().and_then(|name| self.reads.iter().position(|read| read == name));
-        key.int("sample", sample.map_or(-1, |at| at as i64));
+        self.write_sample(key);
         for kept in [&self.kept.into, &self.kept.dialogue, &self.kept.logprob] {
             key.int("kept", i64::from(kept.is_some()));
         }
@@ -95,6 +100,12 @@ impl AskOp for Generate {
 
     fn specs(&self) -> Vec<Arc<Spec>> {
         vec![self.asked.spec.clone()]
+    }
+
+    fn write_request(&self, _nth: usize, key: &mut KeyWriter) {
+        self.opening.write_key(key);
+        self.asked.write_key(key);
+        self.write_sample(key);
     }
 
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError> {
