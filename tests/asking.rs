@@ -583,3 +583,36 @@ fn a_plan_counts_replies_that_are_sent_back_where_it_does_not_know_what_is_asked
     assert_eq!((world.planned(), more), ((20 + 20, Known::Exactly), 40));
     world.asks(20 + 20 + 40);
 }
+
+#[test]
+fn a_plan_does_not_count_too_few_requests_where_two_limits_are_set_for_one_model() {
+    let rest = r#"
+[model.brief]
+provider = "openai"
+url = "URL"
+name = "m"
+max_tokens = 8
+
+[prompt.tell]
+template = "Tell of {{ topic }}."
+
+[dataset.short]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "tell", model = "brief", into = "said" }
+
+[dataset.long]
+from = "seeds"
+generate = { prompt = "tell", model = "writer", into = "said" }
+"#;
+    let cut = |asked: &Asked| asked.max_tokens < Some(64);
+    let world = World::with(10, rest, move |asked| match cut(asked) {
+        true => Play { usage: Some((9, 8)), ..Act::Say("half of a".to_owned(), "length").into() },
+        false => Play { usage: Some((9, 20)), ..Act::say("all of it").into() },
+    });
+    world.edit("URL", &world.server.url());
+    // Had the short replies been whole, they would do for both.
+    assert_eq!(world.planned(), (20, Known::AtMost));
+    world.asks(20);
+    assert_eq!(world.planned(), (0, Known::Exactly));
+}

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub requests: u64,
-    /// Rows on the way here may yet be dropped by a filter, so it may be fewer.
+    /// It may be fewer: rows on the way here may yet be dropped by a filter, or an answer within another limit of tokens will do.
     pub at_most: bool,
     /// Requests more, at most: for replies that are sent back because they do not have the form that is wanted.
     pub sent_back: u64,
@@ -52,8 +52,8 @@ pub struct Counting {
     pub counts: BTreeMap<Place, Count>,
     /// Nodes of which it cannot be told what they ask: how many rows they have depends on answers.
     pub open: HashSet<NodeId>,
-    /// Requests that are counted: where, and how often their replies may be sent back.
-    seen: HashMap<Hash, (Place, u32)>,
+    /// Requests that are counted, by their limits of tokens: where, and how often their replies may be sent back.
+    seen: HashMap<Hash, BTreeMap<Option<u32>, (Place, u32)>>,
 }
 
 impl Counting {
@@ -70,7 +70,8 @@ impl Counting {
         self.count(place, spec, identity, retries, unknown);
     }
 
-    /// Counts a request unless it is counted already; then only the replies to it that others do not send back so often.
+    /// Counts a request unless it is counted already; then only the replies to it that others do not send back so often. With
+    /// another limit it may have to be sent again.
     fn count(
         &mut self,
         place: Place,
@@ -79,15 +80,17 @@ impl Counting {
         retries: u32,
         unknown: &Unknown,
     ) -> Option<&mut Count> {
-        if let Some((first, most)) = self.seen.get_mut(&identity) {
+        let limits = self.seen.entry(identity).or_default();
+        if let Some((first, most)) = limits.get_mut(&spec.max_tokens) {
             let count = self.counts.get_mut(first).expect("what was seen was counted there");
             count.sent_back += u64::from(retries.saturating_sub(*most));
             *most = retries.max(*most);
             return None;
         }
-        self.seen.insert(identity, (place, retries));
         let count = self.counts.entry(place).or_default();
         count.add(spec, retries, unknown);
+        count.at_most |= !limits.is_empty();
+        limits.insert(spec.max_tokens, (place, retries));
         Some(count)
     }
 }

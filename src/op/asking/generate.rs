@@ -104,7 +104,7 @@ impl AskOp for Generate {
 
     fn write_request(&self, _nth: usize, key: &mut KeyWriter) {
         self.opening.write_key(key);
-        self.asked.write_key(key);
+        self.asked.write_request(key);
         self.write_sample(key);
     }
 

@@ -174,7 +174,7 @@ impl AskOp for Judge {
         let openings = self.openings();
         let (judge, sample) = &self.judges[nth / openings.len()];
         openings[nth % openings.len()].write_key(key);
-        judge.write_key(key);
+        judge.write_request(key);
         key.int("sample", i64::from(*sample));
     }
 
