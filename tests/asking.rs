@@ -436,6 +436,22 @@ steps = [
 }
 
 #[test]
+fn a_plan_counts_once_what_several_steps_ask_about_answers_that_are_missing() {
+    // One judge more, a dialogue that is kept, other scores: none of it is in a request.
+    let rest = format!(
+        "{CHAIN}\n[prompt.compare]\ntemplate = \"{{{{ first }}}} or {{{{ second }}}}?\"\n\
+         \n[prompt.grade]\ntemplate = \"How good is {{{{ answer }}}}?\"\n\
+         \n[dataset.one]\nfrom = \"answers\"\nsteps = [\n  {{ judge = {{ prompt = \"compare\", model = [\"writer\", \"other\"], between = [\"question\", \"answer\"], into = \"better\" }} }},\n  \
+         {{ judge = {{ prompt = \"grade\", model = \"other\", scale = {{ poor = 1, good = 3 }}, into = \"score\" }} }},\n  \
+         {{ generate = {{ prompt = \"answer\", model = \"other\", into = \"more\" }} }},\n]\n\
+         \n[dataset.two]\nfrom = \"answers\"\nsteps = [\n  {{ judge = {{ prompt = \"compare\", model = \"other\", between = [\"question\", \"answer\"], into = \"better\" }} }},\n  \
+         {{ judge = {{ prompt = \"grade\", model = [\"writer\", \"other\"], scale = {{ poor = 0, good = 1 }}, into = \"score\" }} }},\n  \
+         {{ generate = {{ prompt = \"answer\", model = \"other\", into = \"more\", dialogue = \"kept\" }} }},\n]\n"
+    );
+    World::new(10, &rest).plans_and_asks(20 + 40 + 20 + 10);
+}
+
+#[test]
 fn a_plan_counts_only_the_steps_whose_answers_are_missing() {
     // Two prompts that know nothing of each other, one after the other; and two that say the same of one question.
     let rest = r#"
@@ -512,4 +528,91 @@ fn no_request_is_asked_twice_in_whatever_way_it_is_wanted() {
     world.sandbox.built();
     let bodies: Vec<String> = world.server.log().into_iter().map(|served| served.body).collect();
     assert_eq!(bodies.iter().collect::<HashSet<_>>().len(), bodies.len());
+}
+
+#[test]
+fn a_plan_tells_how_many_requests_more_there_are_if_replies_are_sent_back() {
+    let rest = r#"
+[prompt.strict]
+template = "Tell of {{ topic }}."
+reply = { fields = { said = "string" } }
+
+[prompt.patient]
+template = "Tell of {{ topic }}."
+reply = { fields = { said = "string" }, retries = 2 }
+
+[prompt.grade]
+template = "How good is {{ topic }}?"
+
+[dataset.strict]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "strict", model = "writer" }
+
+[dataset.patient]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "patient", model = "writer" }
+
+[dataset.judged]
+from = "seeds"
+max_failed = 100
+judge = { prompt = "grade", model = "other", scale = { poor = 1, good = 3 }, into = "score" }
+"#;
+    // No reply ever has the form that is wanted, so there is the most to ask.
+    let world = World::with(10, rest, |_| Act::say("so").into());
+    let more = || world.sandbox.plan().cost.iter().map(|one| one.count.sent_back).sum::<u64>();
+    // The same is asked by both prompts; judges send back twice.
+    assert_eq!((world.planned(), more()), ((20, Known::Exactly), 20 + 20));
+    world.asks(20 + 20 + 20);
+    // What is recorded of a dialogue is not asked again.
+    world.edit("retries = 2", "retries = 4");
+    assert_eq!((world.planned(), more()), ((10, Known::Exactly), 10));
+    world.asks(10 + 10);
+    assert_eq!((world.planned(), more()), ((0, Known::Exactly), 0));
+}
+
+#[test]
+fn a_plan_counts_replies_that_are_sent_back_where_it_does_not_know_what_is_asked() {
+    let rest = format!(
+        "{CHAIN}\n[prompt.grade]\ntemplate = \"How good is {{{{ answer }}}}?\"\n\n[dataset.judged]\nfrom = \"answers\"\nmax_failed = 100\n\
+         judge = {{ prompt = \"grade\", model = [\"other\", \"writer\"], scale = {{ poor = 1, good = 3 }}, into = \"score\" }}\n"
+    );
+    let world = World::with(10, &rest, |_| Act::Answer.into());
+    let more: u64 = world.sandbox.plan().cost.iter().map(|one| one.count.sent_back).sum();
+    assert_eq!((world.planned(), more), ((20 + 20, Known::Exactly), 40));
+    world.asks(20 + 20 + 40);
+}
+
+#[test]
+fn a_plan_does_not_count_too_few_requests_where_two_limits_are_set_for_one_model() {
+    let rest = r#"
+[model.brief]
+provider = "openai"
+url = "URL"
+name = "m"
+max_tokens = 8
+
+[prompt.tell]
+template = "Tell of {{ topic }}."
+
+[dataset.short]
+from = "seeds"
+max_failed = 100
+generate = { prompt = "tell", model = "brief", into = "said" }
+
+[dataset.long]
+from = "seeds"
+generate = { prompt = "tell", model = "writer", into = "said" }
+"#;
+    let cut = |asked: &Asked| asked.max_tokens < Some(64);
+    let world = World::with(10, rest, move |asked| match cut(asked) {
+        true => Play { usage: Some((9, 8)), ..Act::Say("half of a".to_owned(), "length").into() },
+        false => Play { usage: Some((9, 20)), ..Act::say("all of it").into() },
+    });
+    world.edit("URL", &world.server.url());
+    // Had the short replies been whole, they would do for both.
+    assert_eq!(world.planned(), (20, Known::AtMost));
+    world.asks(20);
+    assert_eq!(world.planned(), (0, Known::Exactly));
 }

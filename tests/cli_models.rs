@@ -112,13 +112,13 @@ would ask 4 requests: about 34 tokens in, 24 out, cost about 0.00082
     let asks =
         |node: &str| plan["nodes"].as_array().unwrap().iter().find(|one| one["node"] == node).unwrap()["asks"].clone();
     let expected = json!([{
-        "step": 1, "model": "writer", "requests": 2, "at_most": false, "input_tokens": 14, "output_tokens": 12, "money": 0.00038,
+        "step": 1, "model": "writer", "requests": 2, "at_most": false, "sent_back": 0, "input_tokens": 14, "output_tokens": 12, "money": 0.00038,
         "estimate": "past",
     }]);
     assert_eq!(asks("dataset.questions"), expected);
     assert_eq!(asks("dataset.seeds"), json!([]));
     let total = json!({
-        "requests": 4, "at_most": false, "more": false, "input_tokens": 34, "output_tokens": 24, "money": 0.00082,
+        "requests": 4, "at_most": false, "sent_back": 0, "more": false, "input_tokens": 34, "output_tokens": 24, "money": 0.00082,
     });
     assert_eq!(plan["asks"], total);
     assert_eq!(server.requests(), 10, "a plan asks nothing");

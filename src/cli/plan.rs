@@ -38,14 +38,15 @@ pub struct Plan {
 pub const FORM: &str = "\
 { \"nodes\": [{ \"node\": \"dataset.clean\", \"state\": \"fresh\" | \"stale\" | \"reuse\" | \"unknown\" | \"failed\",
              \"groups\": 5, \"groups_stale\": 2, \"rows_stale\": 400, \"failed\": [{ \"step\", \"reason\", \"rows\" }], \"until\": [\"dataset.seeds\"], \"reasons\": [reason],
-             \"asks\": [{ \"step\": 1, \"model\": \"writer\", \"requests\": 10, \"at_most\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null,
+             \"asks\": [{ \"step\": 1, \"model\": \"writer\", \"requests\": 10, \"at_most\": false, \"sent_back\": 0, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null,
                         \"estimate\": \"past\" | \"guess\" }] }],
   \"fresh\": 9, \"stale\": 1, \"reuse\": 0, \"unknown\": 3,
-  \"asks\": { \"requests\": 10, \"at_most\": false, \"more\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null } }
+  \"asks\": { \"requests\": 10, \"at_most\": false, \"sent_back\": 0, \"more\": false, \"input_tokens\": 80, \"output_tokens\": 640, \"money\": 0.0012 | null } }
 
 `groups`, `rows_stale` and `failed` (rows that would have no value, as far as a plan can know) are of stale nodes, `until` of unknown ones. `asks` has what models would be asked: `requests` counts the answers that come of them, each text to embed for itself (`answers`
-of a build; up to 64 texts share one HTTP request); `at_most` tells that a filter may yet drop rows before they ask;
-`estimate` whether tokens and money follow from answers to the same step (`past`) or from messages and `max_tokens` (`guess`: the most that replies can have). Tokens and money
+of a build; up to 64 texts share one HTTP request); `at_most` tells that a filter may yet drop rows before they ask, or that an answer within another `max_tokens` may do;
+`sent_back` is how many requests there may be on top, at most, for replies that do not have the form that is wanted;
+`estimate` whether tokens and money follow from answers to the same step (`past`) or from messages and `max_tokens` (`guess`: the most that replies can have, none of them sent back). Tokens and money
 that cannot be told are null, as `requests`, `step` and `model` are where others have to run first; `more` tells that there are such nodes.";
 
 impl Plan {

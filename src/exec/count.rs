@@ -7,14 +7,16 @@ use crate::ask::{Request, Spec, Task};
 use crate::graph::NodeId;
 use crate::hash::{Hash, KeyWriter};
 use crate::table::{Batch, row_hashes};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Requests that a step of a node would make of one model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub requests: u64,
-    /// Rows on the way here may yet be dropped by a filter, so it may be fewer.
+    /// It may be fewer: rows on the way here may yet be dropped by a filter, or an answer within another limit of tokens will do.
     pub at_most: bool,
+    /// Requests more, at most: for replies that are sent back because they do not have the form that is wanted.
+    pub sent_back: u64,
     /// Of the requests whose messages are known already: how many, and the bytes of the messages.
     pub known: u64,
     pub bytes: u64,
@@ -23,7 +25,7 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, spec: &Spec, unknown: &Unknown) {
+    fn add(&mut self, spec: &Spec, retries: u32, unknown: &Unknown) {
         let limit = match spec.task {
             Task::Embedding => Some(0),
             Task::Chat | Task::Completion => spec.max_tokens.map(u64::from),
@@ -31,6 +33,7 @@ impl Count {
         let first = self.requests == 0;
         self.output_limit = if first { limit } else { self.output_limit.zip(limit).map(|(sum, limit)| sum + limit) };
         self.requests += 1;
+        self.sent_back += u64::from(retries);
         self.at_most |= unknown.at_most;
     }
 }
@@ -49,26 +52,46 @@ pub struct Counting {
     pub counts: BTreeMap<Place, Count>,
     /// Nodes of which it cannot be told what they ask: how many rows they have depends on answers.
     pub open: HashSet<NodeId>,
-    /// Requests that are counted.
-    seen: HashSet<Hash>,
+    /// Requests that are counted, by their limits of tokens: where, and how often their replies may be sent back.
+    seen: HashMap<Hash, BTreeMap<Option<u32>, (Place, u32)>>,
 }
 
 impl Counting {
-    /// Counts a request that would be sent, unless it is counted already.
-    pub(super) fn request(&mut self, place: Place, request: &Request, key: Hash, unknown: &Unknown) {
-        if self.seen.insert(key) {
-            let count = self.counts.entry(place).or_default();
-            count.add(&request.spec, unknown);
+    /// Counts a request that would be sent, unless it is counted already. Its reply may be sent back `retries` times.
+    pub(super) fn request(&mut self, place: Place, request: &Request, key: Hash, retries: u32, unknown: &Unknown) {
+        if let Some(count) = self.count(place, &request.spec, key, retries, unknown) {
             count.known += 1;
             count.bytes += request.bytes();
         }
     }
 
     /// Counts a request whose messages are unknown; `identity` tells it from others.
-    pub(super) fn unknown(&mut self, place: Place, spec: &Spec, identity: Hash, unknown: &Unknown) {
-        if self.seen.insert(identity) {
-            self.counts.entry(place).or_default().add(spec, unknown);
+    pub(super) fn unknown(&mut self, place: Place, spec: &Spec, identity: Hash, retries: u32, unknown: &Unknown) {
+        self.count(place, spec, identity, retries, unknown);
+    }
+
+    /// Counts a request unless it is counted already; then only the replies to it that others do not send back so often. With
+    /// another limit it may have to be sent again.
+    fn count(
+        &mut self,
+        place: Place,
+        spec: &Spec,
+        identity: Hash,
+        retries: u32,
+        unknown: &Unknown,
+    ) -> Option<&mut Count> {
+        let limits = self.seen.entry(identity).or_default();
+        if let Some((first, most)) = limits.get_mut(&spec.max_tokens) {
+            let count = self.counts.get_mut(first).expect("what was seen was counted there");
+            count.sent_back += u64::from(retries.saturating_sub(*most));
+            *most = retries.max(*most);
+            return None;
         }
+        let count = self.counts.entry(place).or_default();
+        count.add(spec, retries, unknown);
+        count.at_most |= !limits.is_empty();
+        limits.insert(spec.max_tokens, (place, retries));
+        Some(count)
     }
 }
 
@@ -136,6 +159,6 @@ impl Unknown {
 }
 
 /// Returns what stands for the nth of several things that are made of one.
-pub(super) fn nth(identity: Hash, at: usize) -> Hash {
+fn nth(identity: Hash, at: usize) -> Hash {
     KeyWriter::new("nth", 1).hash("of", identity).int("at", at as i64).finish()
 }

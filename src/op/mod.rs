@@ -197,8 +197,18 @@ pub trait AskOp: Send + Sync {
     /// Returns what the dialogues of a row ask with, in the order of [`AskOp::begin`].
     fn specs(&self) -> Vec<Arc<Spec>>;
 
+    /// Writes what tells the first request of the dialogue at `nth` in each row from other requests, beside the columns that are
+    /// read. Steps that write the same of the same columns ask the same; one that asks nothing in common with others need not say.
+    fn write_request(&self, nth: usize, key: &mut KeyWriter) {
+        self.write_key(key);
+        key.int("nth", nth as i64);
+    }
+
     /// Returns the first request of each dialogue of each row. Every row has as many dialogues.
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError>;
+
+    /// Returns how often, at most, a reply is sent back in a dialogue.
+    fn retries(&self) -> u32;
 
     /// Takes in the response to a request; `turns` requests of this dialogue were answered before it.
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn;

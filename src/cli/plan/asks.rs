@@ -26,13 +26,18 @@ fn line(cost: &NodeCost, planned: &Planned, names: &Names) -> String {
     );
     let outlay = &cost.outlay;
     let source = if outlay.from_past { " (from past answers)" } else { "" };
-    let cost = match (outlay.money, outlay.gap) {
+    let money = match (outlay.money, outlay.gap) {
         (Some(_), _) => format!("cost {}", about(outlay)),
         (None, Some(Gap::Output)) => "cost unknown without `max_tokens`".to_owned(),
         (None, Some(Gap::Input)) => "cost not known yet".to_owned(),
         (None, None) => "price unknown".to_owned(),
     };
-    format!("{requests}: {}{source}, {cost}", tokens(outlay))
+    format!("{requests}: {}{source}, {money}{}", tokens(outlay), sent_back(cost.count.sent_back))
+}
+
+/// Tells how many requests there may be on top, for replies that do not have the form that is wanted.
+fn sent_back(most: u64) -> String {
+    if most == 0 { String::new() } else { format!("; at most {} more for replies sent back", things(most, "request")) }
 }
 
 /// Returns whether texts are embedded: several of them go out in one request, so the texts are what is counted.
@@ -76,6 +81,7 @@ struct Total {
     /// Of these, texts to embed.
     texts: u64,
     at_most: bool,
+    sent_back: u64,
     /// Nodes that ask, nobody knows how often.
     open: Vec<NodeId>,
     input: u64,
@@ -101,6 +107,7 @@ impl Total {
             sum.requests += cost.count.requests;
             sum.texts += if embeds(cost) { cost.count.requests } else { 0 };
             sum.at_most |= cost.count.at_most;
+            sum.sent_back += cost.count.sent_back;
             sum.input += cost.outlay.usage.input;
             sum.output += cost.outlay.usage.output;
             sum.guessed |= !cost.outlay.from_past && cost.outlay.usage.output > 0;
@@ -164,7 +171,7 @@ pub fn total(planned: &Planned, project: &Project, names: &Names) -> Option<Stri
         (0, texts) => format!("embed {bound}{texts}"),
         (requests, texts) => format!("ask {bound}{} and embed {texts}", things(requests, "request")),
     };
-    Some(format!("would {what}: {input}{out}, {cost}{more}{budget}"))
+    Some(format!("would {what}: {input}{out}, {cost}{}{more}{budget}", sent_back(sum.sent_back)))
 }
 
 /// Writes what a node would ask as JSON.
@@ -176,7 +183,7 @@ pub fn json(planned: &Planned, node: NodeId) -> Value {
         }
         json!({
             "step": cost.step.map(|step| step + 1), "model": cost.model,
-            "requests": cost.count.requests, "at_most": cost.count.at_most,
+            "requests": cost.count.requests, "at_most": cost.count.at_most, "sent_back": cost.count.sent_back,
             "input_tokens": (outlay.gap != Some(Gap::Input)).then_some(outlay.usage.input),
             "output_tokens": (outlay.gap != Some(Gap::Output)).then_some(outlay.usage.output),
             "money": outlay.money, "estimate": if outlay.from_past { "past" } else { "guess" },
@@ -190,7 +197,7 @@ pub fn total_json(planned: &Planned, project: &Project) -> Value {
     let sum = Total::of(planned, project);
     let known = |tokens: u64, gap: Gap| (sum.gap != Some(gap) && sum.open.is_empty()).then_some(tokens);
     json!({
-        "requests": sum.requests, "at_most": sum.at_most, "more": !sum.open.is_empty(),
+        "requests": sum.requests, "at_most": sum.at_most, "sent_back": sum.sent_back, "more": !sum.open.is_empty(),
         "input_tokens": known(sum.input, Gap::Input), "output_tokens": known(sum.output, Gap::Output),
         "money": sum.money(),
     })

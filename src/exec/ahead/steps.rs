@@ -3,7 +3,7 @@
 use super::super::able::{Able, able};
 use super::super::ask::{begun, concluded};
 use super::super::context::{Mode, Stop, Used};
-use super::super::count::{Place, nth};
+use super::super::count::Place;
 use super::super::dialogue::{Dialogue, Standing};
 use super::super::event::Progress;
 use super::super::example::{Example, SHOWN};
@@ -174,9 +174,10 @@ impl<'a> Ahead<'a> {
                 self.park(Waiting { pipe, stage, batch: batch.clone(), row, open, dialogues, ended }, waits);
             } else {
                 for (which, key, _) in waits {
-                    let request = &dialogues[which].request;
+                    let Dialogue { request, turns, .. } = &dialogues[which];
+                    let retries = ask.op.retries().saturating_sub(*turns);
                     let place = self.place(&parcel, request.spec.endpoint);
-                    self.counting.request(place, request, key, &parcel.unknown);
+                    self.counting.request(place, request, key, retries, &parcel.unknown);
                 }
                 if !failed {
                     stopped.push(row as u32);
@@ -204,8 +205,9 @@ impl<'a> Ahead<'a> {
         let identities = parcel.unknown.identities(&parcel.batch, ask.op.reads(), key);
         for (which, spec) in ask.op.specs().iter().enumerate() {
             let place = self.place(&parcel, spec.endpoint);
-            for identity in &identities {
-                self.counting.unknown(place, spec, nth(*identity, which), &parcel.unknown);
+            let key = op_key(ask.op.name(), |key| ask.op.write_request(which, key));
+            for identity in parcel.unknown.identities(&parcel.batch, ask.op.reads(), key) {
+                self.counting.unknown(place, spec, identity, ask.op.retries(), &parcel.unknown);
             }
         }
         parcel.unknown.add(ask.op.writes().iter().map(|field| field.name.clone()), &identities);

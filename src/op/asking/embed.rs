@@ -63,6 +63,10 @@ impl AskOp for Embed {
         (0..input.rows).map(one).collect()
     }
 
+    fn retries(&self) -> u32 {
+        0
+    }
+
     fn reply(&self, _request: &Request, response: &Response, _turns: u32) -> Turn {
         if let Some(failed) = failure(response, response.vector.is_empty()) {
             return failed;

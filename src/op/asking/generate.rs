@@ -55,6 +55,12 @@ impl Generate {
         Generate { opening, asked, form, sample, kept, reads, writes }
     }
 
+    /// Writes which of the columns that are read tells the sample.
+    fn write_sample(&self, key: &mut KeyWriter) {
+        let sample = self.sample.as_ref().and_then(|name| self.reads.iter().position(|read| read == name));
+        key.int("sample", sample.map_or(-1, |at| at as i64));
+    }
+
     /// Returns the dialogue that came to a reply after `turns` replies were sent back.
     fn dialogue(&self, request: &Request, text: &str, turns: u32) -> Value {
         let turn = |role: Role, content: &str| {
@@ -74,8 +80,7 @@ impl AskOp for Generate {
         self.asked.write_key(key);
         key.int("form", i64::from(self.form.is_some()));
         self.form.iter().for_each(|form| form.write_key(key));
-        let sample = self.sample.as_ref().and_then(|name| self.reads.iter().position(|read| read == name));
-        key.int("sample", sample.map_or(-1, |at| at as i64));
+        self.write_sample(key);
         for kept in [&self.kept.into, &self.kept.dialogue, &self.kept.logprob] {
             key.int("kept", i64::from(kept.is_some()));
         }
@@ -97,6 +102,12 @@ impl AskOp for Generate {
         vec![self.asked.spec.clone()]
     }
 
+    fn write_request(&self, _nth: usize, key: &mut KeyWriter) {
+        self.opening.write_key(key);
+        self.asked.write_request(key);
+        self.write_sample(key);
+    }
+
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError> {
         let samples = self.sample.as_ref().map(|name| columns(input, std::slice::from_ref(name))).transpose()?;
         let sample = |row: usize| -> Result<u32, RowError> {
@@ -112,6 +123,10 @@ impl AskOp for Generate {
         let request =
             |(row, messages)| Ok(vec![Request { spec: self.asked.spec.clone(), messages, sample: sample(row)? }]);
         messages.into_iter().enumerate().map(request).collect()
+    }
+
+    fn retries(&self) -> u32 {
+        self.form.as_ref().map_or(0, |formed| formed.retries)
     }
 
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn {

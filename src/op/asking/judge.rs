@@ -170,6 +170,14 @@ impl AskOp for Judge {
         self.judges.iter().flat_map(|(judge, _)| vec![judge.spec.clone(); times]).collect()
     }
 
+    fn write_request(&self, nth: usize, key: &mut KeyWriter) {
+        let openings = self.openings();
+        let (judge, sample) = &self.judges[nth / openings.len()];
+        openings[nth % openings.len()].write_key(key);
+        judge.write_request(key);
+        key.int("sample", i64::from(*sample));
+    }
+
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError> {
         let mut rows = vec![Vec::with_capacity(self.judges.len()); input.rows];
         let openings = self.openings();
@@ -182,6 +190,10 @@ impl AskOp for Judge {
             }
         }
         Ok(rows)
+    }
+
+    fn retries(&self) -> u32 {
+        self.formed.retries
     }
 
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn {

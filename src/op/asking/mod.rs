@@ -40,6 +40,12 @@ impl Asked {
         key.int("max_tokens", self.spec.max_tokens.map_or(-1, i64::from));
         key.text("since", &self.since.map_or(String::new(), |day| day.to_string()));
     }
+
+    /// Writes what tells a request from others beyond the messages.
+    fn write_request(&self, key: &mut KeyWriter) {
+        key.text("request", self.spec.head());
+        key.text("since", &self.since.map_or(String::new(), |day| day.to_string()));
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,10 @@ impl AskOp for AskedPerplexity {
         (0..input.rows).map(one).collect()
     }
 
+    fn retries(&self) -> u32 {
+        0
+    }
+
     fn reply(&self, request: &Request, response: &Response, _turns: u32) -> Turn {
         // That a reply ends at the limit of tokens is as it should be.
         if response.finish != Finish::Length
