@@ -167,7 +167,7 @@ fn a_row_that_is_not_to_find_itself_has_to_be_told_from_the_others() {
 #[test]
 fn a_column_of_nothing_but_nulls_is_one_of_texts() {
     let sandbox = Sandbox::new();
-    sandbox.write("texts.jsonl", texts(&json!([null, null])));
+    sandbox.write("texts.jsonl", texts([json!(null), json!(null)]));
     let tokenizer = format!("{}/tests/vectors/tokenizers/bytes.json", env!("CARGO_MANIFEST_DIR"));
     sandbox.write("bytes.json", std::fs::read(tokenizer).expect("the vectors are there"));
     sandbox.write(
