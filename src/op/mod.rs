@@ -63,7 +63,8 @@ use crate::hash::KeyWriter;
 use crate::table::{Batch, Field, RowError, Take, Type};
 use crate::text::Measure;
 use crate::text::lm::Model;
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::Buffer;
 use std::sync::Arc;
 
@@ -207,8 +208,10 @@ pub trait AskOp: Send + Sync {
     /// Returns the first request of each dialogue of each row. Every row has as many dialogues.
     fn begin(&self, input: &Batch) -> Result<Vec<Vec<Request>>, RowError>;
 
-    /// Returns how often, at most, a reply is sent back in a dialogue.
-    fn retries(&self) -> u32;
+    /// Returns how often, at most, a reply is sent back in a dialogue: never, if nothing else is said.
+    fn retries(&self) -> u32 {
+        0
+    }
 
     /// Takes in the response to a request; `turns` requests of this dialogue were answered before it.
     fn reply(&self, request: &Request, response: &Response, turns: u32) -> Turn;
@@ -274,6 +277,12 @@ pub trait ReferOp: Send + Sync {
 fn columns(input: &Batch, names: &[String]) -> Result<Vec<ArrayRef>, RowError> {
     let absent = |name| RowError { row: 0, message: format!("there is no column `{name}`"), help: None };
     names.iter().map(|name| input.column(name).cloned().ok_or_else(|| absent(name))).collect()
+}
+
+/// Returns the text in a row of a column of texts; none for null. A column of nothing but nulls may have no type yet.
+fn text_at(column: &ArrayRef, row: usize) -> Option<&str> {
+    let texts = column.as_string_opt::<i32>()?;
+    texts.is_valid(row).then(|| texts.value(row))
 }
 
 /// Writes the names of the columns whose values make up a row's identity.

@@ -1,13 +1,12 @@
 //! `embed` by a static model: the vector of a text, made here.
 
 use super::tokens::uncut;
-use super::{RowOp, columns};
+use super::{RowOp, columns, text_at};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
 use crate::text::StaticModel;
+use arrow_array::ArrayRef;
 use arrow_array::builder::{Float64Builder, ListBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
 use std::sync::{Arc, LazyLock};
 
 /// One column of lists of floats. A text that is null, and one without a known token, fails.
@@ -47,10 +46,8 @@ impl RowOp for StaticEmbed {
         let texts = columns(input, &self.reads)?.remove(0);
         let values = Float64Builder::with_capacity(input.rows * self.model.width());
         let mut lists = ListBuilder::with_capacity(values, input.rows);
-        // Nothing but nulls is a column of no type yet.
-        let texts = texts.as_string_opt::<i32>();
         for row in 0..input.rows {
-            let Some(text) = texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row)) else {
+            let Some(text) = text_at(&texts, row) else {
                 return Err(failed(row, "the text to embed is null".to_owned()));
             };
             let Some(vector) = self.model.of(text).map_err(|why| uncut(row, &why))? else {

@@ -1,12 +1,11 @@
 //! How many tokens a text has.
 
-use super::{RowOp, columns};
+use super::{RowOp, columns, text_at};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
 use crate::text::Tokenizer;
+use arrow_array::ArrayRef;
 use arrow_array::builder::Int64Builder;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef};
 use std::sync::Arc;
 
 /// How many tokens a text has by a `tokenizer.json`; null for null.
@@ -44,10 +43,8 @@ impl RowOp for TokenCount {
     fn run(&self, input: &Batch) -> Result<Vec<ArrayRef>, RowError> {
         let texts = columns(input, &self.reads)?.remove(0);
         let mut counts = Int64Builder::with_capacity(input.rows);
-        // Nothing but nulls is a column of no type yet.
-        let texts = texts.as_string_opt::<i32>();
         for row in 0..input.rows {
-            let text = texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
+            let text = text_at(&texts, row);
             let count = |text| self.tokenizer.tokens(text).map_err(|why| uncut(row, &why));
             counts.append_option(text.map(count).transpose()?.map(|tokens| tokens.len() as i64));
         }

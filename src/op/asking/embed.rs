@@ -5,10 +5,8 @@ use super::reply::failure;
 use crate::ask::{Request, Response, Spec};
 use crate::expr::{Expr, Value};
 use crate::hash::KeyWriter;
-use crate::op::{AskOp, Turn};
+use crate::op::{AskOp, Turn, text_at};
 use crate::table::{Batch, Field, RowError, Type};
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
 use std::sync::Arc;
 
 /// One column of lists of floats.
@@ -57,14 +55,10 @@ impl AskOp for Embed {
             help: Some("drop such rows first, with `where`, or give another text, with `coalesce(…, '')`".to_owned()),
         };
         let one = |row: usize| {
-            let text = texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(row)).ok_or_else(|| null(row))?;
-            Ok(vec![self.asked.about(text.value(row))])
+            let text = text_at(&texts, row).ok_or_else(|| null(row))?;
+            Ok(vec![self.asked.about(text)])
         };
         (0..input.rows).map(one).collect()
-    }
-
-    fn retries(&self) -> u32 {
-        0
     }
 
     fn reply(&self, _request: &Request, response: &Response, _turns: u32) -> Turn {

@@ -5,10 +5,8 @@ use super::reply::failure;
 use crate::ask::{FailureKind, Finish, Request, Response, Spec};
 use crate::expr::Value;
 use crate::hash::KeyWriter;
-use crate::op::{AskOp, Turn, columns};
+use crate::op::{AskOp, Turn, columns, text_at};
 use crate::table::{Batch, Field, RowError, Type};
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -68,18 +66,13 @@ impl AskOp for AskedPerplexity {
             help: Some("drop such rows first, with `where`".to_owned()),
         };
         let one = |row: usize| {
-            let texts = texts.as_string_opt::<i32>().filter(|texts| texts.is_valid(row));
-            let text = texts.ok_or_else(|| unasked(row, "null"))?.value(row);
+            let text = text_at(&texts, row).ok_or_else(|| unasked(row, "null"))?;
             if text.is_empty() {
                 return Err(unasked(row, "empty"));
             }
             Ok(vec![self.asked.about(text)])
         };
         (0..input.rows).map(one).collect()
-    }
-
-    fn retries(&self) -> u32 {
-        0
     }
 
     fn reply(&self, request: &Request, response: &Response, _turns: u32) -> Turn {

@@ -1,10 +1,9 @@
 //! `perplexity`: how unlikely a text is to a language model of another table's texts.
 
 use crate::hash::KeyWriter;
-use crate::op::{Other, ReferOp, columns};
+use crate::op::{Other, ReferOp, columns, text_at};
 use crate::table::{Batch, Field, RowError, Type};
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_array::{ArrayRef, Float64Array};
 use std::sync::Arc;
 
 /// One column: the perplexity of a text; null for null, for a text without words, and for a model of none.
@@ -53,10 +52,7 @@ impl ReferOp for Perplexity {
             return Err(RowError { row: usize::MAX, message: "there is no model".to_owned(), help: None });
         };
         let texts = columns(input, &self.reads)?.remove(0);
-        // Nothing but nulls is a column of no type yet.
-        let texts = texts.as_string_opt::<i32>();
-        let text = |row: usize| texts.filter(|texts| texts.is_valid(row)).map(|texts| texts.value(row));
-        let perplexity = |row: usize| text(row).and_then(|text| model.perplexity(text));
+        let perplexity = |row: usize| text_at(&texts, row).and_then(|text| model.perplexity(text));
         Ok(vec![Arc::new((0..input.rows).map(perplexity).collect::<Float64Array>())])
     }
 }

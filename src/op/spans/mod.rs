@@ -7,7 +7,7 @@ mod units;
 pub use repeated::{Room, Which, marked, no_marks, repeated};
 
 use super::packed::{self, Packed};
-use super::{RowOp, columns};
+use super::{RowOp, columns, text_at};
 use crate::hash::KeyWriter;
 use crate::table::{Batch, RowError, Type};
 use arrow_array::cast::AsArray;
@@ -133,11 +133,10 @@ impl RowOp for SpanHashes {
 /// Makes a list of ints for each text; what is no text has an empty one.
 fn lists(texts: &ArrayRef, mut one: impl FnMut(usize, &str, &mut Vec<i64>)) -> ArrayRef {
     let (mut lengths, mut ints) = (Vec::with_capacity(texts.len()), Vec::new());
-    let strings = texts.as_string_opt::<i32>();
     for row in 0..texts.len() {
         let before = ints.len();
-        if let Some(strings) = strings.filter(|strings| strings.is_valid(row)) {
-            one(row, strings.value(row), &mut ints);
+        if let Some(text) = text_at(texts, row) {
+            one(row, text, &mut ints);
         }
         lengths.push(ints.len() - before);
     }
